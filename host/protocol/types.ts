@@ -1,0 +1,131 @@
+/**
+ * The nouns that every part of the sidecar shares: the cluster file once parsed, the view, what is in force, and the
+ * events and effects of the protocol. Shapes only, no code: whoever needs one of them imports it from here.
+ */
+
+/** A host is known by its name (`[a-z0-9]([a-z0-9-]*[a-z0-9])?`, at most 32 bytes); hashes are made from it. */
+export type HostName = string;
+/** 1-32, unique; 1 is the highest. Orders hosts, decides nothing else. */
+export type HostPriority = number;
+/** Milliseconds of a monotonic clock of this host; comparable with nothing outside it. */
+export type Milliseconds = number;
+/** First 8 bytes of the SHA-256 of the canonical form of a cluster file, as 16 hex digits. */
+export type Fingerprint = string;
+
+export type Affinity = 'none' | 'single' | 'classC';
+export type FilteringMode = 'multiple' | 'single' | 'disabled';
+export type Protocol = 'tcp' | 'udp' | 'both';
+
+/** Where a port rule leads to on one host, placeholders already filled in for that host. */
+export interface Service {
+  /** `address:port`, `[v6]:port` or `unix:/path`. In the file `{dedicatedIp}` and `{name}` stand for the host's own. */
+  address: string;
+  /** How the service learns the client's address. No default: see `proxyProtocol: none` in docs/operating.md. */
+  proxyProtocol: 'v1' | 'v2' | 'none';
+  /** The administrator's word that the service trusts nobody by address; needed for `none` on a mail port. */
+  trustsNobodyByAddress: boolean;
+  check: ServiceCheck;
+}
+
+export interface ServiceCheck {
+  /** `connect`: the TCP handshake is enough. `banner`: the first bytes must start with `expect`. */
+  kind: 'connect' | 'banner' | 'none';
+  expect: string;
+  periodMs: Milliseconds;
+  timeoutMs: Milliseconds;
+  /** Failed checks in a row after which the host leaves the rule. */
+  failuresMax: number;
+}
+
+export interface PortRule {
+  /** `[a-z0-9-]{1,24}`, unique; shows in metrics and messages. */
+  name: string;
+  /** One virtual IP, or null for all of them. */
+  virtualIp: string | null;
+  portFirst: number;
+  portLast: number;
+  protocol: Protocol;
+  filteringMode: FilteringMode;
+  affinity: Affinity;
+  /** By host name, 0-100. `equal` in the file is 50 for every host. Empty unless filteringMode is `multiple`. */
+  loadWeights: Record<HostName, number>;
+  /** By host name, 1-32, unique. Empty unless filteringMode is `single`. */
+  handlingPriorities: Record<HostName, number>;
+  ownerPatienceMs: Milliseconds;
+  /** Null for a disabled rule. By host: use serviceOf(rule, host). */
+  service: Service | null;
+}
+
+export interface HostConfig {
+  name: HostName;
+  priority: HostPriority;
+  /** The address that belongs to this host alone; heartbeats, handoffs and the host channel use it. */
+  dedicatedIp: string;
+}
+
+/** The cluster file, checked and with all defaults filled in. The same on every host. */
+export interface ClusterFile {
+  /** Full internet name of the cluster. */
+  clusterName: string;
+  mode: 'routed';
+  /** `dedicatedIp`: rules listen on each host's own address (DNS with one address a host); `virtualIp`: on those. */
+  listenOn: 'dedicatedIp' | 'virtualIp';
+  virtualIps: string[];
+  /** u32; the seed of every hash of the decision. */
+  hashSeed: number;
+  /** 1-128; what class C means for IPv6. Default 64. */
+  ipv6PrefixLength: number;
+  heartbeat: { periodMs: Milliseconds; missedMax: number };
+  ports: { heartbeat: number; handoff: number; channel: number; page: number };
+  /** Path of the cluster key, relative to the file. */
+  keyFile: string;
+  /** Ascending priority. 2-32 of them (1 is allowed for a first try). */
+  hosts: HostConfig[];
+  /** At most 32. */
+  portRules: PortRule[];
+}
+
+/** Why a host does not take part in a rule. */
+export type Absence = 'draining' | 'stopped' | 'ruleDisabled' | 'serviceDown' | 'weightZero' | 'lost' | 'notListed';
+
+/** What one host brings to one port rule in a view. Index-aligned with ClusterFile.portRules. */
+export interface RulePart {
+  /** 0-100; 0 where the host does not take part. */
+  loadWeight: number;
+  /** 1-32 for a single-host rule, else 0; 0 where the host does not take part. */
+  handlingPriority: number;
+  /** Null where the host takes part. */
+  absence: Absence | null;
+}
+
+export interface ViewHost {
+  name: HostName;
+  priority: HostPriority;
+  rules: RulePart[];
+}
+
+/** What a convergence agreed on. Its identity is (number, checksum), see R3. */
+export interface View {
+  number: number;
+  /** 16 hex digits over everything a host decides by: see docs/decisions on view identity. */
+  checksum: string;
+  fingerprint: Fingerprint;
+  decisionVersion: number;
+  protocolVersion: number;
+  /** Hosts that are in, ascending priority. */
+  hosts: ViewHost[];
+}
+
+/** What this host decides by right now: the last agreed view less the hosts that were lost since (R4). */
+export interface InForce {
+  file: ClusterFile;
+  view: View;
+  lostSince: HostName[];
+}
+
+/** What a host says of itself; gathered by all, in force by the next view (R11). */
+export interface OwnSettings {
+  hostState: 'started' | 'draining' | 'stopped';
+  /** Index-aligned with the portRules of the file in force. */
+  rules: { enabled: boolean; serviceUp: boolean }[];
+}
