@@ -1,0 +1,96 @@
+/**
+ * What a sidecar says of its cluster: the shape behind `GET /status`, `nlb query --json`, `nlb display --json` and the
+ * page. A shape of its own, so that the protocol's inner state can change without breaking anybody's scripts.
+ */
+import type { Absence, FilteringMode, Affinity, Protocol } from '../protocol/types.js';
+
+/**
+ * - `converged`: in the view in force here
+ * - `converging`: heard, and a view with it is being agreed
+ * - `draining`: in the view, finishes open connections, takes no new ones
+ * - `stopped`: heard, out on purpose
+ * - `sidecarSilent`: in the view, its sidecar is silent while its Envoy answers (R13)
+ * - `lost`: was in the view, not heard any more
+ * - `outside`: heard, but contradicts the cluster; `detail` names the difference
+ * - `notSeen`: listed in the file, never heard since this sidecar started
+ */
+export type HostState =
+  | 'converged'
+  | 'converging'
+  | 'draining'
+  | 'stopped'
+  | 'sidecarSilent'
+  | 'lost'
+  | 'outside'
+  | 'notSeen';
+
+export interface HostStatus {
+  name: string;
+  priority: number;
+  dedicatedIp: string;
+  state: HostState;
+  /** ISO 8601, when `state` was entered as seen from here. */
+  since: string;
+  isDefaultHost: boolean;
+  isThisHost: boolean;
+  /** One sentence for a person where there is something to say, e.g. why it is outside or what is back in how long. */
+  detail: string | null;
+}
+
+export interface RuleHostStatus {
+  host: string;
+  takesPart: boolean;
+  absence: Absence | null;
+  loadWeight: number;
+  handlingPriority: number;
+  /** 0-1: part of the buckets this host owns. */
+  expectedShare: number;
+  /** Connections that entered here since this sidecar's Envoy started and were sent to that host. */
+  connectionCount: number;
+  /** 0-1, of all connections of this rule that entered here; null before the first one. */
+  measuredShare: number | null;
+}
+
+export interface RuleStatus {
+  name: string;
+  virtualIp: string | null;
+  portFirst: number;
+  portLast: number;
+  protocol: Protocol;
+  filteringMode: FilteringMode;
+  affinity: Affinity;
+  hosts: RuleHostStatus[];
+  /** Connections this entry host served because the owner did not answer. */
+  fallbackCount: number;
+  /** By reason. */
+  refusedCounts: Record<string, number>;
+  /** Open connections on this host's listeners of the rule. */
+  openCount: number;
+}
+
+export interface ClusterStatus {
+  clusterName: string;
+  mode: string;
+  thisHost: string;
+  /** The cluster as this host sees it: `alone` is converged with itself only while others are listed. */
+  state: 'starting' | 'converging' | 'converged' | 'alone' | 'stopped';
+  view: { number: number; checksum: string; fingerprint: string; since: string; cause: string } | null;
+  /** Names lost since the view was agreed. */
+  lostSince: string[];
+  hosts: HostStatus[];
+  rules: RuleStatus[];
+  envoy: {
+    state: 'starting' | 'serving' | 'down' | 'notOurs';
+    pid: number | null;
+    version: string | null;
+    /** True where Envoy has in force what the sidecar wrote last. */
+    tookConfiguration: boolean;
+    detail: string | null;
+  };
+  file: { path: string; fingerprint: string; offered: string | null; detail: string | null };
+  /** Packets at the heartbeat port that were dropped, by reason. */
+  droppedPackets: Record<string, number>;
+  /** Contradictions and other things an administrator has to mend, newest first; bounded to 50. */
+  problems: { since: string; text: string }[];
+  startedAt: string;
+}
