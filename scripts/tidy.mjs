@@ -1,0 +1,89 @@
+// The rules no linter knows: purity of the core, line and file length, and one word per thing.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const LINE_MAX = 130;
+const FILE_LINES_MAX = 320;
+
+/** Words of the "not" column of the word list that can be told by machine in our own identifiers. */
+const WRONG_WORDS = {
+  backend: 'service',
+  backends: 'services',
+  master: 'default host',
+  leader: 'default host',
+  shard: 'bucket',
+  slot: 'bucket',
+  epoch: 'view',
+  member: 'host',
+  members: 'hosts',
+  ingress: 'entry host',
+  failover: 'takeover or fallback',
+  realip: 'dedicated IP',
+  floatingip: 'virtual IP',
+};
+
+/** What the pure core may not touch; `file` is matched against the path. */
+const PURITY = [
+  {
+    file: /^host\/protocol\//,
+    bad: /from '(node:|\.\.\/edge|\.\.\/\.\.\/edge)/,
+    why: 'host/protocol imports nothing from outside',
+  },
+  {
+    file: /^host\/protocol\//,
+    bad: /\b(Date\.now|new Date|setTimeout|setInterval|setImmediate|Math\.random|performance\.now|process\.)/,
+    why: 'time, packets and chance are arguments of host/protocol',
+  },
+  {
+    file: /^assembly\/decision\//,
+    bad: /proxy-wasm-sdk|from ['"]\.\.\//,
+    why: 'assembly/decision imports nothing from outside',
+  },
+];
+
+function tracked(root) {
+  const out = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return out.split('\n').filter((f) => /\.(ts|mjs|js|css|html|py)$/.test(f) && !f.includes('vectors'));
+}
+
+/** Splits identifiers at case changes, so that `hostMember` holds the word `member` and `membership` does not. */
+function wordsOf(line) {
+  const code = line.replace(/(\/\/|^\s*\*|^\s*\/\*).*$/, '');
+  const identifiers = code.match(/[A-Za-z][A-Za-z0-9]*/g) ?? [];
+  return identifiers.flatMap((id) => id.split(/(?<=[a-z0-9])(?=[A-Z])/)).map((w) => w.toLowerCase());
+}
+
+function lineFindings(file, line, number) {
+  const found = [];
+  if (line.length > LINE_MAX) found.push(`${line.length} characters, expected at most ${LINE_MAX}`);
+  for (const rule of PURITY) {
+    if (rule.file.test(file) && rule.bad.test(line)) found.push(rule.why);
+  }
+  if (/^(host|assembly)\//.test(file)) {
+    for (const word of wordsOf(line)) {
+      if (Object.hasOwn(WRONG_WORDS, word)) found.push(`the word is "${WRONG_WORDS[word]}", not "${word}"`);
+    }
+  }
+  return found.map((text) => `${file}:${number}: ${text}`);
+}
+
+export function untidy(root) {
+  const findings = [];
+  for (const file of tracked(root)) {
+    let lines;
+    try {
+      lines = readFileSync(join(root, file), 'utf8').split('\n');
+    } catch {
+      continue; // deleted, not yet committed
+    }
+    if (/^(host|assembly)\//.test(file) && lines.length > FILE_LINES_MAX) {
+      findings.push(`${file}: ${lines.length} lines, expected at most ${FILE_LINES_MAX}`);
+    }
+    for (const [i, line] of lines.entries()) findings.push(...lineFindings(file, line, i + 1));
+  }
+  return findings;
+}
