@@ -1,0 +1,150 @@
+/**
+ * A whole cluster in a test network: a sidecar and an Envoy a host, each in its own namespace, as `nlb run` starts them.
+ * Everything is killed by pid on `remove`, also what was stopped with SIGSTOP.
+ */
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ClusterStatus } from '../../host/admin/status.js';
+import { createNetwork, type Network, type NetworkHost } from './network.js';
+
+/** `build/host/main.js`, from build/test/netns as from test/netns. */
+function sidecarProgram(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  return here.includes('/build/') ? join(here, '../../host/main.js') : join(here, '../../build/host/main.js');
+}
+
+export interface ClusterHost extends NetworkHost {
+  stateDir: string;
+  logPath: string;
+  sidecar: ChildProcess;
+  envoyPid: number | null;
+}
+
+export interface Cluster {
+  network: Network;
+  hosts: ClusterHost[];
+  directory: string;
+  /** Null where the sidecar does not answer. */
+  status(host: ClusterHost): Promise<ClusterStatus | null>;
+  post(host: ClusterHost, verb: string): Promise<unknown>;
+  signal(host: ClusterHost, signal: NodeJS.Signals): void;
+  remove(): void;
+}
+
+/** @returns the parsed body, or null where nothing answered within a second */
+function call(stateDir: string, method: string, path: string): Promise<unknown> {
+  return new Promise((resolve) => {
+    const call = request({ socketPath: join(stateDir, 'nlb.sock'), method, path, timeout: 1000 }, (response) => {
+      const parts: Buffer[] = [];
+      response.on('data', (part: Buffer) => parts.push(part));
+      response.on('end', () => {
+        try {
+          resolve(JSON.parse(Buffer.concat(parts).toString('utf8')));
+        } catch {
+          resolve(null);
+        }
+      });
+    });
+    call.on('timeout', () => call.destroy());
+    call.on('error', () => resolve(null));
+    if (method === 'POST') call.setHeader('content-type', 'application/json').write('{}');
+    call.end();
+  });
+}
+
+export interface ClusterOptions {
+  hostCount: number;
+  heartbeatPeriodMs: number;
+  missedHeartbeatsMax: number;
+}
+
+function clusterFile(hosts: NetworkHost[], options: ClusterOptions): string {
+  const hostLines = hosts.map((h, i) => `  - {name: ${h.name}, priority: ${i + 1}, dedicatedIp: ${h.address}}`);
+  return [
+    'cluster: mail.test.example',
+    'mode: routed',
+    'listenOn: dedicatedIp',
+    'virtualIps: [10.77.0.200]',
+    'hashSeed: 0x5eed1234',
+    'keyFile: cluster.key',
+    `heartbeat: {periodMs: ${options.heartbeatPeriodMs}, missedMax: ${options.missedHeartbeatsMax}}`,
+    'hosts:',
+    ...hostLines,
+    'portRules:',
+    '  - name: smtp',
+    '    ports: 25',
+    '    protocol: tcp',
+    '    filteringMode: multiple',
+    '    affinity: single',
+    '    loadWeight: equal',
+    "    service: {address: '127.0.0.1:2525', proxyProtocol: v2, check: {kind: none}}",
+    '',
+  ].join('\n');
+}
+
+function startHost(network: Network, host: NetworkHost, directory: string): ClusterHost {
+  const stateDir = join(directory, host.name);
+  const logPath = join(directory, `${host.name}.log`);
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const logFd = openSync(logPath, 'a');
+  const config = join(directory, 'cluster.yaml');
+  const args = [sidecarProgram(), 'run', '--config', config, '--host', host.name, '--state-dir', stateDir];
+  const sidecar = network.spawn(host, process.execPath, args, logFd);
+  closeSync(logFd);
+  return { ...host, stateDir, logPath, sidecar, envoyPid: null };
+}
+
+function kill(pid: number | null | undefined, signal: NodeJS.Signals): void {
+  if (!pid) return;
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // ended already
+  }
+}
+
+/** Pids that live in a namespace: Envoys are nobody's children, so they are found there. */
+function pidsIn(namespace: string): number[] {
+  const { stdout } = spawnSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' });
+  return (stdout ?? '').split('\n').filter(Boolean).map(Number);
+}
+
+export function startCluster(options: ClusterOptions): Cluster {
+  const network = createNetwork(options.hostCount);
+  const directory = mkdtempSync(join(tmpdir(), 'nlb-netns-'));
+  writeFileSync(join(directory, 'cluster.yaml'), clusterFile(network.hosts, options));
+  const made = spawnSync(process.execPath, [sidecarProgram(), 'init', '--key-only', join(directory, 'cluster.key')]);
+  if (made.status !== 0) throw new Error(`nlb init --key-only failed: ${made.stderr}`);
+  const hosts = network.hosts.map((host) => startHost(network, host, directory));
+  return {
+    network,
+    hosts,
+    directory,
+    status: async (host) => {
+      const status = (await call(host.stateDir, 'GET', '/status')) as ClusterStatus | null;
+      if (status?.envoy?.pid) host.envoyPid = status.envoy.pid;
+      return status;
+    },
+    post: (host, verb) => call(host.stateDir, 'POST', `/verbs/${verb}`),
+    signal: (host, signal) => {
+      kill(host.sidecar.pid, signal);
+      kill(host.envoyPid, signal);
+    },
+    remove: () => {
+      for (const host of network.hosts) for (const pid of pidsIn(host.namespace)) kill(pid, 'SIGKILL');
+      network.remove();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The last lines of every host's log, for a failed run. */
+export function logsOf(cluster: Cluster): string {
+  return cluster.hosts
+    .map((h) => `--- ${h.name}\n${readFileSync(h.logPath, 'utf8').split('\n').slice(-30).join('\n')}`)
+    .join('\n');
+}

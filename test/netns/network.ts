@@ -1,0 +1,108 @@
+/**
+ * A network of its own for tests: one namespace a host and one that is the switch.
+ *
+ *      n1 eth0 10.77.0.1 ──┐
+ *      n2 eth0 10.77.0.2 ──┼── br0 (namespace sw) ── eth0 10.77.0.50 cl
+ *      n3 eth0 10.77.0.3 ──┘
+ *
+ * Names carry the pid of the test, nothing is routed to the outside, and no packet of it ever leaves these namespaces.
+ */
+import { execFileSync, type ChildProcess, spawn } from 'node:child_process';
+
+export interface NetworkHost {
+  name: string;
+  namespace: string;
+  address: string;
+}
+
+export interface Network {
+  hosts: NetworkHost[];
+  client: NetworkHost;
+  /** Takes the link of a host down at the switch (the host itself sees no carrier), or up again. */
+  setLink(host: NetworkHost, up: boolean): void;
+  /** Drops everything between a host and the switch in silence, the link staying up; or ends that. */
+  setSilent(host: NetworkHost, silent: boolean): void;
+  /** Starts a program inside a host's namespace. */
+  spawn(host: NetworkHost, command: string, args: string[], logFd: number): ChildProcess;
+  remove(): void;
+}
+
+function ip(...args: string[]): void {
+  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** Null where a network can be made, else why not. */
+export function whyNoNetwork(): string | null {
+  if (process.getuid?.() !== 0) return 'network namespaces need root';
+  const probe = `nlb-probe-${process.pid}`;
+  try {
+    ip('netns', 'add', probe);
+    ip('netns', 'del', probe);
+    execFileSync('nft', ['--version'], { stdio: 'ignore' });
+    return null;
+  } catch (error) {
+    return `network namespaces cannot be made here: ${(error as Error).message.split('\n')[0]}`;
+  }
+}
+
+function addHost(sw: string, host: NetworkHost): void {
+  const { namespace, name, address } = host;
+  ip('netns', 'add', namespace);
+  ip('-n', namespace, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', name, 'netns', sw);
+  ip('-n', sw, 'link', 'set', name, 'master', 'br0', 'up');
+  ip('-n', namespace, 'link', 'set', 'lo', 'up');
+  ip('-n', namespace, 'addr', 'add', `${address}/24`, 'brd', '+', 'dev', 'eth0');
+  ip('-n', namespace, 'link', 'set', 'eth0', 'up');
+  const settings = ['net.ipv4.ip_forward=0', 'net.ipv4.conf.all.arp_announce=2', 'net.ipv4.conf.all.rp_filter=0'];
+  execFileSync('ip', ['netns', 'exec', namespace, 'sysctl', '-qw', ...settings]);
+}
+
+function nft(namespace: string, ruleset: string): void {
+  execFileSync('ip', ['netns', 'exec', namespace, 'nft', '-f', '-'], { input: ruleset });
+}
+
+/** @param hostCount 1-32; the addresses are 10.77.0.1 and up, the client's is 10.77.0.250 */
+export function createNetwork(hostCount: number): Network {
+  const prefix = `nlb${process.pid}`;
+  const sw = `${prefix}-sw`;
+  const made = (name: string, last: number): NetworkHost => ({
+    name,
+    namespace: `${prefix}-${name}`,
+    address: `10.77.0.${last}`,
+  });
+  const hosts = Array.from({ length: hostCount }, (_, i) => made(`n${i + 1}`, i + 1));
+  const client = made('cl', 250);
+  const remove = () => {
+    for (const namespace of [...[...hosts, client].map((h) => h.namespace), sw]) {
+      try {
+        ip('netns', 'del', namespace);
+      } catch {
+        // never made, or gone already
+      }
+    }
+  };
+  try {
+    ip('netns', 'add', sw);
+    ip('-n', sw, 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');
+    ip('-n', sw, 'link', 'set', 'br0', 'up');
+    for (const host of [...hosts, client]) addHost(sw, host);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return {
+    hosts,
+    client,
+    setLink: (host, up) => ip('-n', sw, 'link', 'set', host.name, up ? 'up' : 'down'),
+    setSilent: (host, silent) => {
+      const table = `table bridge silent_${host.name}`;
+      const chain = (hook: string, key: string) =>
+        `chain ${hook} { type filter hook ${hook} priority 0; ${key} "${host.name}" drop\n }`;
+      nft(sw, `add ${table}\ndelete ${table}\n`);
+      if (silent) nft(sw, `${table} {\n${chain('prerouting', 'iifname')}\n${chain('postrouting', 'oifname')}\n}\n`);
+    },
+    spawn: (host, command, args, logFd) =>
+      spawn('ip', ['netns', 'exec', host.namespace, command, ...args], { stdio: ['ignore', logFd, logFd] }),
+    remove,
+  };
+}
