@@ -1,0 +1,145 @@
+/**
+ * What goes into the protocol and what comes out: events, effects, and what a state says of itself. The machine knows
+ * no clock, socket, file or chance; the edge brings each of them as an event and carries each effect out.
+ *
+ * The edge's duties, in the order of one turn: take one event, call `step`, carry the effects out in their order
+ * (`persist` is on disk before the next effect is begun). A tick comes every heartbeatPeriodMs / 10; after a late one
+ * the edge hands over all waiting packets first, then the tick (R9).
+ */
+import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings } from './types.js';
+
+/** Makes and checks nothing by itself: the machine cuts and compares what `mac` returns. */
+export interface Authenticator {
+  /** 0-255, the key this host seals with. */
+  keyId: number;
+  /** HMAC-SHA-256, 32 bytes; null where no key of that id is known here. Two keys may be valid at a time. */
+  mac(keyId: number, bytes: Uint8Array): Uint8Array | null;
+}
+
+/** What outlives a restart; plain data, JSON-safe. An empty state directory is `emptyDurable()`. */
+export interface DurableState {
+  /** The host it was written for: a state directory copied to another host is noticed and not used. */
+  self: HostName | null;
+  /** Highest view number ever confirmed or in force here (R3). */
+  highestNumber: number;
+  /** What was in force last; a restarted sidecar goes on with it, its Envoy does anyway. */
+  inForce: InForce | null;
+  /** Returns to the cluster that still count for damping (R11). */
+  returnCount: number;
+}
+
+export type ProtocolEvent =
+  | { kind: 'tick'; nowMs: Milliseconds }
+  | { kind: 'packet'; nowMs: Milliseconds; fromAddress: string; fromPort: number; bytes: Uint8Array }
+  | { kind: 'settings'; nowMs: Milliseconds; settings: OwnSettings }
+  /** `nlb reload`: the host offers this file; it comes in force with all hosts together. */
+  | { kind: 'offer'; nowMs: Milliseconds; file: ClusterFile; fingerprint: Fingerprint }
+  /** Envoy decides by this view now; `checksum` is the one of `inForceIdentity` in the effect. */
+  | { kind: 'taken'; nowMs: Milliseconds; viewNumber: number; checksum: string }
+  /** Answer to `knock`; silence is answered with `answered: false` after `timeoutMs`. */
+  | { kind: 'envoyAnswer'; nowMs: Milliseconds; host: HostName; answered: boolean }
+  /** A planned stop of the sidecar. Ticks go on until `statusOf(...).left`. */
+  | { kind: 'leave'; nowMs: Milliseconds }
+  /** `nlb start --now`: forget the damping of this host and its rules. */
+  | { kind: 'start'; nowMs: Milliseconds };
+
+/** Causes are words of the log and the history; `detail` is a whole sentence for a person. */
+export type NoticeCause =
+  | 'started'
+  | 'hostHeard'
+  | 'hostLost'
+  | 'hostLeft'
+  | 'hostRestarted'
+  | 'hostBack'
+  | 'hostDeaf'
+  | 'sidecarSilent'
+  | 'sidecarBack'
+  | 'settingsChanged'
+  | 'converging'
+  | 'viewInForce'
+  | 'alone'
+  | 'outside'
+  | 'inside'
+  | 'fileOffered'
+  | 'fileInForce'
+  | 'contradiction'
+  | 'disagreement'
+  | 'unverified'
+  | 'claimedName'
+  | 'damped'
+  | 'lateTick'
+  | 'stateCopied';
+
+export type Effect =
+  | { kind: 'send'; toAddress: string; toPort: number; bytes: Uint8Array }
+  /** Write it to Envoy, then answer with `taken` and this `checksum` (it covers view and lostSince, R4). */
+  | { kind: 'inForce'; inForce: InForce; checksum: string; cause: string }
+  | { kind: 'persist'; durable: DurableState }
+  /** Connect to the host's handoff listener, expect "alive" within `timeoutMs`. */
+  | { kind: 'knock'; host: HostName; address: string; port: number; timeoutMs: Milliseconds }
+  | { kind: 'notice'; nowMs: Milliseconds; cause: NoticeCause; host: HostName | null; detail: string };
+
+/** Why a packet at the heartbeat port was dropped. */
+export type DropReason =
+  | 'length'
+  | 'magic'
+  | 'otherCluster'
+  | 'protocolVersion'
+  | 'unknownKey'
+  | 'wrongMac'
+  | 'messageType'
+  | 'malformed'
+  | 'unknownHost'
+  | 'wrongAddress'
+  | 'ownName'
+  | 'replayed'
+  | 'notFresh';
+
+/** One host as the protocol sees it; `host/admin/status.ts` says the same words to people. */
+export interface HostReport {
+  name: HostName;
+  priority: number;
+  dedicatedIp: string;
+  state: 'converged' | 'converging' | 'draining' | 'stopped' | 'sidecarSilent' | 'lost' | 'outside' | 'notSeen';
+  sinceMs: Milliseconds;
+  detail: string | null;
+}
+
+export interface ProtocolStatus {
+  state: 'starting' | 'converging' | 'converged' | 'alone' | 'stopped';
+  /** Null before the first view. */
+  inForce: InForce | null;
+  /** Identity of (view, lostSince); empty before the first view. */
+  inForceChecksum: string;
+  inForceSinceMs: Milliseconds;
+  inForceCause: string;
+  /** Envoy has `inForce` in force. */
+  taken: boolean;
+  hosts: HostReport[];
+  file: { fingerprint: Fingerprint; offered: Fingerprint | null; detail: string | null };
+  droppedPackets: Record<DropReason, number>;
+  /** Newest first, at most 50. */
+  problems: { sinceMs: Milliseconds; text: string }[];
+  /** R6: lone, and configured addresses send what cannot be verified: the virtual IP must not be taken. */
+  holdVirtualIpBack: boolean;
+  /** After `leave`: the others have a view without this host, or waited long enough; the sidecar may exit. */
+  left: boolean;
+}
+
+export interface CreateArguments {
+  /** The file as it is on disk, checked. Where another was in force last, that one goes on and this one is offered. */
+  file: ClusterFile;
+  fingerprint: Fingerprint;
+  self: HostName;
+  /** Random at each start (R7). */
+  instance: bigint;
+  durable: DurableState;
+  authenticator: Authenticator;
+  settings: OwnSettings;
+  nowMs: Milliseconds;
+}
+
+/** The durable state of a host that never ran. */
+export function emptyDurable(): DurableState {
+  return { self: null, highestNumber: 0, inForce: null, returnCount: 0 };
+}
