@@ -1,0 +1,120 @@
+/**
+ * One Envoy process: started as nobody's child, found again by what it was started with, ended on purpose only.
+ *
+ * Envoy asks the kernel to end it when its parent dies, so it must have none: `setsid -f` forks, and init is its parent
+ * before it can ask. It therefore outlives the sidecar, and the next sidecar finds it in /proc by the path of its
+ * bootstrap file, which is in this host's locked state directory: nobody else starts an Envoy with it.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EdgeError, systemCode } from './edge-error.js';
+import { type Endpoint, holderOf, processes, takenBy } from './listening.js';
+
+export interface EnvoyStart {
+  binaryPath: string;
+  /** `<stateDir>/envoy`: bootstrap.json is read from here, envoy.log, envoy.pid and admin.sock are made here. */
+  directory: string;
+  /** Further command line, e.g. `--concurrency 1`. */
+  extraArguments: string[];
+}
+
+export const bootstrapPath = (directory: string) => join(directory, 'bootstrap.json');
+export const envoyLogPath = (directory: string) => join(directory, 'envoy.log');
+export const adminSocketPath = (directory: string) => join(directory, 'admin.sock');
+export const pidPath = (directory: string) => join(directory, 'envoy.pid');
+
+/** The process id of the Envoy that serves from `directory`, or null. Reads /proc; a zombie has no command line. */
+export function findOwnEnvoy(directory: string): number | null {
+  const wanted = bootstrapPath(directory);
+  const written = Number.parseInt(readOrEmpty(pidPath(directory)), 10);
+  const candidates = Number.isInteger(written) ? [written, ...processes()] : processes();
+  return candidates.find((pid) => isEnvoyOf(pid, wanted)) ?? null;
+}
+
+export function isOwnEnvoy(pid: number, directory: string): boolean {
+  return isEnvoyOf(pid, bootstrapPath(directory));
+}
+
+function isEnvoyOf(pid: number, bootstrap: string): boolean {
+  const argv = readOrEmpty(`/proc/${pid}/cmdline`).split('\0');
+  return argv.includes('--config-path') && argv[argv.indexOf('--config-path') + 1] === bootstrap;
+}
+
+/**
+ * Refuses where a port of ours already has a listener: an Envoy started beside it would share its clients in silence.
+ *
+ * @throws EdgeError PORT_TAKEN, naming every port and who has it
+ */
+export function refuseTakenPorts(endpoints: Endpoint[]): void {
+  const taken = takenBy(endpoints);
+  if (taken.length === 0) return;
+  const named = taken.slice(0, 5).map((s) => `${s.address} TCP port ${s.port} is taken by ${holderOf(s)}`);
+  const more = taken.length > named.length ? ` and ${taken.length - named.length} more` : '';
+  throw new EdgeError('PORT_TAKEN', `Cannot start Envoy: ${named.join('; ')}${more}; expected free ports`);
+}
+
+// The limit of open files is raised to the hard one, for which the bootstrap was made (2 files a connection).
+const SCRIPT = 'umask 077; ulimit -n "$(ulimit -H -n)" 2>/dev/null; echo $$ >"$0"; exec "$@"';
+
+/**
+ * Starts Envoy and returns once it is on its own; whether it serves is asked at its admin socket afterwards.
+ *
+ * @throws EdgeError ENVOY_NOT_FOUND where it does not start at all
+ */
+export async function startEnvoy({ binaryPath, directory, extraArguments }: EnvoyStart): Promise<void> {
+  // An admin socket left by an Envoy that was killed: Envoy replaces it, but until then it would only confuse.
+  await unlink(adminSocketPath(directory)).catch(() => {});
+  const logFile = openLog(directory);
+  const envoy = [binaryPath, '--config-path', bootstrapPath(directory), '--disable-hot-restart', ...extraArguments];
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const child = spawn('setsid', ['--fork', 'sh', '-c', SCRIPT, pidPath(directory), ...envoy], {
+        cwd: '/',
+        stdio: ['ignore', logFile, logFile],
+      });
+      child.once('error', reject);
+      child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`setsid ended with exit code ${code}`))));
+    });
+  } catch (error) {
+    throw new EdgeError('ENVOY_NOT_FOUND', `Cannot start Envoy ${binaryPath}: ${systemCode(error)}`);
+  } finally {
+    closeSync(logFile);
+  }
+}
+
+/** Append mode, so that the file can be emptied under a running Envoy. */
+function openLog(directory: string): number {
+  try {
+    return openSync(envoyLogPath(directory), 'a', 0o600);
+  } catch (error) {
+    throw new EdgeError('FILE_NOT_WRITTEN', `Cannot open ${envoyLogPath(directory)}: ${systemCode(error)}`);
+  }
+}
+
+/** Asks the process to end (SIGTERM closes its connections), and ends it after `patienceMs`. Resolves when it is gone. */
+export async function endEnvoy(pid: number, directory: string, patienceMs: number): Promise<void> {
+  signal(pid, 'SIGTERM');
+  const endsAt = performance.now() + patienceMs;
+  while (isOwnEnvoy(pid, directory)) {
+    if (performance.now() > endsAt) signal(pid, 'SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // Gone meanwhile.
+  }
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Is the Envoy of another host there, whatever its sidecar says? A connection to its handoff listener from our own
+ * dedicated address, with a LOCAL header, must bring "alive" (the listener answers that itself; no service is reached).
+ */
+import { dial } from './dial.js';
+import { localProxyHeader } from './proxy-header.js';
+
+export const KNOCK_ANSWER = 'alive';
+
+/**
+ * @param fromIp     own dedicated address: a handoff listener answers hosts of its cluster only
+ * @returns          null when it answered, else one sentence of why not
+ */
+export function knock(fromIp: string, toIp: string, handoffPort: number, timeoutMs: number): Promise<string | null> {
+  return dial({
+    to: { host: toIp, port: handoffPort, localAddress: fromIp },
+    say: localProxyHeader('v2'),
+    expect: KNOCK_ANSWER,
+    farewell: null,
+    timeoutMs,
+  });
+}

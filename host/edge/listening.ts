@@ -1,0 +1,118 @@
+/**
+ * Who listens on a TCP port of this machine, read from /proc and without binding anything: a second Envoy binds the same
+ * port without an error (SO_REUSEPORT) and takes half the clients on a stale view, so trying the port tells nothing.
+ */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+
+export interface Endpoint {
+  address: string;
+  port: number;
+}
+
+export interface Listening extends Endpoint {
+  /** Identifies the socket in /proc/<pid>/fd. */
+  inode: string;
+}
+
+const STATE_LISTEN = '0A';
+
+/** All listening TCP sockets of this network namespace, IPv4-mapped ones as IPv4. */
+export function listeningSockets(): Listening[] {
+  return [...parseProcNet(readOrEmpty('/proc/net/tcp')), ...parseProcNet(readOrEmpty('/proc/net/tcp6'))];
+}
+
+/**
+ * Lines as `0: 0100007F:1DC4 00000000:0000 0A ... inode ...`; the address is in words of the machine's byte order, which
+ * is little-endian on every machine Envoy is built for.
+ */
+export function parseProcNet(text: string): Listening[] {
+  const found: Listening[] = [];
+  for (const line of text.split('\n').slice(1)) {
+    const fields = line.trim().split(/\s+/);
+    const [local, state, inode] = [fields[1], fields[3], fields[9]];
+    if (state !== STATE_LISTEN || !local || !inode) continue;
+    const [address, port] = local.split(':') as [string, string];
+    found.push({ address: addressText(address), port: Number.parseInt(port, 16), inode });
+  }
+  return found;
+}
+
+function addressText(hex: string): string {
+  const bytes: number[] = [];
+  for (let word = 0; word < hex.length; word += 8) {
+    for (let i = 6; i >= 0; i -= 2) bytes.push(Number.parseInt(hex.slice(word + i, word + i + 2), 16));
+  }
+  if (bytes.length === 4) return bytes.join('.');
+  const isMapped = bytes.slice(0, 10).every((b) => b === 0) && bytes[10] === 255 && bytes[11] === 255;
+  return isMapped ? bytes.slice(12).join('.') : ipv6Text(bytes);
+}
+
+/** The form `new URL` gives: shortest, lower case, as the cluster file's addresses are compared in. */
+function ipv6Text(bytes: number[]): string {
+  const words = Array.from({ length: 8 }, (_, i) =>
+    (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
+  );
+  return canonicalIpv6(words.join(':'));
+}
+
+function canonicalIpv6(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}
+
+/** The sockets that take connections meant for one of `wanted`: the same address and port, or all addresses. */
+export function takenBy(wanted: Endpoint[], sockets = listeningSockets()): Listening[] {
+  const names = new Set(
+    wanted.map(({ address, port }) => `${isIPv4(address) ? address : canonicalIpv6(address)} ${port}`),
+  );
+  const ports4 = new Set(wanted.filter((w) => isIPv4(w.address)).map((w) => w.port));
+  const ports = new Set(wanted.map((w) => w.port));
+  return sockets.filter(
+    (s) =>
+      names.has(`${s.address} ${s.port}`) ||
+      (s.address === '0.0.0.0' && ports4.has(s.port)) ||
+      // A socket on :: takes IPv4 too unless it says otherwise, which /proc does not show.
+      (s.address === '::' && ports.has(s.port)),
+  );
+}
+
+/** `postfix master (process 812)`, or `an unknown process` where /proc does not show it to this user. */
+export function holderOf(socket: Listening): string {
+  const pid = pidsHolding(socket.inode)[0];
+  if (pid === undefined) return 'an unknown process';
+  const name = readOrEmpty(`/proc/${pid}/comm`).trim();
+  return `${name || 'a process'} (process ${pid})`;
+}
+
+export function pidsHolding(inode: string): number[] {
+  const link = `socket:[${inode}]`;
+  return processes().filter((pid) => descriptors(pid).includes(link));
+}
+
+export function processes(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+function descriptors(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    });
+  } catch {
+    return [];
+  }
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * The sidecar's log: plain lines with an ISO time on stderr, for journald and people. What happens again and again is
+ * said once a minute with a count, so that a broken switch cannot fill a disk.
+ */
+import type { Clock } from './clock.js';
+
+export type LogLevel = 'info' | 'warning' | 'error';
+
+export interface Log {
+  info(text: string): void;
+  warning(text: string): void;
+  error(text: string): void;
+  /**
+   * Says `text` now, or only counts it where the same `topic` was said within the last minute.
+   *
+   * @param topic  what makes two messages the same one (e.g. without the changing sequence number)
+   */
+  repeating(level: LogLevel, topic: string, text: string): void;
+  /** Says what was only counted so far. To be called now and then, and before the end. */
+  flush(): void;
+}
+
+const QUIET_MS = 60_000;
+/** BOUNDED: topics kept; beyond that the oldest is said and forgotten. */
+const TOPICS_MAX = 200;
+
+interface Topic {
+  saidAtMs: number;
+  unsaidCount: number;
+  level: LogLevel;
+  text: string;
+}
+
+export function createLog(
+  clock: Clock,
+  write: (line: string) => void = (line) => void process.stderr.write(line),
+): Log {
+  const topics = new Map<string, Topic>();
+
+  function say(level: LogLevel, text: string): void {
+    // One message is one line, whatever a foreign program put into it.
+    const flat = text.replace(/\s*[\r\n]+\s*/g, ' | ');
+    write(`${clock.wallIso()} ${level === 'info' ? '' : `${level}: `}${flat}\n`);
+  }
+
+  function settle(topic: Topic): void {
+    if (topic.unsaidCount > 0) say(topic.level, `${topic.text} (${topic.unsaidCount} times more in the last minute)`);
+    topic.unsaidCount = 0;
+    topic.saidAtMs = clock.nowMs();
+  }
+
+  function repeating(level: LogLevel, name: string, text: string): void {
+    const known = topics.get(name);
+    if (known) {
+      Object.assign(known, { level, text, unsaidCount: known.unsaidCount + 1 });
+      if (clock.nowMs() - known.saidAtMs >= QUIET_MS) settle(known);
+      return;
+    }
+    say(level, text);
+    topics.set(name, { saidAtMs: clock.nowMs(), unsaidCount: 0, level, text });
+    if (topics.size <= TOPICS_MAX) return;
+    const [oldestName, oldest] = topics.entries().next().value as [string, Topic];
+    settle(oldest);
+    topics.delete(oldestName);
+  }
+
+  function flush(): void {
+    for (const [name, topic] of topics) {
+      if (clock.nowMs() - topic.saidAtMs < QUIET_MS) continue;
+      if (topic.unsaidCount > 0) settle(topic);
+      else topics.delete(name);
+    }
+  }
+
+  return {
+    info: (text) => say('info', text),
+    warning: (text) => say('warning', text),
+    error: (text) => say('error', text),
+    repeating,
+    flush,
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * Watches the service behind one port rule: down after `failuresMax` failed checks in a row, up after one that succeeds.
+ * The first check counts alone, so that a host joins a rule without waiting and never joins it for a service that is not
+ * there. Checks never overlap.
+ */
+import type { NetConnectOpts } from 'node:net';
+import type { Service } from '../protocol/types.js';
+import { dial } from './dial.js';
+import { localProxyHeader } from './proxy-header.js';
+
+export interface ServiceWatch {
+  /** False until the first check succeeded. */
+  readonly up: boolean;
+  /** Why the last check failed, or null. */
+  readonly failure: string | null;
+  stop(): void;
+}
+
+/** @param onChange  called when `up` changes, and after the very first check */
+export function watchService(service: Service, onChange: (up: boolean, failure: string | null) => void): ServiceWatch {
+  const { check } = service;
+  if (check.kind === 'none') {
+    const timer = setImmediate(() => onChange(true, null));
+    return { up: true, failure: null, stop: () => clearImmediate(timer) };
+  }
+  const watch = { up: false, failure: null as string | null };
+  let failuresInARow = 0;
+  let isFirst = true;
+  let stopped = false;
+  let timer: NodeJS.Timeout | null = null;
+
+  async function checkOnce(): Promise<void> {
+    const failure = await checkService(service);
+    if (stopped) return;
+    failuresInARow = failure === null ? 0 : failuresInARow + 1;
+    watch.failure = failure;
+    const up = failure === null || (watch.up && failuresInARow < check.failuresMax);
+    const changed = isFirst || up !== watch.up;
+    isFirst = false;
+    watch.up = up;
+    if (changed) onChange(up, failure);
+    timer = setTimeout(() => void checkOnce(), check.periodMs);
+  }
+
+  void checkOnce();
+  return {
+    get up() {
+      return watch.up;
+    },
+    get failure() {
+      return watch.failure;
+    },
+    stop() {
+      stopped = true;
+      if (timer) clearTimeout(timer);
+    },
+  };
+}
+
+/**
+ * One check. A service that wants a PROXY header gets one that names no client: v2 LOCAL (postfix, OpenSMTPD, aiosmtpd), or
+ * v1 UNKNOWN (smtp-server; postfix and Haraka answer it with 421, so with v1 they need check kind `connect`).
+ *
+ * @returns null when the service is up, else one sentence of why not
+ */
+export function checkService({ address, proxyProtocol, check }: Service): Promise<string | null> {
+  const isBanner = check.kind === 'banner';
+  return dial({
+    to: parseServiceAddress(address),
+    say: isBanner ? localProxyHeader(proxyProtocol) : null,
+    expect: isBanner ? check.expect : null,
+    // 220 is SMTP (and FTP): both end politely with QUIT.
+    farewell: isBanner && check.expect.startsWith('220') ? 'QUIT\r\n' : null,
+    timeoutMs: check.timeoutMs,
+  });
+}
+
+/** `unix:/run/smtp.sock`, `127.0.0.1:2525` or `[::1]:2525`; the cluster file was checked for it. */
+export function parseServiceAddress(address: string): NetConnectOpts {
+  if (address.startsWith('unix:')) return { path: address.slice('unix:'.length) };
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
+}
