@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const LINE_MAX = 130;
-const FILE_LINES_MAX = 320;
+const FILE_LINES_MAX = 300;
 
 /** Words of the "not" column of the word list that can be told by machine in our own identifiers. */
 const WRONG_WORDS = {
@@ -80,7 +80,7 @@ export function untidy(root) {
     } catch {
       continue; // deleted, not yet committed
     }
-    if (/^(host|assembly)\//.test(file) && lines.length > FILE_LINES_MAX) {
+    if (/^(host|assembly)\/.*\.ts$/.test(file) && lines.length > FILE_LINES_MAX) {
       findings.push(`${file}: ${lines.length} lines, expected at most ${FILE_LINES_MAX}`);
     }
     for (const [i, line] of lines.entries()) findings.push(...lineFindings(file, line, i + 1));
