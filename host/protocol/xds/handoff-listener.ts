@@ -1,0 +1,124 @@
+/**
+ * The listener that takes connections from the other hosts of the cluster, and from this host itself as its own fallback.
+ * The PROXY header tells the client and the port; whether to believe it is decided by the real source address:
+ *
+ *     real source          port in the header      chain
+ *     this host            of rule smtp            nlb.fallback.smtp    the own service; counted as fallback
+ *     another host         of rule smtp            nlb.handoff.smtp     the own service
+ *     any host             the handoff port        nlb.alive            echo (a check's LOCAL header names no port)
+ *     anybody else         any                     none: closed without a byte
+ *
+ * No chain decides anew: what arrives here is served here, one hop at most. Hosts and rules are in the matcher and chains
+ * have names, so both come and go in place: a chain whose own content is the same keeps its connections.
+ */
+import type { ClusterFile, HostConfig, PortRule } from '../types.js';
+import {
+  ALIVE_CHAIN,
+  fallbackChain,
+  fallbackStatPrefix,
+  HANDOFF_LISTENER,
+  handoffChain,
+  handoffStatPrefix,
+} from './names.js';
+import { portsOf, rulesServed } from './rules.js';
+import { BUFFER_BYTES_MAX, type EnvoyJson, oneAddressRange, socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
+import { tcpProxy } from './tcp-proxy.js';
+
+/** A host of the cluster sends its header at once; a stranger who sends nothing is not waited for longer. */
+const HEADER_TIMEOUT = '5s';
+
+const NETWORK_INPUTS = 'envoy.extensions.matching.common_inputs.network.v3';
+
+export function handoffListener(file: ClusterFile, ownHost: HostConfig): EnvoyJson {
+  const rules = rulesServed(file);
+  return typed('envoy.config.listener.v3.Listener', {
+    name: HANDOFF_LISTENER,
+    stat_prefix: 'nlb_handoff',
+    address: socketAddress(ownHost.dedicatedIp, file.ports.handoff),
+    per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
+    tcp_keepalive: TCP_KEEPALIVE,
+    listener_filters_timeout: HEADER_TIMEOUT,
+    listener_filters: [
+      {
+        name: 'envoy.filters.listener.proxy_protocol',
+        typed_config: typed('envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol'),
+      },
+    ],
+    filter_chain_matcher: sourceMatcher(file, ownHost, rules),
+    filter_chains: [
+      aliveFilterChain(),
+      ...rules.flatMap((rule) => [
+        { name: handoffChain(rule.name), filters: [tcpProxy(rule, handoffStatPrefix(rule.name))] },
+        { name: fallbackChain(rule.name), filters: [tcpProxy(rule, fallbackStatPrefix(rule.name))] },
+      ]),
+    ],
+  });
+}
+
+function aliveFilterChain(): EnvoyJson {
+  const echo = {
+    name: 'envoy.filters.network.echo',
+    typed_config: typed('envoy.extensions.filters.network.echo.v3.Echo'),
+  };
+  return { name: ALIVE_CHAIN, filters: [echo] };
+}
+
+function sourceMatcher(file: ClusterFile, ownHost: HostConfig, rules: PortRule[]): EnvoyJson {
+  const others = file.hosts.filter((host) => host.name !== ownHost.name);
+  const sources = [
+    { hosts: [ownHost], chainOf: fallbackChain },
+    { hosts: others, chainOf: handoffChain },
+  ].filter(({ hosts }) => hosts.length > 0);
+  return {
+    matcher_tree: {
+      input: input('DirectSourceIPInput'),
+      custom_match: {
+        name: 'hosts-of-the-cluster',
+        typed_config: typed('xds.type.matcher.v3.IPMatcher', {
+          range_matchers: sources.map(({ hosts, chainOf }) => ({
+            ranges: hosts.map((host) => oneAddressRange(host.dedicatedIp)),
+            on_match: { matcher: portMatcher(file, rules, chainOf) },
+          })),
+        }),
+      },
+    },
+  };
+}
+
+/** By the port in the PROXY header; where two rules share a port on different virtual IPs, by the address after that. */
+function portMatcher(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
+  const rulesByPort = new Map<number, PortRule[]>();
+  for (const rule of rules) {
+    for (const port of portsOf(rule)) rulesByPort.set(port, [...(rulesByPort.get(port) ?? []), rule]);
+  }
+  const map: EnvoyJson = { [file.ports.handoff]: chainAction(ALIVE_CHAIN) };
+  for (const [port, sharing] of rulesByPort) {
+    const only = sharing.length === 1 ? sharing[0] : undefined;
+    map[port] = only ? chainAction(chainOf(only.name)) : { matcher: addressMatcher(file, sharing, chainOf) };
+  }
+  return { matcher_tree: { input: input('DestinationPortInput'), exact_match_map: { map } } };
+}
+
+function addressMatcher(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
+  const virtualIpsOf = (rule: PortRule) => (rule.virtualIp === null ? file.virtualIps : [rule.virtualIp]);
+  return {
+    matcher_tree: {
+      input: input('DestinationIPInput'),
+      custom_match: {
+        name: 'virtual-ips-of-the-rules',
+        typed_config: typed('xds.type.matcher.v3.IPMatcher', {
+          range_matchers: rules.map((rule) => ({
+            ranges: virtualIpsOf(rule).map(oneAddressRange),
+            on_match: chainAction(chainOf(rule.name)),
+          })),
+        }),
+      },
+    },
+  };
+}
+
+const input = (name: string): EnvoyJson => ({ name, typed_config: typed(`${NETWORK_INPUTS}.${name}`) });
+
+const chainAction = (chain: string): EnvoyJson => ({
+  action: { name: chain, typed_config: typed('google.protobuf.StringValue', { value: chain }) },
+});

@@ -1,0 +1,26 @@
+/**
+ * The cluster file and which host this is, turned into Envoy's configuration. Pure: the same file gives the same bytes.
+ *
+ *     bootstrap.json   bootstrap()        read once, at Envoy's start
+ *     lds.json         listeners()        changes only when ports, addresses or hosts of the file do
+ *     cds.json         envoyClusters()    changes only when hosts, services or patiences of the file do
+ *     ecds.json        filterConfig()     changes with every view, weight and state
+ *
+ * Each of the last three is written as discoveryResponse(resources, versionInfo), beside and then renamed, in the order
+ * cds, lds, ecds (what is named must exist before it is named).
+ */
+export { bootstrap, type BootstrapLimits } from './bootstrap.js';
+export { envoyClusters } from './clusters.js';
+export { filterConfig } from './filter-config.js';
+export { listeners } from './listeners.js';
+export * from './names.js';
+export { envoyPaths, type EnvoyPaths } from './paths.js';
+export { patienceOf, type Patience } from './patience.js';
+export type { EnvoyJson } from './sockets.js';
+export { STAT, STATS_KEPT } from './stats.js';
+import type { EnvoyJson } from './sockets.js';
+
+/** A file for LDS, CDS or ECDS: what Envoy shows as `version_text` once it took it. */
+export function discoveryResponse(resources: readonly EnvoyJson[], versionInfo: string): EnvoyJson {
+  return { version_info: versionInfo, resources };
+}

@@ -1,0 +1,22 @@
+/** Where the files are that Envoy is given, and its admin socket: all below the state directory. */
+export interface EnvoyPaths {
+  directory: string;
+  bootstrap: string;
+  lds: string;
+  cds: string;
+  ecds: string;
+  adminSocket: string;
+}
+
+/** @param stateDir  absolute, without a slash at its end */
+export function envoyPaths(stateDir: string): EnvoyPaths {
+  const directory = `${stateDir}/envoy`;
+  return {
+    directory,
+    bootstrap: `${directory}/bootstrap.json`,
+    lds: `${directory}/lds.json`,
+    cds: `${directory}/cds.json`,
+    ecds: `${directory}/ecds.json`,
+    adminSocket: `${directory}/admin.sock`,
+  };
+}

@@ -1,0 +1,55 @@
+/** Addresses, sockets and transport sockets as Envoy spells them in JSON. */
+import type { Milliseconds, Service } from '../types.js';
+import { parseServiceAddress } from '../config/service-address.js';
+
+/** Any JSON object of Envoy's configuration. Envoy itself checks it (`--mode validate`), not our types. */
+export type EnvoyJson = { [field: string]: unknown };
+
+export const typed = (message: string, fields: EnvoyJson = {}): EnvoyJson => ({
+  '@type': `type.googleapis.com/${message}`,
+  ...fields,
+});
+
+/** Protobuf's Duration in JSON: `0.25s`. */
+export const duration = (ms: Milliseconds): string => `${ms / 1000}s`;
+
+export const socketAddress = (address: string, port: number): EnvoyJson => ({
+  socket_address: { address, port_value: port },
+});
+
+/** `/32` or `/128`: one address as a range. */
+export const oneAddressRange = (address: string): EnvoyJson => ({
+  address_prefix: address,
+  prefix_len: address.includes(':') ? 128 : 32,
+});
+
+/** @throws Error where the service address is none: the cluster file was not checked before. */
+export function serviceAddress(service: Service): EnvoyJson {
+  const target = parseServiceAddress(service.address);
+  if (target === null) {
+    throw new Error(`Cannot lead to service ${service.address}, expected ADDRESS:PORT, [IPV6]:PORT or unix:/PATH`);
+  }
+  return target.kind === 'unix' ? { pipe: { path: target.path } } : socketAddress(target.address, target.port);
+}
+
+/** A peer that vanished without a word is noticed after 60 s + 3 * 10 s; no connection is cut for being idle. */
+export const TCP_KEEPALIVE: EnvoyJson = { keepalive_time: 60, keepalive_interval: 10, keepalive_probes: 3 };
+
+/** Bytes Envoy holds for one direction of one connection before it stops reading; its default of 1 MiB times 9,900 is 19 GiB. */
+export const BUFFER_BYTES_MAX = 64 * 1024;
+
+const RAW_BUFFER: EnvoyJson = {
+  name: 'envoy.transport_sockets.raw_buffer',
+  typed_config: typed('envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer'),
+};
+
+/** The transport socket that tells whom a connection comes from, in a PROXY protocol header before the first byte. */
+export function proxyProtocolSocket(version: 'v1' | 'v2'): EnvoyJson {
+  return {
+    name: 'envoy.transport_sockets.upstream_proxy_protocol',
+    typed_config: typed('envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport', {
+      config: { version: version.toUpperCase() },
+      transport_socket: RAW_BUFFER,
+    }),
+  };
+}
