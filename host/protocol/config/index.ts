@@ -3,15 +3,10 @@
  *
  * The schema is docs/cluster-file.schema.json; what a schema cannot say (overlaps, duplicates, collisions) is in check-*.
  */
-import type { ClusterFile } from '../types.js';
-import type { Finding } from './finding.js';
-
-export type { Finding } from './finding.js';
-export { findingLine } from './finding.js';
-
-export type ParseResult = { file: ClusterFile; warnings: Finding[] } | { errors: Finding[]; warnings: Finding[] };
-
-/** Parses and checks a cluster file. `path` only names the file in findings. Never throws. */
-export function parseClusterFile(_text: string, _path: string): ParseResult {
-  throw new Error('parseClusterFile: to come');
-}
+export { type Address, isHostAddress, parseAddress } from './address.js';
+export { MAIL_PORTS } from './defaults.js';
+export { type Finding, findingLine } from './finding.js';
+export { canonicalText, fingerprintOf } from './fingerprint.js';
+export { parseClusterFile, type ParseResult } from './parse.js';
+export { CLUSTER_FILE_SCHEMA } from './schema.js';
+export { parseServiceAddress, serviceOf, type ServiceTarget } from './service-address.js';

@@ -1,0 +1,67 @@
+/** A draft without mistakes, made into the ClusterFile that everything else reads. */
+import type { ClusterFile, HostConfig, PortRule, Service } from '../types.js';
+import { DEFAULTS, defaultPatienceMs } from './defaults.js';
+import type { Draft, RuleDraft, ServiceDraft, Sound } from './draft.js';
+
+/** Asserts rather than checks: whoever calls this has found no mistake in the file. */
+export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
+  const hosts: HostConfig[] = draft.hosts
+    .map((host) => ({
+      name: sure(host.name),
+      priority: sure(host.priority),
+      dedicatedIp: sure(host.dedicatedIp),
+    }))
+    .sort((a, b) => a.priority - b.priority);
+  return {
+    clusterName: sure(sound.get<string>('cluster')),
+    mode: 'routed',
+    listenOn: sure(draft.listenOn),
+    virtualIps: draft.virtualIps.map(({ address }) => address),
+    hashSeed: sure(sound.get<number>('hashSeed')),
+    ipv6PrefixLength: sound.or<number>(DEFAULTS.ipv6PrefixLength, 'ipv6PrefixLength'),
+    heartbeat: draft.heartbeat,
+    ports: draft.ports,
+    keyFile: sound.or<string>(DEFAULTS.keyFile, 'keyFile'),
+    hosts,
+    portRules: draft.rules.map((rule) => portRuleOf(rule, hosts)),
+  };
+}
+
+function portRuleOf(rule: RuleDraft, hosts: readonly HostConfig[]): PortRule {
+  const range = sure(rule.range);
+  const filteringMode = sure(rule.filteringMode);
+  // Affinity chooses among several hosts; the other modes have one value, so that equal rules have equal fingerprints.
+  const affinity = filteringMode === 'multiple' ? sure(rule.affinity) : 'none';
+  const byHost = (of: (host: HostConfig) => number): Record<string, number> =>
+    Object.fromEntries(hosts.map((host) => [host.name, of(host)]));
+  const equal = (): Record<string, number> => byHost(() => DEFAULTS.equalWeight);
+  const priorities = (): Record<string, number> => byHost((host) => host.priority);
+  return {
+    name: sure(rule.name),
+    virtualIp: rule.virtualIp,
+    portFirst: range.first,
+    portLast: range.last,
+    protocol: DEFAULTS.protocol,
+    filteringMode,
+    affinity,
+    loadWeights: filteringMode === 'multiple' ? (rule.loadWeights ?? equal()) : {},
+    handlingPriorities: filteringMode === 'single' ? (rule.handlingPriorities ?? priorities()) : {},
+    // A single-host rule has no fallback before the next view; its owner is waited for as under affinity.
+    ownerPatienceMs: rule.ownerPatienceMs ?? defaultPatienceMs(filteringMode === 'multiple' ? affinity : 'single'),
+    service: filteringMode === 'disabled' ? null : serviceFrom(sure(rule.service)),
+  };
+}
+
+function serviceFrom(draft: ServiceDraft): Service {
+  return {
+    address: sure(draft.address),
+    proxyProtocol: sure(draft.proxyProtocol),
+    trustsNobodyByAddress: draft.trustsNobodyByAddress,
+    check: { ...draft.check, expect: draft.checkExpect ?? '' },
+  };
+}
+
+function sure<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a cluster file was filled in before its mistakes were told');
+  return value;
+}
