@@ -1,0 +1,127 @@
+/**
+ * The view as the filter reads it (assembly/decision/view.ts draws the bytes; docs/decisions/0003-view-layout.md says
+ * why). The hosts that were lost since the view was agreed are left out: they take part in nothing (R4). Nothing here
+ * is a hash of the decision: the filter hashes the names itself.
+ */
+
+import type { Affinity, FilteringMode, HostName, InForce, PortRule, Protocol, RulePart, ViewHost } from './types.js';
+
+const MAGIC = 'nlbv';
+const LAYOUT_VERSION = 1;
+export const HEADER_SIZE = 48;
+export const HOST_SIZE = 36;
+export const RULE_SIZE = 84;
+/** `self` of a host that is not in the view. */
+const OUTSIDE = 255;
+const HOSTS_MAX = 32;
+const RULES_MAX = 32;
+
+const PROTOCOLS: Record<Protocol, number> = { tcp: 1, udp: 2, both: 3 };
+const MODES: Record<FilteringMode, number> = { multiple: 1, single: 2, disabled: 3 };
+const AFFINITIES: Record<Affinity, number> = { none: 0, single: 1, classC: 2 };
+
+/**
+ * @param inForce  what this host decides by
+ * @param self     this host; where it is not among the hosts in force, its filter hands everything off
+ * @returns        48 + 36 * hosts + 84 * rules bytes, at most 3,888
+ */
+export function encodeView(inForce: InForce, self: HostName): Uint8Array {
+  const hosts = hostsOf(inForce);
+  const rules = inForce.file.portRules;
+  if (hosts.length < 1 || hosts.length > HOSTS_MAX || rules.length > RULES_MAX) {
+    throw new RangeError(
+      `Cannot encode a view of ${hosts.length} hosts and ${rules.length} port rules, ` +
+        `expected 1-${HOSTS_MAX} hosts and 0-${RULES_MAX} port rules`,
+    );
+  }
+  const bytes = new Uint8Array(HEADER_SIZE + hosts.length * HOST_SIZE + rules.length * RULE_SIZE);
+  hosts.forEach((host, i) => {
+    writeHost(bytes, HEADER_SIZE + i * HOST_SIZE, host);
+  });
+  rules.forEach((rule, i) => {
+    const parts = hosts.map((host) => partOf(rule, host.rules[i]));
+    writeRule(bytes, HEADER_SIZE + hosts.length * HOST_SIZE + i * RULE_SIZE, rule, parts);
+  });
+  const selfIndex = hosts.findIndex((host) => host.name === self);
+  writeHeader(bytes, inForce, selfIndex < 0 ? OUTSIDE : selfIndex, hosts.length);
+  return bytes;
+}
+
+/** The hosts in force, by the bytes of their names: the order in which they are scored. */
+function hostsOf(inForce: InForce): ViewHost[] {
+  const lost = new Set(inForce.lostSince);
+  return inForce.view.hosts.filter((host) => !lost.has(host.name)).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** What one host brings to a rule, as one number; 0 where it does not take part. */
+function partOf(rule: PortRule, part: RulePart | undefined): number {
+  if (part === undefined || part.absence !== null || rule.filteringMode === 'disabled') return 0;
+  return rule.filteringMode === 'multiple' ? part.loadWeight : part.handlingPriority;
+}
+
+function writeHeader(bytes: Uint8Array, inForce: InForce, selfIndex: number, hostCount: number): void {
+  const { file, view } = inForce;
+  const data = new DataView(bytes.buffer);
+  writeText(bytes, 0, MAGIC);
+  data.setUint16(4, LAYOUT_VERSION, true);
+  data.setUint16(6, view.decisionVersion, true);
+  data.setUint32(8, bytes.length, true);
+  data.setUint32(16, view.number % 2 ** 32, true);
+  data.setUint32(20, Math.floor(view.number / 2 ** 32), true);
+  for (let i = 0; i < 8; i++) bytes[24 + i] = Number.parseInt(view.checksum.slice(2 * i, 2 * i + 2), 16);
+  data.setUint32(32, file.hashSeed, true);
+  bytes[36] = file.ipv6PrefixLength;
+  bytes[37] = selfIndex;
+  bytes[38] = hostCount;
+  bytes[39] = file.portRules.length;
+  data.setUint32(12, checksumOf(bytes.subarray(16)), true);
+}
+
+function writeHost(bytes: Uint8Array, at: number, host: ViewHost): void {
+  bytes[at] = host.name.length;
+  bytes[at + 1] = host.priority;
+  writeText(bytes, at + 2, host.name);
+}
+
+function writeRule(bytes: Uint8Array, at: number, rule: PortRule, parts: number[]): void {
+  const data = new DataView(bytes.buffer);
+  bytes[at] = rule.name.length;
+  writeText(bytes, at + 1, rule.name);
+  bytes[at + 25] = PROTOCOLS[rule.protocol];
+  bytes[at + 26] = MODES[rule.filteringMode];
+  bytes[at + 27] = AFFINITIES[rule.affinity];
+  data.setUint16(at + 28, rule.portFirst, true);
+  data.setUint16(at + 30, rule.portLast, true);
+  data.setUint32(at + 32, rule.ownerPatienceMs, true);
+  if (rule.virtualIp !== null) bytes.set(addressBytes(rule.virtualIp), at + 36);
+  bytes.set(parts, at + 52);
+}
+
+/** Names are ASCII; their form is checked with the cluster file, and again by the filter. */
+function writeText(bytes: Uint8Array, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+}
+
+/** FNV-1a, 32 bits: against accidents, not against intent. */
+export function checksumOf(bytes: Uint8Array): number {
+  let sum = 0x811c9dc5;
+  for (const byte of bytes) sum = Math.imul(sum ^ byte, 0x01000193);
+  return sum >>> 0;
+}
+
+/** A checked address as 16 bytes; IPv4 as ::ffff:a.b.c.d. */
+function addressBytes(address: string): number[] {
+  if (!address.includes(':')) return [...Array<number>(10).fill(0), 0xff, 0xff, ...address.split('.').map(Number)];
+  const [head = '', tail] = address.split('::');
+  const groups = (text: string): number[] => (text === '' ? [] : text.split(':').flatMap(groupBytes));
+  const first = groups(head);
+  const last = groups(tail ?? '');
+  return [...first, ...Array<number>(16 - first.length - last.length).fill(0), ...last];
+}
+
+/** One group of an IPv6 address: two bytes, or four where it is written as IPv4. */
+function groupBytes(group: string): number[] {
+  if (group.includes('.')) return group.split('.').map(Number);
+  const value = Number.parseInt(group, 16);
+  return [value >> 8, value & 0xff];
+}
