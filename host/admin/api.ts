@@ -6,7 +6,7 @@
  *     GET  /events                                   the same as server-sent events, on every change, at least once a second
  *     GET  /entry                                    200 `in`, or 503 with the reason: may clients be sent to this host?
  *     GET  /explain?client=ADDRESS[:PORT]&port=25    who owns it and why (explain.ts); further: to=VIRTUAL_IP protocol=udp
- *     POST /start /stop /drainstop /reload           VerbAnswer; 200 when done or begun, 409 when the answer is no
+ *     POST /verbs/start /verbs/stop ...              VerbAnswer; 200 when done or begun, 409 when the answer is no
  */
 import type { ClusterStatus } from './status.js';
 
@@ -50,7 +50,7 @@ export interface Reply {
 /** Answers everything but /events and files. BOUNDED: verbs take no body, so none is read. */
 export async function answer(api: AdminApi, method: string, url: URL): Promise<Reply | null> {
   const path = url.pathname;
-  const verb = VERBS.find((name) => path === `/${name}`);
+  const verb = VERBS.find((name) => path === `/verbs/${name}`);
   if (verb) {
     if (method !== 'POST') return { code: 405, body: no(`${path} changes this host: expected POST, got ${method}`) };
     const said = await api.verb(verb);

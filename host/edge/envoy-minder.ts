@@ -5,7 +5,7 @@
 import type { Clock } from './clock.js';
 import { systemCode } from './edge-error.js';
 import type { EnvoyAdmin } from './envoy-admin.js';
-import { followEnvoyLog } from './envoy-log.js';
+import { type EnvoyLog, followEnvoyLog } from './envoy-log.js';
 import {
   type EnvoyStart,
   endEnvoy,
@@ -36,27 +36,14 @@ export interface EnvoyMinderOptions extends EnvoyStart {
   onChange(state: EnvoyState): void;
 }
 
-export interface EnvoyMinder {
-  readonly current: EnvoyState;
-  /**
-   * Adopts or starts, and minds from then on.
-   *
-   * @returns how Envoy came to be there
-   * @throws  EdgeError PORT_TAKEN and others at this first start only; later ones are said and tried again
-   */
-  begin(): Promise<'adopted' | 'started'>;
-  /** Ends Envoy and minds no more, until begin() is called again. */
-  end(): Promise<void>;
-  /** Minds no more and leaves Envoy serving. */
-  leave(): void;
-}
-
 const WATCH_MS = 200;
 /** The delay before the second start in a row, doubled for each further one. */
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 10_000;
 /** An Envoy that ran this long was fine: its next end is a first one again. */
 const FINE_AFTER_MS = 60_000;
+/** One that ran this long is started again without delay. */
+const AT_ONCE_AFTER_MS = 2000;
 const END_PATIENCE_MS = 5000;
 
 /** 0, 250, 500 ... 10,000 ms before the 1st, 2nd, 3rd ... start in a row. */
@@ -64,115 +51,141 @@ export function startDelayMs(startsInARow: number): number {
   return startsInARow === 0 ? 0 : Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (startsInARow - 1));
 }
 
-export function createEnvoyMinder(options: EnvoyMinderOptions): EnvoyMinder {
-  const { directory, clock, log, admin } = options;
-  const envoyLog = followEnvoyLog(envoyLogPath(directory), log);
-  let current: EnvoyState = { state: 'down', pid: null, version: null, detail: null };
-  let timer: NodeJS.Timeout | null = null;
-  let minding = false;
-  let startsInARow = 0;
-  let startedAtMs = 0;
-  let nextStartAtMs = 0;
+export class EnvoyMinder {
+  private readonly envoyLog: EnvoyLog;
+  private state: EnvoyState = { state: 'down', pid: null, version: null, detail: null };
+  private timer: NodeJS.Timeout | null = null;
+  private minding = false;
+  private startsInARow = 0;
+  private startedAtMs = 0;
+  private nextStartAtMs = 0;
 
-  function become(next: EnvoyState): void {
-    const changed = next.state !== current.state || next.pid !== current.pid || next.detail !== current.detail;
-    current = next;
-    if (changed) options.onChange(next);
+  constructor(private readonly options: EnvoyMinderOptions) {
+    this.envoyLog = followEnvoyLog(envoyLogPath(options.directory), options.log);
   }
 
-  async function start(): Promise<void> {
-    refuseTakenPorts(options.endpoints());
-    startedAtMs = clock.nowMs();
-    startsInARow += 1;
-    await startEnvoy(options);
-    become({ state: 'starting', pid: findOwnEnvoy(directory), version: null, detail: null });
+  get current(): EnvoyState {
+    return this.state;
   }
 
-  async function look(): Promise<void> {
-    envoyLog.follow();
-    if (current.pid === null || !isOwnEnvoy(current.pid, directory)) {
-      const pid = findOwnEnvoy(directory);
-      if (pid === null) return restart();
-      become({ state: 'starting', pid, version: null, detail: null });
-    }
-    if (current.state !== 'serving') return greet();
-    if (clock.nowMs() - startedAtMs > FINE_AFTER_MS) startsInARow = 0;
+  /** What Envoy complained of last, oldest first. */
+  complaints(): string[] {
+    this.envoyLog.follow();
+    return this.envoyLog.lastComplaints();
   }
 
-  async function greet(): Promise<void> {
-    try {
-      const info = await admin.serverInfo();
-      if (!minding) return;
-      if (info.nodeId !== options.nodeId) {
-        const detail = `its admin socket ${admin.socketPath} answers as node ${info.nodeId}, expected ${options.nodeId}`;
-        return become({ ...current, version: info.version, detail });
-      }
-      if (info.state !== 'LIVE') return become({ ...current, version: info.version, detail: `it is ${info.state}` });
-      become({ ...current, state: 'serving', version: info.version, detail: null });
-    } catch (error) {
-      become({ ...current, detail: (error as Error).message });
-    }
-  }
-
-  async function restart(): Promise<void> {
-    if (current.pid !== null) {
-      const why = envoyLog.lastComplaints().slice(-3).join('; ') || 'its log says nothing (SIGKILL, or out of memory?)';
-      nextStartAtMs =
-        clock.nowMs() + startDelayMs(startsInARow === 1 && clock.nowMs() - startedAtMs > 1000 ? 0 : startsInARow);
-      const detail = `Envoy (process ${current.pid}) ended: ${why}`;
-      log.repeating('error', 'Envoy ended', `${detail}; it is started again`);
-      become({ state: 'down', pid: null, version: null, detail });
-    }
-    if (clock.nowMs() < nextStartAtMs || !minding) return;
-    try {
-      await start();
-    } catch (error) {
-      startsInARow += 1;
-      nextStartAtMs = clock.nowMs() + startDelayMs(startsInARow);
-      log.repeating('error', 'Envoy start', `${(error as Error).message}; tried again`);
-      become({ state: 'down', pid: null, version: null, detail: (error as Error).message });
-    }
-  }
-
-  /** Looks never overlap: the next one is set when this one is done. */
-  function watch(): void {
-    timer = setTimeout(async () => {
-      await look().catch((error) => log.repeating('error', 'mind Envoy', `Cannot mind Envoy: ${systemCode(error)}`));
-      if (minding) watch();
-    }, WATCH_MS);
-  }
-
-  async function begin(): Promise<'adopted' | 'started'> {
-    const pid = findOwnEnvoy(directory);
-    startsInARow = 0;
-    nextStartAtMs = 0;
-    if (pid === null) await start();
-    else become({ state: 'starting', pid, version: null, detail: null });
-    minding = true;
-    if (pid !== null) await greet();
-    watch();
+  /**
+   * Adopts or starts, and minds from then on.
+   *
+   * @returns how Envoy came to be there
+   * @throws  EdgeError PORT_TAKEN and others at this first start only; later ones are said and tried again
+   */
+  async begin(): Promise<'adopted' | 'started'> {
+    const pid = findOwnEnvoy(this.options.directory);
+    this.startsInARow = 0;
+    this.nextStartAtMs = 0;
+    if (pid === null) await this.start();
+    else this.become({ state: 'starting', pid, version: null, detail: null });
+    this.minding = true;
+    if (pid !== null) await this.greet();
+    this.watch();
     return pid === null ? 'started' : 'adopted';
   }
 
-  function leave(): void {
-    minding = false;
-    if (timer) clearTimeout(timer);
+  /** Minds no more and leaves Envoy serving. */
+  leave(): void {
+    this.minding = false;
+    if (this.timer) clearTimeout(this.timer);
   }
 
-  async function end(): Promise<void> {
-    leave();
+  /** Ends Envoy and minds no more, until begin() is called again. */
+  async end(): Promise<void> {
+    this.leave();
+    const { directory } = this.options;
     const pid = findOwnEnvoy(directory);
     if (pid !== null) await endEnvoy(pid, directory, END_PATIENCE_MS);
-    envoyLog.follow();
-    become({ state: 'down', pid: null, version: null, detail: null });
+    this.envoyLog.follow();
+    this.become({ state: 'down', pid: null, version: null, detail: null });
   }
 
-  return {
-    get current() {
-      return current;
-    },
-    begin,
-    end,
-    leave,
-  };
+  private become(next: EnvoyState): void {
+    const { state, pid, detail } = this.state;
+    this.state = next;
+    if (next.state !== state || next.pid !== pid || next.detail !== detail) this.options.onChange(next);
+  }
+
+  private async start(): Promise<void> {
+    refuseTakenPorts(this.options.endpoints());
+    this.startedAtMs = this.options.clock.nowMs();
+    this.startsInARow += 1;
+    await startEnvoy(this.options);
+    this.become({ state: 'starting', pid: findOwnEnvoy(this.options.directory), version: null, detail: null });
+  }
+
+  /** Looks never overlap: the next one is set when this one is done. */
+  private watch(): void {
+    this.timer = setTimeout(async () => {
+      await this.look().catch((error) => {
+        this.options.log.repeating('error', 'mind Envoy', `Cannot mind Envoy: ${systemCode(error)}`);
+      });
+      if (this.minding) this.watch();
+    }, WATCH_MS);
+  }
+
+  private async look(): Promise<void> {
+    this.envoyLog.follow();
+    const { directory, clock } = this.options;
+    if (this.state.pid === null || !isOwnEnvoy(this.state.pid, directory)) {
+      const pid = findOwnEnvoy(directory);
+      if (pid === null) return this.restart();
+      this.become({ state: 'starting', pid, version: null, detail: null });
+    }
+    if (this.state.state !== 'serving') return this.greet();
+    if (clock.nowMs() - this.startedAtMs > FINE_AFTER_MS) this.startsInARow = 0;
+  }
+
+  private async greet(): Promise<void> {
+    const { admin, nodeId } = this.options;
+    try {
+      const { nodeId: answered, version, state } = await admin.serverInfo();
+      if (!this.minding) return;
+      if (answered !== nodeId) {
+        const detail = `its admin socket ${admin.socketPath} answers as node ${answered}, expected ${nodeId}`;
+        this.become({ ...this.state, version, detail });
+      } else if (state !== 'LIVE') {
+        this.become({ ...this.state, version, detail: `it says that it is ${state}, expected LIVE` });
+      } else {
+        this.become({ ...this.state, state: 'serving', version, detail: null });
+      }
+    } catch (error) {
+      this.become({ ...this.state, detail: (error as Error).message });
+    }
+  }
+
+  private async restart(): Promise<void> {
+    const { clock, log } = this.options;
+    if (this.state.pid !== null) this.sayEnded(this.state.pid);
+    if (clock.nowMs() < this.nextStartAtMs || !this.minding) return;
+    try {
+      await this.start();
+    } catch (error) {
+      this.startsInARow += 1;
+      this.nextStartAtMs = clock.nowMs() + startDelayMs(this.startsInARow);
+      const detail = (error as Error).message;
+      log.repeating('error', 'Envoy start', `${detail}; it is tried again`);
+      this.become({ state: 'down', pid: null, version: null, detail });
+    }
+  }
+
+  private sayEnded(pid: number): void {
+    const { clock, log } = this.options;
+    const ranMs = clock.nowMs() - this.startedAtMs;
+    const why =
+      this.envoyLog.lastComplaints().slice(-3).join('; ') || 'its log does not say why (SIGKILL, or out of memory?)';
+    // One that served for a while is mended at once; one that ends again and again waits longer each time.
+    this.nextStartAtMs = clock.nowMs() + (ranMs > AT_ONCE_AFTER_MS ? 0 : startDelayMs(this.startsInARow));
+    const detail = `Envoy (process ${pid}) ended: ${why}`;
+    log.repeating('error', 'Envoy ended', `${detail}; it is started again`);
+    this.become({ state: 'down', pid: null, version: null, detail });
+  }
 }

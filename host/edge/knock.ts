@@ -1,6 +1,7 @@
 /**
  * Is the Envoy of another host there, whatever its sidecar says? A connection to its handoff listener from our own
- * dedicated address, with a LOCAL header, must bring "alive" (the listener answers that itself; no service is reached).
+ * dedicated address, with a LOCAL header and "alive", must bring "alive" back (the listener says that itself; no service is
+ * reached).
  */
 import { dial } from './dial.js';
 import { localProxyHeader } from './proxy-header.js';
@@ -14,7 +15,7 @@ export const KNOCK_ANSWER = 'alive';
 export function knock(fromIp: string, toIp: string, handoffPort: number, timeoutMs: number): Promise<string | null> {
   return dial({
     to: { host: toIp, port: handoffPort, localAddress: fromIp },
-    say: localProxyHeader('v2'),
+    say: Buffer.concat([localProxyHeader('v2'), Buffer.from(KNOCK_ANSWER)]),
     expect: KNOCK_ANSWER,
     farewell: null,
     timeoutMs,

@@ -8,7 +8,6 @@
 const LOCAL_V2 = Buffer.from('0d0a0d0a000d0a515549540a20000000', 'hex');
 const UNKNOWN_V1 = Buffer.from('PROXY UNKNOWN\r\n', 'latin1');
 
-export function localProxyHeader(version: 'v1' | 'v2' | 'none'): Buffer | null {
-  if (version === 'none') return null;
+export function localProxyHeader(version: 'v1' | 'v2'): Buffer {
   return version === 'v2' ? LOCAL_V2 : UNKNOWN_V1;
 }

@@ -4,6 +4,7 @@
  * there. Checks never overlap.
  */
 import type { NetConnectOpts } from 'node:net';
+import { parseServiceAddress } from '../protocol/config/index.js';
 import type { Service } from '../protocol/types.js';
 import { dial } from './dial.js';
 import { localProxyHeader } from './proxy-header.js';
@@ -66,8 +67,8 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
 export function checkService({ address, proxyProtocol, check }: Service): Promise<string | null> {
   const isBanner = check.kind === 'banner';
   return dial({
-    to: parseServiceAddress(address),
-    say: isBanner ? localProxyHeader(proxyProtocol) : null,
+    to: whereTo(address),
+    say: isBanner && proxyProtocol !== 'none' ? localProxyHeader(proxyProtocol) : null,
     expect: isBanner ? check.expect : null,
     // 220 is SMTP (and FTP): both end politely with QUIT.
     farewell: isBanner && check.expect.startsWith('220') ? 'QUIT\r\n' : null,
@@ -75,9 +76,10 @@ export function checkService({ address, proxyProtocol, check }: Service): Promis
   });
 }
 
-/** `unix:/run/smtp.sock`, `127.0.0.1:2525` or `[::1]:2525`; the cluster file was checked for it. */
-export function parseServiceAddress(address: string): NetConnectOpts {
-  if (address.startsWith('unix:')) return { path: address.slice('unix:'.length) };
-  const at = address.lastIndexOf(':');
-  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
+/** @throws Error where the address is none: the cluster file was not checked before */
+function whereTo(address: string): NetConnectOpts {
+  const target = parseServiceAddress(address);
+  if (target === null)
+    throw new Error(`Cannot check service ${address}, expected ADDRESS:PORT, [IPV6]:PORT or unix:/PATH`);
+  return target.kind === 'unix' ? { path: target.path } : { host: target.address, port: target.port };
 }

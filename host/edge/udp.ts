@@ -38,7 +38,10 @@ export function openUdp(address: string, port: number, events: UdpEvents): Promi
 
   function send(toAddress: string, toPort: number, bytes: Uint8Array): void {
     if (closed) return;
-    if (pendingCount >= PENDING_MAX) return events.onError('ENOBUFS', toAddress);
+    if (pendingCount >= PENDING_MAX) {
+      events.onError('ENOBUFS', toAddress);
+      return;
+    }
     pendingCount += 1;
     socket.send(bytes, toPort, toAddress, (error) => {
       pendingCount -= 1;
