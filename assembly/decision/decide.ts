@@ -35,7 +35,7 @@ export function decide(view: View, rule: i32, client: usize, port: u16): i32 {
   if (mode != MODE_MULTIPLE) return firstHandler(view, rule);
   const size = writeKey(view.rule(rule).affinity, client, port, view.ipv6PrefixLength, KEY);
   const bucket = bucketOf(KEY, size, view.hashSeed);
-  const owner = ownerOf(bucket, view.hashSeed, view.weightedHostsOf(rule), view.hostCount);
+  const owner = ownerOf(bucket, view.weightedHostsOf(rule), view.hostCount);
   return owner < 0 ? REFUSE_NOBODY : owner;
 }
 

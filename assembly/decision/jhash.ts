@@ -88,11 +88,3 @@ export function jhash(pointer: usize, length: u32, seed: u32): u32 {
   if (length > 8) c += wordAt(pointer + 8, length - 8);
   return finish(a, b, c);
 }
-
-/** The kernel's jhash_3words(). It differs from jhash() over the same 12 bytes in nothing but speed. */
-// @ts-ignore: decorator
-@inline
-export function jhash3Words(first: u32, second: u32, third: u32, seed: u32): u32 {
-  const start = INITIAL + 12 + seed;
-  return finish(first + start, second + start, third + start);
-}

@@ -5,50 +5,30 @@
  * Source: Thaler & Ravishankar 1998; weights by the logarithm method, in integers as Ceph's straw2. Exact form:
  * docs/decision.md, "Owner".
  */
-import { jhash, jhash3Words } from './jhash';
+import { ROUNDS, drawOf, roundKey } from './draw';
 import { negativeLogarithm } from './logarithm';
 
-/** What all hosts of a view have to speak alike: this file, jhash.ts, key.ts and logarithm.ts. */
+/** What all hosts of a view have to speak alike: key.ts, jhash.ts, draw.ts, logarithm.ts, decide.ts and this file. */
 export const DECISION_VERSION: u32 = 1;
 
-/** Makes the second hash of a name another one than the first; the golden ratio's bits. */
-const SECOND_SEED: u32 = 0x9e3779b9;
+/** A host of a rule in memory: its load weight (0-100, 0 takes no part), then its round keys; u32 each. */
+export const WEIGHTED_HOST_SIZE: usize = 4 + 4 * ROUNDS;
+const KEYS: usize = 4;
 
-/**
- * One host of a rule, as it lies in memory: 12 bytes, hosts one behind the other, in the order of their names' bytes.
- * A host of weight 0 does not take part.
- */
-@unmanaged
-export class WeightedHost {
-  nameHash1: u32;
-  nameHash2: u32;
-  /** 0-100. */
-  weight: u32;
-}
-
-/** Bytes of one host in an array of them. */
-export const WEIGHTED_HOST_SIZE: usize = 12;
-
-/** The host at an index of an array of hosts. */
-// @ts-ignore: decorator
-@inline
-export function hostAt(hosts: usize, index: u32): WeightedHost {
-  return changetype<WeightedHost>(hosts + index * WEIGHTED_HOST_SIZE);
-}
-
-/** Writes one host: the hashes of its name, so that a connection costs no hash over text. */
+/** Writes one host of an array, its name already hashed: so a connection costs no hash over text. */
 export function writeHost(hosts: usize, index: u32, name: usize, nameLength: u32, weight: u32, hashSeed: u32): void {
-  const host = hostAt(hosts, index);
-  host.nameHash1 = jhash(name, nameLength, hashSeed);
-  host.nameHash2 = jhash(name, nameLength, hashSeed ^ SECOND_SEED);
-  host.weight = weight;
+  const host = hosts + usize(index) * WEIGHTED_HOST_SIZE;
+  store<u32>(host, weight);
+  for (let round: u32 = 0; round < ROUNDS; round++) {
+    store<u32>(host + KEYS + 4 * round, roundKey(name, nameLength, hashSeed, round));
+  }
 }
 
-/** The number that a host draws for a bucket; the greater, the better. */
+/** The draw of one host for a bucket, see draw.ts. */
 // @ts-ignore: decorator
 @inline
-export function drawOf(bucket: u32, host: WeightedHost, hashSeed: u32): u32 {
-  return jhash3Words(bucket, host.nameHash1, host.nameHash2, hashSeed);
+export function hostDraw(bucket: u32, hosts: usize, index: u32): u32 {
+  return drawOf(bucket, hosts + usize(index) * WEIGHTED_HOST_SIZE + KEYS);
 }
 
 /**
@@ -57,15 +37,14 @@ export function drawOf(bucket: u32, host: WeightedHost, hashSeed: u32): u32 {
  *
  * @param excluded  an index that is passed over, or -1
  */
-function bestOf(bucket: u32, hashSeed: u32, hosts: usize, count: u32, excluded: i32): i32 {
+function bestOf(bucket: u32, hosts: usize, count: u32, excluded: i32): i32 {
   let best: i32 = -1;
   let bestCost: u64 = 0;
   let bestWeight: u64 = 0;
   for (let i: u32 = 0; i < count; i++) {
-    const host = hostAt(hosts, i);
-    if (host.weight == 0 || i32(i) == excluded) continue;
-    const cost = negativeLogarithm(drawOf(bucket, host, hashSeed));
-    const weight = u64(host.weight);
+    const weight = u64(load<u32>(hosts + usize(i) * WEIGHTED_HOST_SIZE));
+    if (weight == 0 || i32(i) == excluded) continue;
+    const cost = negativeLogarithm(hostDraw(bucket, hosts, i));
     if (best < 0 || cost * bestWeight < bestCost * weight) {
       best = i32(i);
       bestCost = cost;
@@ -78,13 +57,12 @@ function bestOf(bucket: u32, hashSeed: u32, hosts: usize, count: u32, excluded: 
 /**
  * The host that owns a bucket under a multiple-hosts rule.
  *
- * @param bucket    0-65535
- * @param hashSeed  the cluster's
- * @param hosts     `count` WeightedHosts, in the order of their names' bytes; a tie goes to the first
- * @returns         index into `hosts`, or -1 where nobody takes part
+ * @param bucket  0-65535
+ * @param hosts   `count` hosts as writeHost() lays them out, in the order of their names' bytes; a tie goes to the first
+ * @returns       index into `hosts`, or -1 where nobody takes part
  */
-export function ownerOf(bucket: u32, hashSeed: u32, hosts: usize, count: u32): i32 {
-  return bestOf(bucket, hashSeed, hosts, count, -1);
+export function ownerOf(bucket: u32, hosts: usize, count: u32): i32 {
+  return bestOf(bucket, hosts, count, -1);
 }
 
 /**
@@ -93,6 +71,6 @@ export function ownerOf(bucket: u32, hashSeed: u32, hosts: usize, count: u32): i
  * @param owner  what ownerOf() said
  * @returns      index into `hosts`, or -1 where nobody else takes part
  */
-export function nextOwnerOf(bucket: u32, hashSeed: u32, hosts: usize, count: u32, owner: i32): i32 {
-  return bestOf(bucket, hashSeed, hosts, count, owner);
+export function nextOwnerOf(bucket: u32, hosts: usize, count: u32, owner: i32): i32 {
+  return bestOf(bucket, hosts, count, owner);
 }
