@@ -1,0 +1,78 @@
+/**
+ * The other end of the control socket: one request, one answer. Which questions there are says host/admin/api.ts.
+ */
+import { request } from 'node:http';
+import type { VerbAnswer } from '../admin/api.js';
+import type { ClusterStatus } from '../admin/status.js';
+import { CliError, EXIT } from './exit-codes.js';
+
+/** A sidecar answers from memory; only reload asks Envoy and the disk before it does. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** A status of 32 hosts and 32 rules has some 200 KB. */
+const ANSWER_BYTES_MAX = 8_000_000;
+
+export interface Answer {
+  code: number;
+  body: unknown;
+}
+
+/** @throws CliError unreachable */
+export async function statusOf(socketPath: string): Promise<ClusterStatus> {
+  const { code, body } = await ask(socketPath, 'GET', '/status');
+  if (code !== 200) throw unreachable(socketPath, `it answers /status with ${code}: ${saidBy(body)}`);
+  return body as ClusterStatus;
+}
+
+/** Asks for a change of this host. @throws CliError unreachable */
+export async function command(socketPath: string, path: string): Promise<VerbAnswer> {
+  const { code, body } = await ask(socketPath, 'POST', path);
+  if (isVerbAnswer(body)) return body;
+  throw unreachable(socketPath, `it answers ${path} with ${code}: ${saidBy(body)}`);
+}
+
+/** @throws CliError unreachable: no such socket, nobody behind it, no right to it, no answer, or one that is not JSON */
+export function ask(socketPath: string, method: 'GET' | 'POST', path: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, method, path, headers: { host: 'nlb' }, timeout: ANSWER_TIMEOUT_MS });
+    sent.on('timeout', () => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)));
+    sent.on('error', (error) => reject(unreachable(socketPath, reasonOf(error))));
+    sent.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+        if (text.length > ANSWER_BYTES_MAX) sent.destroy(new Error(`an answer of over ${ANSWER_BYTES_MAX} bytes`));
+      });
+      response.on('error', (error) => reject(unreachable(socketPath, reasonOf(error))));
+      response.on('end', () => {
+        try {
+          resolve({ code: response.statusCode ?? 0, body: JSON.parse(text) as unknown });
+        } catch {
+          reject(unreachable(socketPath, `it answers ${path} with something that is not JSON`));
+        }
+      });
+    });
+    sent.end();
+  });
+}
+
+/** The sentence of a refusal, or what there is of one. */
+export function saidBy(body: unknown): string {
+  return isVerbAnswer(body) ? body.text : JSON.stringify(body).slice(0, 200);
+}
+
+function isVerbAnswer(body: unknown): body is VerbAnswer {
+  const answer = body as Partial<VerbAnswer> | null;
+  return typeof answer?.ok === 'boolean' && typeof answer.text === 'string';
+}
+
+function unreachable(socketPath: string, reason: string): CliError {
+  return new CliError(EXIT.unreachable, `Cannot reach the sidecar at ${socketPath}: ${reason}`);
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT') return 'there is no such socket; is it running on this host (nlb run)?';
+  if (error.code === 'ECONNREFUSED') return 'the socket is there and nobody listens; the sidecar has ended';
+  if (error.code === 'EACCES') return 'no right to use this socket; only its owner has (sudo nlb ...)';
+  return error.message;
+}
