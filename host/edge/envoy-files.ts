@@ -1,0 +1,154 @@
+/**
+ * Brings Envoy from the files it has to the files it shall have, so that no connection ever meets a name that is missing:
+ *
+ *     cds.json   what is there and what is new      (clusters in)
+ *     lds.json
+ *     ecds.json  the view
+ *     cds.json   what is new alone                  (clusters out)
+ *
+ * Each step waits until Envoy's stats show the version. When Envoy says no, the last good files go back first (an Envoy that
+ * starts on a refused file refuses every connection), then the reason is thrown.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { discoveryResponse, type EnvoyJson } from '../protocol/xds/index.js';
+import { EdgeError } from './edge-error.js';
+import type { EnvoyAdmin, TakenVersions } from './envoy-admin.js';
+import { replaceFile } from './files.js';
+import { shortHash } from './hash.js';
+
+export type FileKind = 'cds' | 'lds' | 'ecds';
+
+/** What Envoy shall have. */
+export type EnvoyWish = Record<FileKind, readonly EnvoyJson[]>;
+
+export interface EnvoyFilesOptions {
+  paths: Record<FileKind, string>;
+  admin: EnvoyAdmin;
+  /** False while Envoy is down: it reads all files when it starts, so there is no order to keep. */
+  isServing(): boolean;
+  /** Why Envoy refused, in its own words (its log); for ECDS there is no other place. */
+  complaints(): string[];
+}
+
+interface Written {
+  version: string;
+  text: string;
+  resources: readonly EnvoyJson[];
+}
+
+/** Envoy has an update in force 2-10 ms after the file; asked soon, then less often. */
+const ASK_FIRST_MS = 4;
+const ASK_MAX_MS = 100;
+
+export class EnvoyFiles {
+  private readonly onDisk: Record<FileKind, Written | null>;
+  /** The last ones Envoy is known to have taken. */
+  private readonly good: Record<FileKind, Written | null>;
+
+  constructor(private readonly options: EnvoyFilesOptions) {
+    const { paths } = options;
+    this.onDisk = { cds: readWritten(paths.cds), lds: readWritten(paths.lds), ecds: readWritten(paths.ecds) };
+    this.good = { ...this.onDisk };
+  }
+
+  /** The resources of the file on disk; none where there is no file. */
+  resourcesOf(kind: FileKind): readonly EnvoyJson[] {
+    return this.onDisk[kind]?.resources ?? [];
+  }
+
+  /**
+   * Resolves when Envoy has all of `wish` in force, however long that takes (it may be down).
+   *
+   * @throws EdgeError ENVOY_REFUSED when Envoy said no (the last good files are back), DISK_FULL or FILE_NOT_WRITTEN
+   * @throws AbortError when `signal` says that this wish is history
+   */
+  async put(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
+    if (!this.options.isServing()) return this.putAtOnce(wish, signal);
+    const kept = this.resourcesOf('cds').filter((old) => !wish.cds.some((cluster) => cluster.name === old.name));
+    await this.step('cds', [...wish.cds, ...kept], signal);
+    await this.step('lds', wish.lds, signal);
+    await this.step('ecds', wish.ecds, signal);
+    if (kept.length > 0) await this.step('cds', wish.cds, signal);
+  }
+
+  /** Writes what is read at Envoy's start, without waiting for anything. */
+  async write(wish: EnvoyWish): Promise<void> {
+    for (const kind of ['cds', 'lds', 'ecds'] as const) await this.writeOne(kind, wish[kind]);
+  }
+
+  private async putAtOnce(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
+    await this.write(wish);
+    for (const kind of ['cds', 'lds', 'ecds'] as const) await this.waitTaken(kind, null, signal);
+  }
+
+  private async step(kind: FileKind, resources: readonly EnvoyJson[], signal: AbortSignal): Promise<void> {
+    const before = await this.options.admin.taken().catch(() => null);
+    await this.writeOne(kind, resources);
+    await this.waitTaken(kind, before, signal);
+  }
+
+  private async writeOne(kind: FileKind, resources: readonly EnvoyJson[]): Promise<void> {
+    const version = versionOf(resources);
+    if (this.onDisk[kind]?.version === version) return;
+    const text = `${JSON.stringify(discoveryResponse(resources, version))}\n`;
+    await replaceFile(this.options.paths[kind], text);
+    this.onDisk[kind] = { version, text, resources };
+  }
+
+  private async waitTaken(kind: FileKind, before: TakenVersions | null, signal: AbortSignal): Promise<void> {
+    const wanted = this.onDisk[kind];
+    if (wanted === null) return;
+    let refusedBefore = before === null ? 0 : refusedCount(before, kind);
+    for (let askMs = ASK_FIRST_MS; ; askMs = Math.min(ASK_MAX_MS, askMs * 2)) {
+      signal.throwIfAborted();
+      const taken = await this.options.admin.taken().catch(() => null);
+      if (taken?.[kind] === wanted.version) break;
+      // A new Envoy counts from 0 again.
+      if (taken) refusedBefore = Math.min(refusedBefore, refusedCount(taken, kind));
+      if (taken && refusedCount(taken, kind) > refusedBefore) return this.putBack(kind, wanted);
+      await sleep(askMs, undefined, { signal });
+    }
+    this.good[kind] = wanted;
+  }
+
+  private async putBack(kind: FileKind, refused: Written): Promise<never> {
+    const reasons = await this.reasons(kind);
+    for (const each of ['ecds', 'lds', 'cds'] as const) {
+      const good = this.good[each];
+      if (good === null || good.version === this.onDisk[each]?.version) continue;
+      await replaceFile(this.options.paths[each], good.text);
+      this.onDisk[each] = good;
+    }
+    const back = this.good[kind] ? `the last good one (${this.good[kind].version}) is back` : 'there is no earlier one';
+    const text = `Envoy refused ${this.options.paths[kind]} (version ${refused.version}): ${reasons}; ${back}`;
+    throw new EdgeError('ENVOY_REFUSED', text);
+  }
+
+  private async reasons(kind: FileKind): Promise<string> {
+    const ofListeners = kind === 'lds' ? await this.options.admin.listenerErrors().catch(() => []) : [];
+    const all = [...ofListeners, ...this.options.complaints().slice(-2)];
+    return all.length > 0 ? all.join('; ') : 'it does not say why';
+  }
+}
+
+/** The same content is the same version: a restarted sidecar writes nothing that Envoy has already. */
+function versionOf(resources: readonly EnvoyJson[]): string {
+  return shortHash(JSON.stringify(resources));
+}
+
+function refusedCount(taken: TakenVersions, kind: FileKind): number {
+  return { cds: taken.cdsRejectedCount, lds: taken.ldsRejectedCount, ecds: taken.ecdsRejectedCount }[kind];
+}
+
+/** A file that cannot be read counts as missing: it is written anew. */
+function readWritten(path: string): Written | null {
+  try {
+    const text = readFileSync(path, 'utf8');
+    const parsed = JSON.parse(text) as { version_info?: unknown; resources?: unknown };
+    if (typeof parsed.version_info !== 'string' || !Array.isArray(parsed.resources)) return null;
+    return { version: parsed.version_info, text, resources: parsed.resources as EnvoyJson[] };
+  } catch {
+    return null;
+  }
+}

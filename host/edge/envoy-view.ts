@@ -1,0 +1,110 @@
+/**
+ * Makes Envoy decide by what is in force: the newest wish wins, one at a time, and `taken` is said only when Envoy's own
+ * stats show the version. What Envoy refuses is said once and tried again when something changes.
+ */
+import { copyFile, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
+import { encodeView } from '../protocol/view-bytes.js';
+import { envoyClusters, type EnvoyPaths, filterConfig, listeners } from '../protocol/xds/index.js';
+import type { EnvoyFiles, EnvoyWish } from './envoy-files.js';
+import { shortHash } from './hash.js';
+
+export interface EnvoyViewOptions {
+  self: HostName;
+  paths: EnvoyPaths;
+  files: EnvoyFiles;
+  /** filter.wasm as installFilter() put it. */
+  wasmPath: string;
+  /** Says why these bytes are not a view the filter would take, or null: a refused file must not reach the disk. */
+  checkView(bytes: Uint8Array): string | null;
+  onTaken(inForce: InForce, checksum: string): void;
+  onRefused(reason: string): void;
+}
+
+/** After a refusal or a full disk: a transient reason passes, and a lasting one is not asked about all the time. */
+const RETRY_MS = 2000;
+
+export class EnvoyView {
+  private waiting: { inForce: InForce; checksum: string } | null = null;
+  private working: Promise<void> | null = null;
+  private abort = new AbortController();
+  private stopped = false;
+  private generated: { file: ClusterFile; wish: Pick<EnvoyWish, 'cds' | 'lds'> } | null = null;
+
+  constructor(private readonly options: EnvoyViewOptions) {}
+
+  /** BOUNDED: one wish waits, the newest; the one under way is given up for it. */
+  decideBy(inForce: InForce, checksum: string): void {
+    this.waiting = { inForce, checksum };
+    this.abort.abort();
+    this.working ??= this.work().finally(() => {
+      this.working = null;
+    });
+  }
+
+  /** Everything Envoy reads for `inForce`. Listeners and clusters are made once a file: a thousand ports take a moment. */
+  wishFor(inForce: InForce): EnvoyWish {
+    const { self, paths, wasmPath } = this.options;
+    const { file } = inForce;
+    if (this.generated?.file !== file) {
+      this.generated = { file, wish: { cds: envoyClusters(file, self), lds: listeners(file, self, paths) } };
+    }
+    const bytes = encodeView(inForce, self);
+    const wrong = this.options.checkView(bytes);
+    if (wrong !== null) throw new Error(`view ${inForce.view.number} does not check out: ${wrong}`);
+    const version = `${inForce.view.number}-${shortHash(bytes)}`;
+    return { ...this.generated.wish, ecds: [filterConfig(Buffer.from(bytes).toString('base64'), wasmPath, version)] };
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.waiting = null;
+    this.abort.abort();
+    await this.working;
+  }
+
+  private async work(): Promise<void> {
+    while (this.waiting && !this.stopped) {
+      const { inForce, checksum } = this.waiting;
+      this.waiting = null;
+      this.abort = new AbortController();
+      const { signal } = this.abort;
+      try {
+        await this.options.files.put(this.wishFor(inForce), signal);
+        this.options.onTaken(inForce, checksum);
+      } catch (error) {
+        if (signal.aborted) continue;
+        this.options.onRefused((error as Error).message);
+        await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+        this.waiting ??= this.stopped ? null : { inForce, checksum };
+      }
+    }
+  }
+}
+
+/**
+ * Puts filter.wasm beside Envoy's files, named by its content: an Envoy that is started again finds it also while the
+ * program is being replaced, and another build is another file, hence another VM.
+ *
+ * @returns its path
+ */
+export async function installFilter(sourcePath: string, directory: string): Promise<string> {
+  const path = join(directory, `filter-${shortHash(await readFile(sourcePath))}.wasm`);
+  const beside = `${path}.new`;
+  const names = await readdir(directory);
+  if (!names.some((name) => join(directory, name) === path)) {
+    await copyFile(sourcePath, beside);
+    await rename(beside, path);
+  }
+  return path;
+}
+
+/** Removes filters of earlier builds. Only once Envoy has taken the present one: until then ecds.json names the old. */
+export async function removeOldFilters(directory: string, presentPath: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    if (/^filter-[0-9a-f]{16}\.wasm$/.test(name) && path !== presentPath) await unlink(path).catch(() => {});
+  }
+}

@@ -1,0 +1,79 @@
+/** The services of this host, one watch a port rule: what the protocol hears of them is index-aligned with the rules. */
+import { serviceOf } from '../protocol/config/index.js';
+import type { ClusterFile, HostName, Service } from '../protocol/types.js';
+import type { Log } from './log.js';
+import { type ServiceWatch, watchService } from './service-check.js';
+
+interface Watched {
+  service: Service;
+  watch: ServiceWatch;
+  /** Resolves after the first check. */
+  first: Promise<void>;
+}
+
+export class Services {
+  private readonly watched = new Map<string, Watched>();
+  private file: ClusterFile | null = null;
+
+  constructor(
+    private readonly self: HostName,
+    private readonly log: Log,
+    private readonly onChange: () => void,
+  ) {}
+
+  /** Watches the rules of `file`; a rule whose service is the same as before keeps its watch and its state. */
+  watch(file: ClusterFile): void {
+    this.file = file;
+    const host = file.hosts.find((each) => each.name === this.self);
+    const wanted = new Map<string, Service>();
+    for (const rule of file.portRules) {
+      const service = host ? serviceOf(rule, host) : null;
+      if (service && rule.filteringMode !== 'disabled') wanted.set(rule.name, service);
+    }
+    for (const [rule, { service, watch }] of this.watched) {
+      if (JSON.stringify(service) === JSON.stringify(wanted.get(rule))) continue;
+      watch.stop();
+      this.watched.delete(rule);
+    }
+    for (const [rule, service] of wanted) {
+      if (!this.watched.has(rule)) this.watched.set(rule, this.begin(rule, service));
+    }
+  }
+
+  /** Resolves when every service was checked once, so that a restarted sidecar does not call a healthy one down. */
+  async firstChecks(): Promise<void> {
+    await Promise.all([...this.watched.values()].map(({ first }) => first));
+  }
+
+  /** Index-aligned with the rules of the file; a rule without a service has nothing that could be down. */
+  up(): boolean[] {
+    return (this.file?.portRules ?? []).map((rule) => this.watched.get(rule.name)?.watch.up ?? true);
+  }
+
+  /** By rule: why its service does not answer. */
+  failures(): Map<string, string> {
+    const failures = new Map<string, string>();
+    for (const [rule, { watch }] of this.watched) if (watch.failure !== null) failures.set(rule, watch.failure);
+    return failures;
+  }
+
+  stop(): void {
+    for (const { watch } of this.watched.values()) watch.stop();
+    this.watched.clear();
+  }
+
+  private begin(rule: string, service: Service): Watched {
+    let checked = () => {};
+    const first = new Promise<void>((resolve) => {
+      checked = resolve;
+    });
+    const watch = watchService(service, (up, failure) => {
+      checked();
+      const named = `The service of port rule ${rule} at ${service.address}`;
+      if (up) this.log.info(`${named} is up`);
+      else this.log.warning(`${named} is down: ${failure}`);
+      this.onChange();
+    });
+    return { service, watch, first };
+  }
+}
