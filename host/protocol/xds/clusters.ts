@@ -7,6 +7,7 @@
  */
 import { serviceOf } from '../config/service-address.js';
 import type { ClusterFile, HostConfig, HostName, Milliseconds, PortRule } from '../types.js';
+import { entrySockets, type HandoffIdentity, PLAIN_CHECK, PLAIN_ENDPOINT } from './handoff-tls.js';
 import { ALIVE, type HandoffPolicy, handoffEnvoyCluster, serviceEnvoyCluster } from './names.js';
 import { patienceOf } from './patience.js';
 import { hostNamed, rulesServed } from './rules.js';
@@ -16,13 +17,13 @@ import { socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
 /** Envoy's default of 1,024 open connections a cluster would refuse the 1,025th; the open-files limit is the real one. */
 const CONNECTIONS_MAX = 4_294_967_295;
 
-export function envoyClusters(file: ClusterFile, self: HostName): EnvoyJson[] {
+export function envoyClusters(file: ClusterFile, self: HostName, identity: HandoffIdentity | null = null): EnvoyJson[] {
   const ownHost = hostNamed(file, self);
   const others = file.hosts.filter((host) => host.name !== self);
   return [
     ...rulesServed(file).map((rule) => serviceCluster(rule, ownHost)),
     ...handoffWaysOf(file).flatMap(([policy, patienceMs]) =>
-      others.map((owner) => handoffCluster(file, ownHost, owner, policy, patienceMs)),
+      others.map((owner) => handoffCluster(file, ownHost, owner, policy, patienceMs, identity)),
     ),
   ];
 }
@@ -57,6 +58,7 @@ function handoffCluster(
   owner: HostConfig,
   policy: HandoffPolicy,
   patienceMs: Milliseconds,
+  identity: HandoffIdentity | null,
 ): EnvoyJson {
   const name = handoffEnvoyCluster(owner.name, policy, patienceMs);
   const ownerEndpoint = { endpoint: { address: socketAddress(owner.dedicatedIp, file.ports.handoff) } };
@@ -64,7 +66,7 @@ function handoffCluster(
     ...envoyCluster(name, patienceMs),
     // The owner's listener knows us by our dedicated address.
     upstream_bind_config: { source_address: { address: ownHost.dedicatedIp, port_value: 0 } },
-    transport_socket: proxyProtocolSocket('v2'),
+    ...entrySockets(identity),
     ...ownerCheck(patienceMs),
     load_assignment: {
       cluster_name: name,
@@ -83,7 +85,7 @@ function handoffCluster(
 function fallbackEndpoints(file: ClusterFile, ownHost: HostConfig): EnvoyJson {
   const address = socketAddress(ownHost.dedicatedIp, file.ports.handoff);
   const endpoint = { address, health_check_config: { disable_active_health_check: true } };
-  return { priority: 1, lb_endpoints: [{ endpoint }] };
+  return { priority: 1, lb_endpoints: [{ endpoint, ...PLAIN_ENDPOINT }] };
 }
 
 /** The check of an owner's Envoy, and what follows from it. Why these fields: docs/decisions/0004. */
@@ -102,6 +104,7 @@ function ownerCheck(patienceMs: Milliseconds): EnvoyJson {
         // One connection that stays: 31 hosts would otherwise open 155 a second, and a host that is full would refuse
         // the checks, look dead, and lose all it serves.
         reuse_connection: true,
+        ...PLAIN_CHECK,
         tcp_health_check: { send: text, receive: [text] },
       },
     ],

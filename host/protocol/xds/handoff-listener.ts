@@ -20,6 +20,7 @@ import {
   handoffChain,
   handoffStatPrefix,
 } from './names.js';
+import { type HandoffIdentity, ownerSocket } from './handoff-tls.js';
 import { portsOf, rulesServed } from './rules.js';
 import { BUFFER_BYTES_MAX, type EnvoyJson, oneAddressRange, socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
 import { tcpProxy } from './tcp-proxy.js';
@@ -29,8 +30,9 @@ const HEADER_TIMEOUT = '5s';
 
 const NETWORK_INPUTS = 'envoy.extensions.matching.common_inputs.network.v3';
 
-export function handoffListener(file: ClusterFile, ownHost: HostConfig): EnvoyJson {
+export function handoffListener(file: ClusterFile, ownHost: HostConfig, identity: HandoffIdentity | null): EnvoyJson {
   const rules = rulesServed(file);
+  const socket = identity === null ? {} : { transport_socket: ownerSocket(identity) };
   return typed('envoy.config.listener.v3.Listener', {
     name: HANDOFF_LISTENER,
     stat_prefix: 'nlb_handoff',
@@ -48,7 +50,7 @@ export function handoffListener(file: ClusterFile, ownHost: HostConfig): EnvoyJs
     filter_chains: [
       aliveFilterChain(),
       ...rules.flatMap((rule) => [
-        { name: handoffChain(rule.name), filters: [tcpProxy(rule, handoffStatPrefix(rule.name))] },
+        { name: handoffChain(rule.name), filters: [tcpProxy(rule, handoffStatPrefix(rule.name))], ...socket },
         { name: fallbackChain(rule.name), filters: [tcpProxy(rule, fallbackStatPrefix(rule.name))] },
       ]),
     ],

@@ -4,20 +4,26 @@
  */
 import type { ClusterFile, HostName, PortRule } from '../types.js';
 import { handoffListener } from './handoff-listener.js';
+import type { HandoffIdentity } from './handoff-tls.js';
 import { ruleListener, ruleStatPrefix } from './names.js';
 import type { EnvoyPaths } from './paths.js';
 import { addressesOf, hostNamed, portsOf, rulesServed } from './rules.js';
 import { BUFFER_BYTES_MAX, type EnvoyJson, socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
 import { decisionFilter, tcpProxy } from './tcp-proxy.js';
 
-export function listeners(file: ClusterFile, self: HostName, paths: EnvoyPaths): EnvoyJson[] {
+export function listeners(
+  file: ClusterFile,
+  self: HostName,
+  paths: EnvoyPaths,
+  identity: HandoffIdentity | null = null,
+): EnvoyJson[] {
   const ownHost = hostNamed(file, self);
   const ofRules = rulesServed(file).flatMap((rule) =>
     addressesOf(file, rule, ownHost).flatMap((address) =>
       portsOf(rule).map((port) => listenerOf(file, rule, address, port, paths)),
     ),
   );
-  return [...ofRules, handoffListener(file, ownHost)];
+  return [...ofRules, handoffListener(file, ownHost, identity)];
 }
 
 function listenerOf(file: ClusterFile, rule: PortRule, address: string, port: number, paths: EnvoyPaths): EnvoyJson {

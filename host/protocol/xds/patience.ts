@@ -16,7 +16,7 @@ export interface Patience {
   checkTimeoutMs: Milliseconds;
   /** Failed checks in a row after which the owner is given up and its open connections are cut. */
   checkFailuresMax: number;
-  /** One attempt to connect; short enough that a lost SYN is repeated before the kernel's own second. */
+  /** One attempt. The whole patience: attempts that hang are ended by the check, and a busy owner is not asked twice. */
   connectTimeoutMs: Milliseconds;
   /** Between two attempts: a random wait below this, doubling up to backOffMaxMs. */
   backOffBaseMs: Milliseconds;
@@ -27,8 +27,6 @@ export interface Patience {
 const CHECK_FAILURES_MAX = 3;
 /** Below this a busy scheduler alone would look like a dead host. */
 const CHECK_MS_MIN = 20;
-/** A machine under load may take this long to complete a handshake; less would only repeat the attempt. */
-const CONNECT_TIMEOUT_MS_MIN = 100;
 /**
  * Waits are random in [0, a fifth of the patience), so 20 attempts take 1.9 patiences in the mean, standard deviation 0.25:
  * the 0.6 until a refusing owner is marked are outlasted in all but one of some ten million connections.
@@ -41,7 +39,7 @@ export function patienceOf(ownerPatienceMs: Milliseconds): Patience {
     checkIntervalMs: fifthMs,
     checkTimeoutMs: fifthMs,
     checkFailuresMax: CHECK_FAILURES_MAX,
-    connectTimeoutMs: Math.max(CONNECT_TIMEOUT_MS_MIN, fifthMs),
+    connectTimeoutMs: ownerPatienceMs,
     backOffBaseMs: Math.max(1, Math.round(fifthMs / 2)),
     backOffMaxMs: fifthMs,
     connectAttemptsMax: CONNECT_ATTEMPTS_MAX,

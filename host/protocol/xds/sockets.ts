@@ -38,18 +38,18 @@ export const TCP_KEEPALIVE: EnvoyJson = { keepalive_time: 60, keepalive_interval
 /** Bytes Envoy holds for one direction of one connection before it stops reading; its default of 1 MiB times 9,900 is 19 GiB. */
 export const BUFFER_BYTES_MAX = 64 * 1024;
 
-const RAW_BUFFER: EnvoyJson = {
+export const RAW_BUFFER: EnvoyJson = {
   name: 'envoy.transport_sockets.raw_buffer',
   typed_config: typed('envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer'),
 };
 
 /** The transport socket that tells whom a connection comes from, in a PROXY protocol header before the first byte. */
-export function proxyProtocolSocket(version: 'v1' | 'v2'): EnvoyJson {
+export function proxyProtocolSocket(version: 'v1' | 'v2', inner: EnvoyJson = RAW_BUFFER): EnvoyJson {
   return {
     name: 'envoy.transport_sockets.upstream_proxy_protocol',
     typed_config: typed('envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport', {
       config: { version: version.toUpperCase() },
-      transport_socket: RAW_BUFFER,
+      transport_socket: inner,
     }),
   };
 }

@@ -10,7 +10,7 @@ import { connectEnvoyAdmin, type EnvoyAdmin } from '../../../host/edge/envoy-adm
 import { findEnvoy } from '../../../host/edge/envoy-binary.js';
 import type { ClusterFile } from '../../../host/protocol/types.js';
 import { bootstrap, discoveryResponse, envoyClusters, type EnvoyJson } from '../../../host/protocol/xds/index.js';
-import { type EnvoyPaths, envoyPaths, listeners } from '../../../host/protocol/xds/index.js';
+import { type EnvoyPaths, envoyPaths, type HandoffIdentity, listeners } from '../../../host/protocol/xds/index.js';
 import { waitFor } from './wait.js';
 
 export interface EnvoyOptions {
@@ -21,6 +21,7 @@ export interface EnvoyOptions {
   /** Changes the generated bootstrap. */
   bootstrapAs?: (generated: EnvoyJson, paths: EnvoyPaths) => EnvoyJson;
   ecds?: EnvoyJson;
+  identity?: HandoffIdentity | null;
   openFilesMax?: number;
   workerCount?: number;
   /** Put before the command, e.g. `ip netns exec a`. */
@@ -51,8 +52,9 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
   const write: RunningEnvoy['write'] = (which, resources, version) =>
     writeBeside(paths[which], discoveryResponse(resources, version));
 
-  const generated = listeners(file, self, paths);
-  write('cds', envoyClusters(file, self), '1');
+  const identity = options.identity ?? null;
+  const generated = listeners(file, self, paths, identity);
+  write('cds', envoyClusters(file, self, identity), '1');
   write('lds', options.listenersAs?.(generated) ?? generated, '1');
   if (options.ecds) write('ecds', [options.ecds], '1');
   const limits = { openFilesMax: options.openFilesMax ?? OPEN_FILES_MAX, workerCount: options.workerCount ?? 1 };

@@ -1,0 +1,92 @@
+/**
+ * What the Envoys of a cluster show each other on a handoff: one certificate, made from the cluster key alone. Every host
+ * makes the same bytes, so nothing is issued, stored or renewed, and whoever has the cluster key belongs to the cluster.
+ *
+ *     HKDF-SHA-256(cluster key, salt = cluster name)  "envoy-nlb handoff key"      -> P-256 key of the certificate
+ *                                                     "envoy-nlb handoff issuer"   -> Ed25519 key that signs it
+ *
+ * Peers compare the public key and nothing else; Ed25519 signs because its signatures are the same each time, and a
+ * certificate that changed would drain the handoff listener at every restart of the sidecar.
+ */
+import { createECDH, createHash, createPrivateKey, hkdfSync, type KeyObject, sign } from 'node:crypto';
+import type { HandoffIdentity } from '../protocol/xds/handoff-tls.js';
+
+/** PKCS #8 of an Ed25519 key, before its 32 bytes. Source: RFC 8410, section 7. */
+const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
+/** SubjectPublicKeyInfo of a P-256 key, before its 65 bytes. Source: RFC 5480, section 2. */
+const P256_SPKI = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex');
+/** AlgorithmIdentifier id-Ed25519. */
+const ED25519_ALGORITHM = Buffer.from('300506032b6570', 'hex');
+const OID_COMMON_NAME = Buffer.from('0603550403', 'hex');
+/** The certificate says nothing by its time: it lives as long as the cluster key. */
+const [NOT_BEFORE, NOT_AFTER] = ['20000101000000Z', '99991231235959Z'];
+
+/**
+ * @param clusterKey  the bytes of the key file, at least 32
+ * @throws Error for a key too short to be a secret
+ */
+export function handoffIdentity(clusterKey: Buffer, clusterName: string): HandoffIdentity {
+  if (clusterKey.length < 32) {
+    throw new Error(
+      `Cannot make the handoff certificate: the cluster key has ${clusterKey.length} bytes, expected at least 32`,
+    );
+  }
+  const derive = (purpose: string) =>
+    Buffer.from(hkdfSync('sha256', clusterKey, clusterName, `envoy-nlb handoff ${purpose}`, 32));
+  const { key, publicPoint } = p256Key(derive);
+  const issuer = createPrivateKey({
+    key: Buffer.concat([ED25519_PKCS8, derive('issuer')]),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  const publicKeyInfo = Buffer.concat([P256_SPKI, publicPoint]);
+  return {
+    certificatePem: pem(certificate(clusterName, publicKeyInfo, issuer)),
+    privateKeyPem: key.export({ format: 'pem', type: 'pkcs8' }) as string,
+    publicKeyHashBase64: createHash('sha256').update(publicKeyInfo).digest('base64'),
+  };
+}
+
+function p256Key(derive: (purpose: string) => Buffer): { key: KeyObject; publicPoint: Buffer } {
+  const curve = createECDH('prime256v1');
+  const scalar = derive('key');
+  // Refused where it is 0 or not below the curve's order: one key in 2^32; a new cluster key is the cure.
+  curve.setPrivateKey(scalar);
+  const publicPoint = curve.getPublicKey();
+  const [x, y] = [publicPoint.subarray(1, 33), publicPoint.subarray(33)];
+  const jwk = {
+    kty: 'EC',
+    crv: 'P-256',
+    d: scalar.toString('base64url'),
+    x: x.toString('base64url'),
+    y: y.toString('base64url'),
+  };
+  return { key: createPrivateKey({ key: jwk, format: 'jwk' }), publicPoint };
+}
+
+/** X.509 v3 without extensions. Source: RFC 5280, section 4.1. */
+function certificate(clusterName: string, publicKeyInfo: Buffer, issuer: KeyObject): Buffer {
+  const name = sequence(set(sequence(OID_COMMON_NAME, der(0x0c, Buffer.from(clusterName.slice(0, 64))))));
+  const validity = sequence(der(0x18, Buffer.from(NOT_BEFORE)), der(0x18, Buffer.from(NOT_AFTER)));
+  const version3 = der(0xa0, der(0x02, Buffer.from([2])));
+  const serial = der(0x02, Buffer.from([1]));
+  const body = sequence(version3, serial, ED25519_ALGORITHM, name, validity, name, publicKeyInfo);
+  const signature = der(0x03, Buffer.concat([Buffer.from([0]), sign(null, body, issuer)]));
+  return sequence(body, ED25519_ALGORITHM, signature);
+}
+
+const sequence = (...parts: Buffer[]): Buffer => der(0x30, Buffer.concat(parts));
+const set = (...parts: Buffer[]): Buffer => der(0x31, Buffer.concat(parts));
+
+/** Tag, length, content; a length from 128 takes bytes of its own. */
+function der(tag: number, content: Buffer): Buffer {
+  const { length } = content;
+  const lengthBytes = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >>> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...lengthBytes]), content]);
+}
+
+const pem = (bytes: Buffer): string =>
+  `-----BEGIN CERTIFICATE-----\n${bytes
+    .toString('base64')
+    .replace(/(.{64})/g, '$1\n')
+    .trimEnd()}\n-----END CERTIFICATE-----\n`;

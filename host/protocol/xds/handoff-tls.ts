@@ -1,0 +1,68 @@
+/**
+ * Mutual TLS on handoffs. Its first purpose is the answer: a connection to a stopped Envoy is accepted by that machine's
+ * kernel, and over plain TCP the client would be lost with it. A TLS connection counts only once the owner's Envoy itself
+ * has answered, so until then the entry host can still turn to the fallback. That nobody without the cluster key can hand
+ * off, or read what is handed off, comes with it.
+ */
+import { type EnvoyJson, proxyProtocolSocket, RAW_BUFFER, typed } from './sockets.js';
+
+/** Made by handoffIdentity() from the cluster key; the same on every host. */
+export interface HandoffIdentity {
+  certificatePem: string;
+  privateKeyPem: string;
+  /** Base64 of the SHA-256 of the certificate's SubjectPublicKeyInfo: the one thing a peer is known by. */
+  publicKeyHashBase64: string;
+}
+
+const TLS = 'envoy.extensions.transport_sockets.tls.v3';
+/** Sessions an entry host keeps to resume: more connections than this in one round trip make a full handshake. */
+const SESSIONS_KEPT_MAX = 256;
+/** An endpoint or check that carries this speaks plain TCP after the PROXY header. */
+const PLAIN_MATCH = { plain: true };
+
+function commonContext(identity: HandoffIdentity): EnvoyJson {
+  return {
+    tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
+    tls_certificates: [
+      {
+        certificate_chain: { inline_string: identity.certificatePem },
+        private_key: { inline_string: identity.privateKeyPem },
+      },
+    ],
+    validation_context: { verify_certificate_spki: [identity.publicKeyHashBase64] },
+  };
+}
+
+/** For the chains that other hosts reach. */
+export function ownerSocket(identity: HandoffIdentity): EnvoyJson {
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typed_config: typed(`${TLS}.DownstreamTlsContext`, {
+      require_client_certificate: true,
+      common_tls_context: commonContext(identity),
+    }),
+  };
+}
+
+/** For handoff clusters: TLS to the owner; plain for checks and to this host's own listener, where nobody listens in. */
+export function entrySockets(identity: HandoffIdentity | null): EnvoyJson {
+  if (identity === null) return { transport_socket: proxyProtocolSocket('v2', RAW_BUFFER) };
+  const tls = {
+    name: 'envoy.transport_sockets.tls',
+    typed_config: typed(`${TLS}.UpstreamTlsContext`, {
+      common_tls_context: commonContext(identity),
+      max_session_keys: SESSIONS_KEPT_MAX,
+    }),
+  };
+  return {
+    transport_socket: proxyProtocolSocket('v2', tls),
+    transport_socket_matches: [
+      { name: 'plain', match: PLAIN_MATCH, transport_socket: proxyProtocolSocket('v2', RAW_BUFFER) },
+    ],
+  };
+}
+
+export const PLAIN_CHECK: EnvoyJson = { transport_socket_match_criteria: PLAIN_MATCH };
+export const PLAIN_ENDPOINT: EnvoyJson = {
+  metadata: { filter_metadata: { 'envoy.transport_socket_match': PLAIN_MATCH } },
+};
