@@ -1,3 +1,7 @@
 #!/usr/bin/env node
-process.stderr.write('nlb: not wired yet\n');
-process.exit(70);
+/** The command `nlb`. */
+import { dispatch } from './cli/dispatch.js';
+import { processTerminal } from './cli/terminal.js';
+
+// Not process.exit(): what was written to a pipe must still arrive.
+process.exitCode = await dispatch(process.argv.slice(2), processTerminal());

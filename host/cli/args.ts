@@ -36,6 +36,10 @@ export class Call {
     return (this.values[name] as string[] | undefined) ?? [];
   }
 
+  has(name: string): boolean {
+    return this.values[name] !== undefined;
+  }
+
   flag(name: string): boolean {
     return this.values[name] === true;
   }

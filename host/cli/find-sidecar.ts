@@ -16,7 +16,7 @@ import type { Terminal } from './terminal.js';
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/envoy-nlb';
 
 export function stateDirectoryOf(call: Call, terminal: Terminal): string {
-  return call.text('state-dir') ?? terminal.env['NLB_STATE_DIR'] ?? DEFAULT_STATE_DIRECTORY;
+  return call.text('state-dir') ?? terminal.env.NLB_STATE_DIR ?? DEFAULT_STATE_DIRECTORY;
 }
 
 /**

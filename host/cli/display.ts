@@ -1,0 +1,54 @@
+/** `nlb display`: everything a sidecar says of its cluster, on one page of text. */
+import type { ClusterStatus } from '../admin/status.js';
+import { SIDECAR_OPTIONS, type Verb } from './args.js';
+import { statusOf } from './client.js';
+import { EXIT } from './exit-codes.js';
+import { findSidecar } from './find-sidecar.js';
+import { jsonText, timeText, wrapped } from './output.js';
+import { countLines, envoyLine, hostTable, problemLines, ruleTable, sentenceOf, shareTable } from './status-text.js';
+
+export const verb: Verb = {
+  usage: 'nlb display [--host NAME|N] [--state-dir DIR] [--json]',
+  help: `
+Shows hosts, port rules, shares, Envoy and problems as this host sees them.
+Shares and counts are of connections that came in through this host.
+
+Exit code 0: no problems known. 1: there are some. 3: no sidecar answers.`,
+  options: SIDECAR_OPTIONS,
+  positionals: { min: 0, max: 0 },
+  async run(call, terminal) {
+    const status = await statusOf(await findSidecar(call, terminal));
+    terminal.out(call.flag('json') ? jsonText(status) : displayText(status));
+    return status.problems.length === 0 ? EXIT.yes : EXIT.no;
+  },
+};
+
+export function displayText(status: ClusterStatus): string {
+  return [
+    `Cluster ${status.clusterName}, mode ${status.mode}\n${sentenceOf(status)}\n${viewLine(status)}`,
+    `Hosts (${status.hosts.length}), * is this host:\n${hostTable(status)}`,
+    `Port rules (${status.rules.length}):\n${ruleTable(status)}`,
+    `Shares of new connections:\n${shareTable(status)}${countLines(status)}`,
+    envoyLine(status) + fileLines(status) + droppedLine(status),
+    problemLines(status),
+  ].join('\n');
+}
+
+function viewLine({ view, lostSince }: ClusterStatus): string {
+  if (view === null) return 'No view in force yet\n';
+  const lost = lostSince.length === 0 ? '' : `, less ${lostSince.join(', ')} (lost since)`;
+  return wrapped(`View ${view.number} (${view.checksum}) since ${timeText(view.since)}, because ${view.cause}${lost}`);
+}
+
+function fileLines({ file }: ClusterStatus): string {
+  const offered = file.offered === null ? '' : `, offers ${file.offered} and waits for the other hosts`;
+  return wrapped(
+    `File ${file.path}, fingerprint ${file.fingerprint}${offered}${file.detail === null ? '' : `; ${file.detail}`}`,
+  );
+}
+
+function droppedLine({ droppedPackets }: ClusterStatus): string {
+  const reasons = Object.entries(droppedPackets).filter(([, count]) => count > 0);
+  if (reasons.length === 0) return '';
+  return wrapped(`Heartbeat packets dropped: ${reasons.map(([reason, count]) => `${count} ${reason}`).join(', ')}`);
+}

@@ -1,0 +1,134 @@
+/** A ClusterStatus in words and tables, for people; the words of nlb.exe where it had good ones. */
+import type { ClusterStatus, HostState, HostStatus, RuleHostStatus, RuleStatus } from '../admin/status.js';
+import { counted, percent, table, timeText, wrapped } from './output.js';
+
+const STATE_WORDS: Record<HostState, string> = {
+  converged: 'converged',
+  converging: 'converging',
+  draining: 'draining',
+  stopped: 'stopped',
+  sidecarSilent: 'sidecar silent, Envoy serving',
+  lost: 'lost',
+  outside: 'outside',
+  notSeen: 'not seen yet',
+};
+
+const ABSENCE_WORDS = {
+  draining: 'draining',
+  stopped: 'stopped',
+  ruleDisabled: 'rule disabled',
+  serviceDown: 'service down',
+  weightZero: 'weight 0',
+  lost: 'lost',
+  notListed: 'not in the rule',
+} as const;
+
+export function absenceText(absence: keyof typeof ABSENCE_WORDS): string {
+  return ABSENCE_WORDS[absence];
+}
+
+/** `Host mail1 converged as DEFAULT with the following host(s) as part of the cluster: 1,2,3`. */
+export function sentenceOf(status: ClusterStatus): string {
+  const self = status.hosts.find((host) => host.isThisHost);
+  const members = status.hosts.filter(isMember);
+  const list = members.map((host) => host.priority).join(',');
+  const asDefault = self?.isDefaultHost === true ? ' as DEFAULT' : '';
+  const withHosts = `with the following host(s) as part of the cluster: ${list}`;
+  const host = `Host ${status.thisHost}`;
+  if (status.state === 'starting') return `${host} is starting and has no view yet`;
+  if (status.state === 'stopped') return `${host} is stopped and takes no part in the cluster`;
+  if (self?.state === 'outside') return `${host} is outside the cluster`;
+  if (status.state === 'converging') return `${host} is converging ${withHosts}`;
+  if (self?.state === 'draining') return `${host} is draining ${withHosts}`;
+  const alone = status.state === 'alone' ? ', alone,' : '';
+  return `${host} converged${asDefault}${alone} ${withHosts}`;
+}
+
+function isMember(host: HostStatus): boolean {
+  return host.state === 'converged' || host.state === 'draining' || host.state === 'sidecarSilent';
+}
+
+export function hostTable(status: ClusterStatus): string {
+  const rows = status.hosts.map((host) => [
+    String(host.priority),
+    host.name + (host.isThisHost ? ' *' : ''),
+    host.dedicatedIp,
+    STATE_WORDS[host.state] + (host.isDefaultHost ? ', default' : ''),
+    timeText(host.since),
+  ]);
+  const details = status.hosts.flatMap(({ name, detail }) =>
+    detail === null ? [] : [wrapped(`${name}: ${detail}`, '  ')],
+  );
+  return table(['PRI', 'HOST', 'ADDRESS', 'STATE', 'SINCE'], rows) + details.join('');
+}
+
+/** The rules as nlb.exe shows them; Pri and Load are those of this host. */
+export function ruleTable(status: ClusterStatus): string {
+  const rows = status.rules.map((rule) => {
+    const own = rule.hosts.find((host) => host.host === status.thisHost);
+    return [
+      rule.name,
+      rule.virtualIp ?? 'All',
+      String(rule.portFirst),
+      String(rule.portLast),
+      rule.protocol.toUpperCase(),
+      { multiple: 'Multiple', single: 'Single', disabled: 'Disabled' }[rule.filteringMode],
+      rule.filteringMode === 'single' ? String(own?.handlingPriority ?? '-') : '',
+      rule.filteringMode === 'multiple' ? loadText(rule, own) : '',
+      rule.filteringMode === 'multiple' ? { none: 'None', single: 'Single', classC: 'Class C' }[rule.affinity] : '',
+    ];
+  });
+  return table(['RULE', 'VIP', 'START', 'END', 'PROT', 'MODE', 'PRI', 'LOAD', 'AFFINITY'], rows);
+}
+
+/** `Eql` where all that take part have one weight, as in nlb.exe. */
+function loadText(rule: RuleStatus, own: RuleHostStatus | undefined): string {
+  const weights = new Set(rule.hosts.filter((host) => host.takesPart).map((host) => host.loadWeight));
+  if (weights.size === 1 && own?.takesPart === true) return 'Eql';
+  return String(own?.loadWeight ?? '-');
+}
+
+/** Who takes part in each rule, with which part of the new connections. */
+export function shareTable(status: ClusterStatus): string {
+  const rows = status.rules
+    .filter((rule) => rule.filteringMode !== 'disabled')
+    .flatMap((rule) =>
+      rule.hosts.map((host, index) => [
+        index === 0 ? rule.name : '',
+        host.host,
+        host.takesPart ? 'yes' : `no: ${host.absence === null ? 'out of the view' : absenceText(host.absence)}`,
+        percent(host.expectedShare).padStart(8),
+        percent(host.measuredShare).padStart(8),
+        String(host.connectionCount).padStart(11),
+      ]),
+    );
+  return table(['RULE', 'HOST', 'TAKES PART', 'EXPECTED', 'MEASURED', 'CONNECTIONS'], rows);
+}
+
+/** What did not go the plain way: open connections, fallbacks and refusals of each rule. */
+export function countLines(status: ClusterStatus): string {
+  return status.rules
+    .filter((rule) => rule.filteringMode !== 'disabled')
+    .map((rule) => {
+      const refused = Object.entries(rule.refusedCounts).map(([reason, count]) => `${count} ${reason}`);
+      const refusals = refused.length === 0 ? 'none refused' : `refused: ${refused.join(', ')}`;
+      return `  ${rule.name}: ${rule.openCount} open, ${counted(rule.fallbackCount, 'fallback')}, ${refusals}\n`;
+    })
+    .join('');
+}
+
+const ENVOY_WORDS = { starting: 'starting', serving: 'serving', down: 'down', notOurs: 'serving, not started by us' };
+
+export function envoyLine(status: ClusterStatus): string {
+  const { state, pid, version, tookConfiguration, detail } = status.envoy;
+  const named = version === null ? 'Envoy' : `Envoy ${version}`;
+  const process = pid === null ? '' : ` (process ${pid})`;
+  const took = tookConfiguration ? 'has the newest configuration' : 'does not have the newest configuration yet';
+  return wrapped(`${named}${process}: ${ENVOY_WORDS[state]}, ${took}${detail === null ? '' : `; ${detail}`}`);
+}
+
+export function problemLines(status: ClusterStatus): string {
+  if (status.problems.length === 0) return 'No problems known\n';
+  const lines = status.problems.map(({ since, text }) => wrapped(`${timeText(since)}  ${text}`, '  '));
+  return `Problems (${status.problems.length}), newest first:\n${lines.join('')}`;
+}

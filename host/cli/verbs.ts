@@ -1,0 +1,25 @@
+/** The verbs. Each is loaded only when it is asked for, so that `nlb query` answers at once. */
+import type { Verb } from './args.js';
+
+interface Entry {
+  summary: string;
+  load(): Promise<{ verb: Verb }>;
+}
+
+export const VERBS: Readonly<Record<string, Entry>> = {
+  init: { summary: 'make a cluster file and a cluster key', load: () => import('./init.js') },
+  check: { summary: 'check a cluster file and its key', load: () => import('./check.js') },
+  run: { summary: 'run the sidecar of this host', load: () => import('./run.js') },
+  query: { summary: 'is this host converged, and with whom', load: () => import('./query.js') },
+  display: { summary: 'hosts, rules, shares, Envoy and problems', load: () => import('./display.js') },
+  explain: { summary: 'which host takes a client, and why', load: () => import('./explain.js') },
+  reload: { summary: 'offer a changed cluster file', load: () => import('./reload.js') },
+  start: { summary: 'take part again', load: () => import('./start.js') },
+  stop: { summary: 'leave the cluster at once', load: () => import('./stop.js') },
+  drainstop: { summary: 'finish open connections, then stop', load: () => import('./drainstop.js') },
+};
+
+export function overview(): string {
+  const lines = Object.entries(VERBS).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`);
+  return `Usage: nlb VERB [options]\n\n${lines.join('\n')}\n\nnlb VERB --help tells more; docs/cli.md has the exit codes.\n`;
+}
