@@ -10,7 +10,7 @@
  */
 import type { ClusterStatus } from '../../host/admin/status.js';
 import { type Delivery, deliver, type Target } from './client.js';
-import { startMissing } from './hosts.js';
+import type { Hosts } from './hosts.js';
 import { type Layout, mailDirectory } from './layout.js';
 import { readMailbox } from './mailbox.js';
 import { killParts } from './processes.js';
@@ -57,6 +57,7 @@ export class Check {
 
   constructor(
     private readonly layout: Layout,
+    private readonly hosts: Hosts,
     private readonly watcher: Watcher,
     private readonly say: Say,
   ) {
@@ -85,7 +86,7 @@ export class Check {
   }
 
   private untilAll(withinMs: number): Promise<number | null> {
-    return this.watcher.until(this.names, withinMs, allServe);
+    return this.watcher.until(this.names, withinMs, allServe, () => this.hosts.ended.length > 0);
   }
 
   /** Each of these clients sends three messages, one through each entry host. */
@@ -130,7 +131,7 @@ export class Check {
   }
 
   private async restart(service: string, whole: string): Promise<void> {
-    for (const host of this.layout.hosts) startMissing(this.layout, host);
+    for (const host of this.layout.hosts) this.hosts.start(host);
     const took = await this.untilAll(BACK_MAX_MS);
     this.judge(
       verdict.judgeTime(`SMTP server of ${service} and ${whole} started again: all hosts serve`, took, BACK_MAX_MS),

@@ -1,7 +1,7 @@
 /** Starts the parts of the demo's hosts and writes what they need. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { clusterFileText } from './cluster-file.js';
 import {
   type DemoHost,
@@ -32,28 +32,46 @@ export function writeFiles(layout: Layout): void {
   }
 }
 
-export function startSmtp(layout: Layout, host: DemoHost): ChildProcess {
-  return start(host, 'smtp', [SMTP_PROGRAM, host.name, host.address, String(layout.ports.service), host.directory]);
+/** Starts parts and remembers those that ended by themselves. */
+export class Hosts {
+  /** One line for each part that ended with an error, oldest first. */
+  readonly ended: string[] = [];
+
+  constructor(private readonly layout: Layout) {}
+
+  /** A whole host, or what is missing of it; its sidecar starts the Envoy. */
+  start(host: DemoHost): void {
+    const alive = findParts(this.layout).filter((part) => part.host === host.name);
+    if (!alive.some((part) => part.kind === 'smtp')) this.startSmtp(host);
+    if (!alive.some((part) => part.kind === 'sidecar')) this.startSidecar(host);
+  }
+
+  private startSmtp(host: DemoHost): void {
+    const port = String(this.layout.ports.service);
+    this.startPart(host, 'smtp', [SMTP_PROGRAM, host.name, host.address, port, host.directory]);
+  }
+
+  private startSidecar(host: DemoHost): void {
+    const file = ['--config', this.layout.clusterFile, '--host', host.name, '--state-dir', host.directory];
+    this.startPart(host, 'sidecar', [SIDECAR_PROGRAM, 'run', ...file]);
+  }
+
+  /** In a process group of its own, so that Ctrl-C reaches the demo alone and the demo ends its parts in order. */
+  private startPart(host: DemoHost, part: 'sidecar' | 'smtp', command: string[]): void {
+    const file = logFile(host, part);
+    const log = openSync(file, 'a', 0o600);
+    const child = spawn(process.execPath, command, { cwd: PROJECT, detached: true, stdio: ['ignore', log, log] });
+    closeSync(log);
+    writeFileSync(pidFile(host, part), `${child.pid}\n`);
+    child.once('exit', (code) => {
+      // Null: ended by a signal, which is what the check and the person at the terminal do.
+      if (code === null || code === 0) return;
+      this.ended.push(`${part} of ${host.name} ended with exit code ${code}; last it said: ${lastLine(file)}`);
+    });
+    child.unref();
+  }
 }
 
-export function startSidecar(layout: Layout, host: DemoHost): ChildProcess {
-  const file = ['--config', layout.clusterFile, '--host', host.name, '--state-dir', host.directory];
-  return start(host, 'sidecar', [SIDECAR_PROGRAM, 'run', ...file]);
-}
-
-/** Starts what is missing of a host; its sidecar starts the Envoy. */
-export function startMissing(layout: Layout, host: DemoHost): void {
-  const alive = findParts(layout).filter((part) => part.host === host.name);
-  if (!alive.some((part) => part.kind === 'smtp')) startSmtp(layout, host);
-  if (!alive.some((part) => part.kind === 'sidecar')) startSidecar(layout, host);
-}
-
-/** In a process group of its own, so that Ctrl-C reaches the demo alone and the demo ends its parts in order. */
-function start(host: DemoHost, part: 'sidecar' | 'smtp', command: string[]): ChildProcess {
-  const log = openSync(logFile(host, part), 'a', 0o600);
-  const child = spawn(process.execPath, command, { cwd: PROJECT, detached: true, stdio: ['ignore', log, log] });
-  closeSync(log);
-  writeFileSync(pidFile(host, part), `${child.pid}\n`);
-  child.unref();
-  return child;
+function lastLine(file: string): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? '';
 }

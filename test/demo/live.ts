@@ -2,13 +2,15 @@
 import { readdirSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { ClusterStatus } from '../../host/admin/status.js';
-import { startMissing } from './hosts.js';
+import type { Hosts } from './hosts.js';
 import { type Layout, mailDirectory, pageUrl } from './layout.js';
 import { findParts } from './processes.js';
 import { askStatus } from './status.js';
 import { type Picture, summaryLine, tableLines } from './table.js';
 
 const DRAW_PERIOD_MS = 1000;
+/** Lines below the table about parts that ended by themselves; the logs have all. */
+const ENDED_SHOWN_MAX = 3;
 /** Terminals that do not say how wide they are. */
 const WIDTH_DEFAULT = 100;
 
@@ -54,25 +56,31 @@ export async function takePicture(layout: Layout): Promise<Picture> {
 }
 
 /** Draws until `isOver()`; SIGUSR1 and Enter start dead parts again. */
-export async function runLive(layout: Layout, isOver: () => boolean): Promise<void> {
+export async function runLive(layout: Layout, hosts: Hosts, isOver: () => boolean): Promise<void> {
   const revive = () => {
-    for (const host of layout.hosts) startMissing(layout, host);
+    for (const host of layout.hosts) hosts.start(host);
   };
   process.on('SIGUSR1', revive);
   if (process.stdin.isTTY) process.stdin.on('data', revive).unref();
   process.stdout.write(`${pasteLines(layout, process.pid)}\n`);
   let drawn = 0;
   let said = '';
+  let toldCount = 0;
   while (!isOver()) {
     const picture = await takePicture(layout);
     if (process.stdout.isTTY) {
-      const lines = tableLines(picture, process.stdout.columns || WIDTH_DEFAULT);
+      const width = process.stdout.columns || WIDTH_DEFAULT;
+      const ended = hosts.ended.slice(-ENDED_SHOWN_MAX).map((line) => line.slice(0, width));
+      const lines = [...tableLines(picture, width), ...ended];
       // Up over what was drawn last, then clear to the end of the screen: rows and widths may have changed.
       process.stdout.write(`${drawn === 0 ? '' : `\u001b[${drawn}A\u001b[J`}${lines.join('\n')}\n`);
       drawn = lines.length;
-    } else if (summaryLine(picture) !== said) {
+    } else {
+      const news = hosts.ended.slice(toldCount);
+      toldCount = hosts.ended.length;
+      if (summaryLine(picture) !== said) news.push(summaryLine(picture));
       said = summaryLine(picture);
-      process.stdout.write(`${picture.clock}  ${said}\n`);
+      for (const line of news) process.stdout.write(`${picture.clock}  ${line}\n`);
     }
     await new Promise((resolve) => setTimeout(resolve, DRAW_PERIOD_MS));
   }

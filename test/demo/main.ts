@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { allServe, Check } from './check.js';
-import { startSidecar, startSmtp, writeFiles } from './hosts.js';
+import { Hosts, writeFiles } from './hosts.js';
 import { type Layout, layoutOf, logFile, PORT_BASE_SPAN } from './layout.js';
 import { runLive } from './live.js';
 import { releaseLock, takeLock } from './lock.js';
@@ -66,14 +66,6 @@ async function refuseTakenPorts(layout: Layout): Promise<void> {
   fail(`${taken.join('\n')}\nChoose other ports, e.g.: npm start -- --port-base 20000`);
 }
 
-function startAll(layout: Layout): void {
-  writeFiles(layout);
-  for (const host of layout.hosts) {
-    startSmtp(layout, host);
-    startSidecar(layout, host);
-  }
-}
-
 /** The end of each log, where a start did not succeed. */
 function logTails(layout: Layout): string {
   const files = layout.hosts.flatMap((host) => [logFile(host, 'sidecar'), logFile(host, 'smtp')]);
@@ -85,7 +77,7 @@ function logTails(layout: Layout): string {
     .join('\n');
 }
 
-async function runCheck(layout: Layout): Promise<number> {
+async function runCheck(layout: Layout, hosts: Hosts): Promise<number> {
   const startedMs = performance.now();
   const watcher = new Watcher(layout.hosts);
   const tooLong = new Promise<boolean>((resolve) => {
@@ -94,7 +86,7 @@ async function runCheck(layout: Layout): Promise<number> {
       resolve(false);
     }, CHECK_MAX_MS).unref();
   });
-  const isGood = await Promise.race([new Check(layout, watcher, say).run(), tooLong]);
+  const isGood = await Promise.race([new Check(layout, hosts, watcher, say).run(), tooLong]);
   await watcher.stop();
   const took = ((performance.now() - startedMs) / 1000).toFixed(1);
   say(
@@ -103,13 +95,14 @@ async function runCheck(layout: Layout): Promise<number> {
   return isGood ? 0 : 1;
 }
 
-async function waitForStart(layout: Layout): Promise<void> {
+/** A host that ended while it was starting ends the wait: the table then shows the others. */
+async function waitForStart(layout: Layout, hosts: Hosts): Promise<void> {
   const watcher = new Watcher(layout.hosts);
   const names = layout.hosts.map((host) => host.name);
-  const took = await watcher.until(names, START_MAX_MS, allServe);
+  const took = await watcher.until(names, START_MAX_MS, allServe, () => hosts.ended.length > 0);
   await watcher.stop();
-  if (took === null)
-    say(`The hosts do not serve after ${START_MAX_MS / 1000} s; the ends of their logs:\n${logTails(layout)}`);
+  if (took !== null) return;
+  say(`Not all hosts serve yet. ${hosts.ended.join('\n')}\nThe ends of their logs:\n${logTails(layout)}`);
 }
 
 async function main(): Promise<void> {
@@ -143,10 +136,12 @@ async function main(): Promise<void> {
   await clearLeftovers(layout);
   await refuseTakenPorts(layout);
   say('starting three hosts: an Envoy, a sidecar and an SMTP server each ...');
-  startAll(layout);
-  if (check) return end(await runCheck(layout));
-  await waitForStart(layout);
-  await runLive(layout, () => isOver);
+  writeFiles(layout);
+  const hosts = new Hosts(layout);
+  for (const host of layout.hosts) hosts.start(host);
+  if (check) return end(await runCheck(layout, hosts));
+  await waitForStart(layout, hosts);
+  if (!isOver) await runLive(layout, hosts, () => isOver);
 }
 
 await main();

@@ -51,15 +51,20 @@ export class Watcher {
 
   /**
    * Milliseconds until every host named says what `isTrue` asks of its status, counted from this call; null when
-   * `withinMs` is over before.
+   * `withinMs` is over before, or `isHopeless()`.
    */
-  async until(hosts: string[], withinMs: number, isTrue: (status: ClusterStatus) => boolean): Promise<number | null> {
+  async until(
+    hosts: string[],
+    withinMs: number,
+    isTrue: (status: ClusterStatus) => boolean,
+    isHopeless: () => boolean = () => false,
+  ): Promise<number | null> {
     const startedMs = performance.now();
     for (;;) {
       const nowMs = performance.now();
       const said = hosts.map((host) => this.latest(host));
       if (said.every((s) => s?.status && s.askedMs >= startedMs && isTrue(s.status))) return nowMs - startedMs;
-      if (nowMs - startedMs > withinMs) return null;
+      if (nowMs - startedMs > withinMs || isHopeless()) return null;
       await pause(20);
     }
   }

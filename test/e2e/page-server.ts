@@ -1,45 +1,62 @@
-/** The files of host/admin/ui and a status the test sets, on a free port of 127.0.0.1, with the strictest CSP. */
-import { readFileSync } from 'node:fs';
-import { type Server, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+/** The sidecar's own admin server (host/admin/server.ts) with a status the test sets, on a free port of 127.0.0.1. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AdminApi } from '../../host/admin/api.js';
+import { type AdminServer, openAdminServer } from '../../host/admin/server.js';
 import type { ClusterStatus } from '../../host/admin/status.js';
 
-const FOLDER = new URL('../../host/admin/ui/', import.meta.url);
-const TYPES: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
+const ADDRESS = '127.0.0.1';
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, ADDRESS, resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
 
 export class PageServer {
-  private server: Server | null = null;
+  private readonly directory = mkdtempSync(join(tmpdir(), 'nlb-page-'));
+  private server: AdminServer | null = null;
   private port = 0;
 
-  constructor(public status: ClusterStatus) {}
+  constructor(private shown: ClusterStatus) {}
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}/`;
+    return `http://${ADDRESS}:${this.port}/`;
+  }
+
+  /** Everybody who watches hears of it at once. */
+  set status(status: ClusterStatus) {
+    this.shown = status;
+    this.server?.changed();
   }
 
   /** The first start takes a free port; a later one the same again. */
   async start(): Promise<void> {
-    const server = createServer((request, response) => {
-      const path = request.url === '/' ? 'index.html' : (request.url ?? '').slice(1);
-      response.setHeader('Content-Security-Policy', "default-src 'self'; img-src data:");
-      if (path === 'status') {
-        response.setHeader('Content-Type', 'application/json').end(JSON.stringify(this.status));
-        return;
-      }
-      response.setHeader('Content-Type', TYPES[path.split('.').at(-1) ?? ''] ?? 'text/plain');
-      response.end(readFileSync(new URL(path, FOLDER)));
-    });
-    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
-    this.port = (server.address() as AddressInfo).port;
-    this.server = server;
+    const unused = () => Promise.reject(new Error('the page only reads the status'));
+    const api: AdminApi = {
+      status: () => this.shown,
+      entry: () => ({ isIn: true, reason: 'in' }),
+      explain: unused,
+      verb: unused,
+    };
+    if (this.port === 0) this.port = await freePort();
+    const socketPath = join(this.directory, 'nlb.sock');
+    this.server = await openAdminServer({ api, socketPath, page: { address: ADDRESS, port: this.port } });
   }
 
   /** As when the sidecar dies: open connections are cut, new ones refused. */
   async stop(): Promise<void> {
     const server = this.server;
     this.server = null;
-    if (server === null) return;
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await server?.close();
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }

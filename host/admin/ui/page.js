@@ -1,10 +1,12 @@
-// The manager page: asks its sidecar for the status each second and shows it in place. Nothing is ever rebuilt: elements
-// are kept by name, so that an opened rule stays open, a selection stays selected and a screen reader is not startled.
+// The manager page: hears the status from its sidecar on every change (server-sent events) and shows it in place. Nothing
+// is ever rebuilt: elements are kept by name, so that an opened rule stays open and a selection stays selected.
 // The shape of a status is host/admin/status.ts.
 
-/** How often the sidecar is asked; an answer later than the timeout counts as none. */
-const POLL_PERIOD_MS = 1000;
-const POLL_TIMEOUT_MS = 3000;
+/** The sidecar speaks at least once a second (host/admin/events.ts); longer silence than this is said aloud. */
+const SILENCE_MS = 3000;
+const TICK_MS = 1000;
+/** A connection that is silent for so long is given up: the other end may be gone without a word. */
+const ASK_ANEW_MS = 10_000;
 /** More rules than this start folded, so that 32 of them are still an overview. */
 const OPEN_RULES_MAX = 4;
 
@@ -313,14 +315,14 @@ function show(status) {
   byId('content').hidden = false;
 }
 
-/** When the sidecar answered last; null before the first time. */
-let answeredAt = null;
+/** When the sidecar was heard last; null before the first time. */
+let heardAt = null;
 const openedAt = new Date();
 
-/** Says that what is shown is the past; called at every failed question, so that the seconds count on. */
+/** Says that what is shown is the past; called again and again, so that the seconds count on. */
 function showSilence(reason) {
-  const since = answeredAt ?? openedAt;
-  const what = answeredAt === null ? 'Nothing is known yet.' : 'Below is what it said last.';
+  const since = heardAt ?? openedAt;
+  const what = heardAt === null ? 'Nothing is known yet.' : 'Below is what it said last.';
   // The text is announced once; the seconds stand apart so that a screen reader does not count along.
   setText(byId('silence-text'), `No answer since ${clockTime(since)}: ${reason}. ${what}`);
   setText(byId('silence-age'), `(${duration(Date.now() - since.getTime())})`);
@@ -329,27 +331,27 @@ function showSilence(reason) {
   document.title = `✖ no answer: ${byId('cluster-name').textContent}`;
 }
 
-async function ask() {
-  let response;
-  try {
-    response = await fetch('status', { cache: 'no-store', signal: AbortSignal.timeout(POLL_TIMEOUT_MS) });
-  } catch {
-    throw new Error('the sidecar of this host is not reachable');
-  }
-  if (!response.ok) throw new Error(`the sidecar answered HTTP ${response.status}`);
-  return response.json();
+function take(event) {
+  show(JSON.parse(event.data));
+  heardAt = new Date();
+  byId('silence').hidden = true;
+  document.body.classList.remove('stale');
 }
 
-async function poll() {
-  try {
-    show(await ask());
-    answeredAt = new Date();
-    byId('silence').hidden = true;
-    document.body.classList.remove('stale');
-  } catch (error) {
-    showSilence(error.message);
-  }
-  setTimeout(poll, POLL_PERIOD_MS);
+/** The browser asks again by itself where a connection breaks; where it gave up, or hears nothing at all, we do. */
+function listen() {
+  const events = new EventSource('events');
+  events.onmessage = take;
+  let silentForMs = 0;
+  const timer = setInterval(() => {
+    const isSilent = Date.now() - (heardAt ?? openedAt).getTime() > SILENCE_MS;
+    silentForMs = isSilent ? silentForMs + TICK_MS : 0;
+    if (isSilent) showSilence('the sidecar of this host is not reachable');
+    if (events.readyState !== EventSource.CLOSED && silentForMs < ASK_ANEW_MS) return;
+    events.close();
+    clearInterval(timer);
+    listen();
+  }, TICK_MS);
 }
 
-poll();
+listen();
