@@ -6,7 +6,7 @@
  */
 import { ENDPOINT_PORT, parseAddress, parseEndpoint } from './decision/address';
 import { decide, mayServeInstead } from './decision/decide';
-import { faultAt, faultCode, faultValue } from './decision/fault';
+import { Fault, faultAt, faultCode, faultValue } from './decision/fault';
 import { jhash } from './decision/jhash';
 import { writeKey } from './decision/key';
 import { negativeLogarithm } from './decision/logarithm';
@@ -134,6 +134,11 @@ export function openView(length: u32): i32 {
   if (last) freeView(last);
   view = decodeView(INPUT, length);
   return view ? 0 : i32(faultCode);
+}
+
+/** The code of a view that is longer than inputSize(), or shorter than its counts ask for. */
+export function faultSize(): i32 {
+  return i32(Fault.size);
 }
 
 /** Which host or rule of the refused view, or -1. */

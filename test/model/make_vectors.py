@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""Writes test/vectors/decision.json from the model; with --check, says whether the committed file is what the model says.
+
+Everything random comes from one seed, so the file is the same on every machine.
+"""
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import decision as model
+
+FILE = Path(__file__).resolve().parent.parent / "vectors" / "decision.json"
+SEED = 20260118
+
+ADDRESSES = """192.0.2.17 0.0.0.0 255.255.255.255 ::ffff:192.0.2.17 ::ffff:c000:211 0:0:0:0:0:FFFF:192.0.2.17 ::192.0.2.17
+64:ff9b::192.0.2.17 :: ::1 1:: 2001:DB8::1:0:17 2001:db8:0:1:2:3:4:5 1:2:3:4:5:6:7:: ::2:3:4:5:6:7:8 fe80::1%eth0 192.0.2.17%1
+1.2.3 1.2.3.4.5 1.2.3.256 01.2.3.4 1.2.3.4. .1.2.3.4 1..3.4 -1.2.3.4 +1.2.3.4 1.2.3.4a 1.2.3.1000 : ::: 1: :1 1:2:3:4:5:6:7
+1:2:3:4:5:6:7:8:9 1:2:3:4:5:6:7:8:: ::1:2:3:4:5:6:7:8 1::2::3 12345::1 g::1 ::1.2.3 ::1.2.3.4:5 1:2:3:4:5:6:7:1.2.3.4
+1:2:3:4:5:6:1.2.3.4 [::1] unix:/run/x 1.2.3.4:5 ::ffff:1.2.3.4.5 1:::2 ::-1 / @/x""".split() + ["", " 1.2.3.4", "1.2.3.4 "]
+
+ENDPOINTS = """192.0.2.17:0 192.0.2.17:65535 192.0.2.17:65536 192.0.2.17: 192.0.2.17 192.0.2.17:025 192.0.2.17:99999
+192.0.2.17:123456 192.0.2.17:-1 192.0.2.17:1x [::1]:25 [::ffff:192.0.2.17]:25 [::1] [::1]25 [::1]: ::1:25 [192.0.2.17]:25
+[::1%lo]:25 [::1]:0 [::1]:65535 [::1]:65536 [::1:25 ]:25 []:25 :25 a:25 [::1]:2:5 1.2.3.4:5:6 [[::1]]:25""".split() + ["", "["]
+
+
+def random_address(rng):
+    """Address text: IPv4, IPv6 or IPv4-mapped."""
+    if rng.random() < 0.5:
+        return f"{rng.randrange(1, 224)}.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(256)}"
+    if rng.random() < 0.3:
+        return f"::ffff:{rng.randrange(1, 224)}.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(256)}"
+    groups = [rng.randrange(65536) for _ in range(8)]
+    return "2001:db8:" + ":".join(f"{group:x}" for group in groups[2:])
+
+
+def with_port(address, port):
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def random_names(rng, count):
+    """Unique names: the usual `mail1`, names that begin with one another, long ones."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    names = [f"mail{i + 1}" for i in range(count)]
+    if rng.random() < 0.5:
+        names = list({"".join(rng.choices(letters, k=rng.randrange(1, 33))) for _ in range(4 * count)} - {""})
+        names = sorted(names)[:count] + ["a", "a-b", "ab"]
+    return rng.sample(sorted(set(names)), count)
+
+
+def random_weights(rng, names):
+    kind = rng.randrange(3)
+    if kind == 0:
+        return dict.fromkeys(names, 50)
+    if kind == 1:
+        return {name: rng.randrange(101) for name in names}
+    return {name: rng.choice((0, 1, 50, 99, 100)) for name in names}
+
+
+def hash_vectors(rng):
+    texts = [bytes(range(length)) for length in range(41)] + [rng.randbytes(rng.randrange(1, 33)) for _ in range(20)]
+    seeds = [0, 1, 0xFFFFFFFF, 0x5EED1234]
+    return [
+        {"bytes": text.hex(), "seed": seed, "hash": model.jhash(text, seed)}
+        for text in texts
+        for seed in (seeds if len(text) < 26 else [rng.randrange(2**32)])
+    ]
+
+
+def address_vectors():
+    return [{"text": text, "bytes": hex_or_none(model.parse_address(text))} for text in ADDRESSES]
+
+
+def endpoint_vectors():
+    result = []
+    for text in ENDPOINTS:
+        address, port = model.parse_endpoint(text) or (None, None)
+        result.append({"text": text, "bytes": hex_or_none(address), "port": port})
+    return result
+
+
+def hex_or_none(address):
+    return None if address is None else address.hex()
+
+
+def key_vectors(rng):
+    result = []
+    for number in range(120):
+        client = with_port(random_address(rng), rng.randrange(65536))
+        prefix = number + 1 if number < 128 else 64
+        seed = rng.randrange(2**32)
+        for affinity in model.AFFINITIES:
+            key = model.key_of(affinity, *model.parse_endpoint(client), prefix)
+            hashed = model.jhash(key, seed)
+            result.append(
+                {"affinity": affinity, "client": client, "ipv6PrefixLength": prefix, "hashSeed": seed}
+                | {"key": key.hex(), "hash": hashed, "bucket": hashed >> 16}
+            )
+    return result
+
+
+def draw_vectors(rng):
+    buckets = [0, 1, 255, 256, 0x8000, 65535] + [rng.randrange(65536) for _ in range(14)]
+    return [
+        {"bucket": bucket, "name": name, "hashSeed": seed, "draw": model.draw_of(bucket, name, seed)}
+        for name in ("a", "mail1", "mail2", "x" * 32)
+        for seed in (0x5EED1234, rng.randrange(2**32))
+        for bucket in buckets
+    ]
+
+
+def logarithm_vectors(rng):
+    draws = {0, 1, 2, 3, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1} | {2**power - 1 for power in range(33)}
+    draws |= {(4096 + step << 20) % 2**32 for step in range(0, 4096, 97)} | {rng.randrange(2**32) for _ in range(200)}
+    return [{"draw": draw, "value": model.logarithm(draw)} for draw in sorted(draws)]
+
+
+def owner_vectors(rng):
+    result = []
+    for count in (1, 2, 3, 3, 5, 8, 8, 16, 32, 32):
+        weights = random_weights(rng, random_names(rng, count))
+        seed = rng.randrange(2**32)
+        owners = []
+        for bucket in sorted(rng.sample(range(65536), 60)):
+            ranked = model.ranking(bucket, weights, seed) + [None, None]
+            owners.append([bucket, ranked[0], ranked[1]])
+        result.append({"hashSeed": seed, "weights": weights, "owners": owners})
+    return result
+
+
+def random_rule(rng, name, ports, virtual_ip, names):
+    mode = rng.choice(("multiple", "multiple", "multiple", "single", "disabled"))
+    parts = {}
+    if mode == "multiple":
+        parts = random_weights(rng, names)
+    if mode == "single":
+        parts = dict(zip(names, rng.sample(range(1, 33), len(names)))) | {n: 0 for n in names if rng.random() < 0.3}
+    if mode != "disabled" and rng.random() < 0.1:
+        parts = dict.fromkeys(names, 0)
+    return {
+        "name": name,
+        "virtualIp": virtual_ip,
+        "portFirst": ports[0],
+        "portLast": ports[1],
+        "protocol": rng.choice(("tcp", "tcp", "udp", "both")),
+        "filteringMode": mode,
+        "affinity": rng.choice(model.AFFINITIES),
+        "parts": parts,
+    }
+
+
+def random_cluster(rng):
+    """Hosts in no order, rules for one virtual IP beside rules for all."""
+    names = random_names(rng, rng.choice((1, 2, 3, 4, 8, 32)))
+    priorities = rng.sample(range(1, 33), len(names))
+    ips = ["10.0.0.100", "2001:db8::100"]
+    rules = []
+    for number, ports in enumerate(((25, 25), (443, 443), (1000, 1099), (0, 9))):
+        rules.append(random_rule(rng, f"all-{number}", ports, None, names))
+        if rng.random() < 0.6:
+            ip = rng.choice([*ips, "::ffff:10.0.0.100"])
+            rules.append(random_rule(rng, f"one-{number}", (ports[0], ports[0] + 20), ip, names))
+    rng.shuffle(rules)
+    return {
+        "hashSeed": rng.randrange(2**32),
+        "ipv6PrefixLength": rng.choice((64, 64, 48, 56, 1, 128, 61)),
+        "hosts": [{"name": name, "priority": priority} for name, priority in zip(names, priorities)],
+        "rules": rules,
+    }
+
+
+def decision_vectors(rng):
+    result = []
+    for _ in range(24):
+        cluster = random_cluster(rng)
+        connections = []
+        for _ in range(25):
+            ip = rng.choice(("10.0.0.100", "::ffff:10.0.0.100", "2001:db8::100", "10.0.0.101", "2001:DB8:0::100"))
+            connection = {
+                "protocol": rng.choice(("tcp", "tcp", "tcp", "udp")),
+                "client": with_port(random_address(rng), rng.randrange(65536)),
+                "destination": with_port(ip, rng.choice((25, 25, 443, 1000, 1005, 1099, 1100, 0, 9, 10, 45, 65535))),
+                "self": rng.choice([host["name"] for host in cluster["hosts"]]),
+            }
+            answer = model.decide(cluster, connection)
+            action = model.action_of(cluster, answer, connection["self"])
+            connections.append(connection | answer | {"action": action})
+        result.append({"cluster": cluster, "connections": connections})
+    return result
+
+
+def all_vectors():
+    """Each kind has its own random numbers, so that a new kind leaves the others as they are."""
+    table = b"".join(model.table_entry(i).to_bytes(4, "little") for i in range(4097))
+    return {
+        "decisionVersion": 1,
+        "addresses": address_vectors(),
+        "endpoints": endpoint_vectors(),
+        "hashes": hash_vectors(random.Random(SEED)),
+        "keys": key_vectors(random.Random(SEED + 1)),
+        "draws": draw_vectors(random.Random(SEED + 2)),
+        "logarithmTableHashes": [model.jhash(table[first : first + 8192], 0) for first in range(0, len(table), 8192)],
+        "logarithms": logarithm_vectors(random.Random(SEED + 3)),
+        "owners": owner_vectors(random.Random(SEED + 4)),
+        "decisions": decision_vectors(random.Random(SEED + 5)),
+    }
+
+
+def as_text(vectors):
+    """JSON with one vector a line, so that a change reads well."""
+    parts = []
+    for kind, value in vectors.items():
+        if isinstance(value, list):
+            lines = ",\n".join("    " + json.dumps(vector) for vector in value)
+            parts.append(f'  "{kind}": [\n{lines}\n  ]')
+        else:
+            parts.append(f'  "{kind}": {json.dumps(value)}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def main():
+    text = as_text(all_vectors())
+    if "--check" not in sys.argv[1:]:
+        FILE.write_text(text)
+        print(f"wrote {FILE.name}: {len(text)} characters")
+        return 0
+    if FILE.exists() and FILE.read_text() == text:
+        print(f"{FILE.name} is what the model says")
+        return 0
+    print(f"{FILE} is not what the model says: run test/model/make_vectors.py and read the difference", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
