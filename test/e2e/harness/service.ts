@@ -12,6 +12,10 @@ export interface TestService {
   /** Connections accepted, also those that never sent a header. */
   acceptedCount(): number;
   openCount(): number;
+  /** Stops listening, so that connects are refused; open connections stay. */
+  refuse(): Promise<void>;
+  /** Listens again. */
+  accept(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -26,23 +30,34 @@ export async function startService(options: ServiceOptions): Promise<TestService
   const open = new Set<Socket>();
   let greetedCount = 0;
   let acceptedCount = 0;
-  const server = createServer((socket) => {
+  let server: Server | null = null;
+  const onConnection = (socket: Socket) => {
     acceptedCount++;
     open.add(socket);
     socket.on('close', () => open.delete(socket));
     socket.on('error', () => socket.destroy());
     greet(options, socket, () => greetedCount++);
-  });
-  await listening(server, options.listen);
-  const stop = async () => {
-    for (const socket of open) socket.destroy();
-    await new Promise<void>((resolve) => server.close(() => resolve()));
   };
+  const accept = async () => {
+    server = createServer(onConnection);
+    await listening(server, options.listen);
+  };
+  const refuse = async () => {
+    server?.close();
+    server = null;
+  };
+  const stop = async () => {
+    await refuse();
+    for (const socket of open) socket.destroy();
+  };
+  await accept();
   return {
     name: options.name,
     greetedCount: () => greetedCount,
     acceptedCount: () => acceptedCount,
     openCount: () => open.size,
+    refuse,
+    accept,
     stop,
   };
 }
