@@ -4,6 +4,7 @@
  * is a hash of the decision: the filter hashes the names itself.
  */
 
+import { parseAddress } from './config/address.js';
 import type { Affinity, FilteringMode, HostName, InForce, PortRule, Protocol, RulePart, ViewHost } from './types.js';
 
 const MAGIC = 'nlbv';
@@ -110,18 +111,8 @@ export function checksumOf(bytes: Uint8Array): number {
 }
 
 /** A checked address as 16 bytes; IPv4 as ::ffff:a.b.c.d. */
-function addressBytes(address: string): number[] {
-  if (!address.includes(':')) return [...Array<number>(10).fill(0), 0xff, 0xff, ...address.split('.').map(Number)];
-  const [head = '', tail] = address.split('::');
-  const groups = (text: string): number[] => (text === '' ? [] : text.split(':').flatMap(groupBytes));
-  const first = groups(head);
-  const last = groups(tail ?? '');
-  return [...first, ...Array<number>(16 - first.length - last.length).fill(0), ...last];
-}
-
-/** One group of an IPv6 address: two bytes, or four where it is written as IPv4. */
-function groupBytes(group: string): number[] {
-  if (group.includes('.')) return group.split('.').map(Number);
-  const value = Number.parseInt(group, 16);
-  return [value >> 8, value & 0xff];
+function addressBytes(text: string): number[] {
+  const address = parseAddress(text);
+  if (address === null) throw new RangeError(`Cannot encode virtual IP ${text}, expected an IPv4 or IPv6 address`);
+  return address.family === 6 ? [...address.bytes] : [...Array<number>(10).fill(0), 0xff, 0xff, ...address.bytes];
 }
