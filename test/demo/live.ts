@@ -68,6 +68,7 @@ export async function runLive(layout: Layout, hosts: Hosts, isOver: () => boolea
   let toldCount = 0;
   while (!isOver()) {
     const picture = await takePicture(layout);
+    if (isOver()) return;
     if (process.stdout.isTTY) {
       const width = process.stdout.columns || WIDTH_DEFAULT;
       const ended = hosts.ended.slice(-ENDED_SHOWN_MAX).map((line) => line.slice(0, width));

@@ -109,7 +109,7 @@ export function judgeAffinity(deliveries: Delivery[], samples: Sample[], fallbac
     pass: compared.length > 0 && split.length === 0 && strays <= fallbackCount,
     text:
       `each client reached one host while the view was the same: ${connections} connections compared ` +
-      `(${[...views].sort().join('; ')}), ${strays} served by the entry host as a fallback, ${fallbackCount} fallbacks counted${example}`,
+      `(${[...views].join('; ')}), ${strays} served by the entry host as a fallback, ${fallbackCount} fallbacks counted${example}`,
   };
 }
 
