@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeKeyFile } from '../../host/edge/key-file.js';
 import { clusterFileText } from './cluster-file.js';
 import {
   type DemoHost,
@@ -15,7 +16,7 @@ import {
 } from './layout.js';
 import { findParts } from './processes.js';
 
-/** Bytes of the cluster key; the file holds them as hex. */
+/** Bytes of a cluster key. */
 const KEY_BYTES = 32;
 
 /** A fresh cluster: mail, state and logs of an earlier run are removed. */
@@ -23,7 +24,7 @@ export function writeFiles(layout: Layout): void {
   mkdirSync(layout.directory, { recursive: true });
   writeFileSync(layout.clusterFile, clusterFileText(layout));
   rmSync(layout.keyFile, { force: true });
-  writeFileSync(layout.keyFile, `${randomBytes(KEY_BYTES).toString('hex')}\n`, { mode: 0o600 });
+  writeKeyFile(layout.keyFile, { id: 1, bytes: randomBytes(KEY_BYTES) }, false);
   for (const host of layout.hosts) {
     rmSync(host.directory, { recursive: true, force: true });
     mkdirSync(mailDirectory(host), { recursive: true, mode: 0o700 });

@@ -28,7 +28,7 @@ Three hosts serve SMTP. In another terminal, in this folder:
   the same through one host with curl
     ${curl}
   ask who owns that address, and why
-    node build/host/main.js explain 127.9.9.9 --port ${ports.smtp} --state-dir ${first!.directory}
+    ./nlb explain 127.9.9.9 --port ${ports.smtp} --state-dir ${first!.directory}
   kill a host whole (Envoy, sidecar, SMTP server)
     kill -9 $(cat ${last!.directory}/*.pid)
   start again what is dead${process.stdin.isTTY ? ' (or press Enter here)' : ''}

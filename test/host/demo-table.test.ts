@@ -1,5 +1,6 @@
 /** The demo's table, processes and cluster file, without starting anything. */
 import { describe, expect, test } from 'vitest';
+import { parseClusterFile } from '../../host/protocol/config/index.js';
 import { clusterFileText } from '../demo/cluster-file.js';
 import { layoutOf, SIDECAR_PROGRAM, SMTP_PROGRAM } from '../demo/layout.js';
 import { type PartKind, partOf } from '../demo/processes.js';
@@ -85,4 +86,9 @@ test('layoutOf() takes other ports from a base on', () => {
   expect(clusterFileText(layoutOf(20000))).toContain(
     'ports: {heartbeat: 20002, handoff: 20002, channel: 20003, page: 20004}',
   );
+});
+
+test('clusterFileText() is a cluster file without a mistake or a warning', () => {
+  const result = parseClusterFile(clusterFileText(layoutOf(20000)), 'cluster.yaml');
+  expect(result).toMatchObject({ file: { clusterName: 'mail.example.org' }, warnings: [] });
 });
