@@ -6,7 +6,12 @@ import { PageServer } from './page-server.js';
 import { statusOf } from './page-status.js';
 
 const binary = findChromium();
-if (binary === null) throw new Error('The page test needs a Chromium: apt-get install chromium, or set CHROMIUM_BIN');
+/** Set-up installs one as root; elsewhere it may be missing, and then that is said. */
+if (binary === null) {
+  const text = 'The page is not tested: no Chromium here. Install it (apt-get install chromium), or set CHROMIUM_BIN';
+  if (process.getuid?.() === 0) throw new Error(text);
+  console.warn(text);
+}
 
 const ALL_STATES: HostState[] = [
   'converged',
@@ -52,13 +57,13 @@ const LOWEST_CONTRAST = `(() => {
   return contrasts.sort((x, y) => x.contrast - y.contrast)[0];
 })()`;
 
-describe('the manager page', () => {
+describe.skipIf(binary === null)('the manager page', () => {
   const server = new PageServer(statusOf(['converged', 'converged', 'converged']));
   let browser: Chromium;
 
   beforeAll(async () => {
     await server.start();
-    browser = await Chromium.start(binary);
+    browser = await Chromium.start(binary as string);
   });
   afterAll(async () => {
     await browser?.stop();
