@@ -21,47 +21,46 @@ const OID_COMMON_NAME = Buffer.from('0603550403', 'hex');
 /** The certificate says nothing by its time: it lives as long as the cluster key. */
 const [NOT_BEFORE, NOT_AFTER] = ['20000101000000Z', '99991231235959Z'];
 
+const KEY_BYTES_MIN = 32;
+
 /**
- * @param clusterKey  the bytes of the key file, at least 32
+ * @param clusterKey    the secret bytes of the cluster key, at least 32
+ * @param alsoAccepted  other cluster keys valid for now: while the key is changed, hosts are of both kinds
  * @throws Error for a key too short to be a secret
  */
-export function handoffIdentity(clusterKey: Buffer, clusterName: string): HandoffIdentity {
-  if (clusterKey.length < 32) {
-    throw new Error(
-      `Cannot make the handoff certificate: the cluster key has ${clusterKey.length} bytes, expected at least 32`,
-    );
-  }
-  const derive = (purpose: string) =>
-    Buffer.from(hkdfSync('sha256', clusterKey, clusterName, `envoy-nlb handoff ${purpose}`, 32));
-  const { key, publicPoint } = p256Key(derive);
-  const issuer = createPrivateKey({
-    key: Buffer.concat([ED25519_PKCS8, derive('issuer')]),
-    format: 'der',
-    type: 'pkcs8',
-  });
-  const publicKeyInfo = Buffer.concat([P256_SPKI, publicPoint]);
+export function handoffIdentity(
+  clusterKey: Uint8Array,
+  clusterName: string,
+  alsoAccepted: Uint8Array[] = [],
+): HandoffIdentity {
+  const { key, publicKeyInfo } = keyOf(clusterKey, clusterName);
+  const issuer = Buffer.concat([ED25519_PKCS8, derive(clusterKey, clusterName, 'issuer')]);
+  const signer = createPrivateKey({ key: issuer, format: 'der', type: 'pkcs8' });
+  const accepted = [publicKeyInfo, ...alsoAccepted.map((other) => keyOf(other, clusterName).publicKeyInfo)];
   return {
-    certificatePem: pem(certificate(clusterName, publicKeyInfo, issuer)),
+    certificatePem: pem(certificate(clusterName, publicKeyInfo, signer)),
     privateKeyPem: key.export({ format: 'pem', type: 'pkcs8' }) as string,
-    publicKeyHashBase64: createHash('sha256').update(publicKeyInfo).digest('base64'),
+    publicKeyHashesBase64: accepted.map((info) => createHash('sha256').update(info).digest('base64')),
   };
 }
 
-function p256Key(derive: (purpose: string) => Buffer): { key: KeyObject; publicPoint: Buffer } {
+function derive(clusterKey: Uint8Array, clusterName: string, purpose: 'key' | 'issuer'): Buffer {
+  if (clusterKey.length < KEY_BYTES_MIN) {
+    const text = `the cluster key has ${clusterKey.length} bytes, expected at least ${KEY_BYTES_MIN}`;
+    throw new Error(`Cannot make the handoff certificate: ${text}`);
+  }
+  return Buffer.from(hkdfSync('sha256', clusterKey, clusterName, `envoy-nlb handoff ${purpose}`, 32));
+}
+
+function keyOf(clusterKey: Uint8Array, clusterName: string): { key: KeyObject; publicKeyInfo: Buffer } {
+  const scalar = derive(clusterKey, clusterName, 'key');
   const curve = createECDH('prime256v1');
-  const scalar = derive('key');
   // Refused where it is 0 or not below the curve's order: one key in 2^32; a new cluster key is the cure.
   curve.setPrivateKey(scalar);
-  const publicPoint = curve.getPublicKey();
-  const [x, y] = [publicPoint.subarray(1, 33), publicPoint.subarray(33)];
-  const jwk = {
-    kty: 'EC',
-    crv: 'P-256',
-    d: scalar.toString('base64url'),
-    x: x.toString('base64url'),
-    y: y.toString('base64url'),
-  };
-  return { key: createPrivateKey({ key: jwk, format: 'jwk' }), publicPoint };
+  const point = curve.getPublicKey();
+  const [d, x, y] = [scalar, point.subarray(1, 33), point.subarray(33)].map((part) => part.toString('base64url'));
+  const key = createPrivateKey({ key: { kty: 'EC', crv: 'P-256', d: d!, x: x!, y: y! }, format: 'jwk' });
+  return { key, publicKeyInfo: Buffer.concat([P256_SPKI, point]) };
 }
 
 /** X.509 v3 without extensions. Source: RFC 5280, section 4.1. */

@@ -10,8 +10,11 @@ import { type EnvoyJson, proxyProtocolSocket, RAW_BUFFER, typed } from './socket
 export interface HandoffIdentity {
   certificatePem: string;
   privateKeyPem: string;
-  /** Base64 of the SHA-256 of the certificate's SubjectPublicKeyInfo: the one thing a peer is known by. */
-  publicKeyHashBase64: string;
+  /**
+   * Base64 of the SHA-256 of a certificate's SubjectPublicKeyInfo: the one thing another host is known by. The own one, and
+   * while the cluster key is being changed also that of the other key.
+   */
+  publicKeyHashesBase64: string[];
 }
 
 const TLS = 'envoy.extensions.transport_sockets.tls.v3';
@@ -29,7 +32,7 @@ function commonContext(identity: HandoffIdentity): EnvoyJson {
         private_key: { inline_string: identity.privateKeyPem },
       },
     ],
-    validation_context: { verify_certificate_spki: [identity.publicKeyHashBase64] },
+    validation_context: { verify_certificate_spki: identity.publicKeyHashesBase64 },
   };
 }
 
