@@ -6,7 +6,8 @@
  *     GET  /events                                   the same as server-sent events, on every change, at least once a second
  *     GET  /entry                                    200 `in`, or 503 with the reason: may clients be sent to this host?
  *     GET  /explain?client=ADDRESS[:PORT]&port=25    who owns it and why (explain.ts); further: to=VIRTUAL_IP protocol=udp
- *     POST /verbs/start /verbs/stop ...              VerbAnswer; 200 when done or begun, 409 when the answer is no
+ *     POST /start /stop /drainstop /reload           VerbAnswer; 200 when done or begun, 409 when the answer is no
+ *                                                    (also as /verbs/start ...); /start?now=true skips a damping delay
  */
 import type { ClusterStatus } from './status.js';
 
@@ -39,7 +40,7 @@ export interface AdminApi {
   entry(): EntryAnswer;
   /** @throws Error with a sentence for the person where the question cannot be answered */
   explain(question: ExplainQuestion): Promise<unknown>;
-  verb(verb: Verb): Promise<VerbAnswer>;
+  verb(verb: Verb, asked: URLSearchParams): Promise<VerbAnswer>;
 }
 
 export interface Reply {
@@ -50,10 +51,10 @@ export interface Reply {
 /** Answers everything but /events and files. BOUNDED: verbs take no body, so none is read. */
 export async function answer(api: AdminApi, method: string, url: URL): Promise<Reply | null> {
   const path = url.pathname;
-  const verb = VERBS.find((name) => path === `/verbs/${name}`);
+  const verb = VERBS.find((name) => path === `/${name}` || path === `/verbs/${name}`);
   if (verb) {
     if (method !== 'POST') return { code: 405, body: no(`${path} changes this host: expected POST, got ${method}`) };
-    const said = await api.verb(verb);
+    const said = await api.verb(verb, url.searchParams);
     return { code: said.ok ? 200 : 409, body: said };
   }
   if (method !== 'GET' && method !== 'HEAD') return { code: 405, body: no(`expected GET for ${path}, got ${method}`) };

@@ -27,6 +27,8 @@ export interface EnvoyFilesOptions {
   admin: EnvoyAdmin;
   /** False while Envoy is down: it reads all files when it starts, so there is no order to keep. */
   isServing(): boolean;
+  /** Called when all files are there and Envoy is down: the moment to start it. */
+  whenWritten(): Promise<void>;
   /** Why Envoy refused, in its own words (its log); for ECDS there is no other place. */
   complaints(): string[];
 }
@@ -79,6 +81,7 @@ export class EnvoyFiles {
 
   private async putAtOnce(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
     await this.write(wish);
+    await this.options.whenWritten();
     for (const kind of ['cds', 'lds', 'ecds'] as const) await this.waitTaken(kind, null, signal);
   }
 

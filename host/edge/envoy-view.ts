@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
 import { encodeView } from '../protocol/view-bytes.js';
-import { envoyClusters, type EnvoyPaths, filterConfig, listeners } from '../protocol/xds/index.js';
+import {
+  envoyClusters,
+  type EnvoyPaths,
+  filterConfig,
+  type HandoffIdentity,
+  listeners,
+} from '../protocol/xds/index.js';
 import type { EnvoyFiles, EnvoyWish } from './envoy-files.js';
 import { shortHash } from './hash.js';
 
@@ -17,6 +23,9 @@ export interface EnvoyViewOptions {
   files: EnvoyFiles;
   /** filter.wasm as installFilter() put it. */
   wasmPath: string;
+  identity: HandoffIdentity;
+  /** True where this host is stopped and its Envoy ended on purpose: files are kept current, nobody reads them. */
+  isWithoutEnvoy(): boolean;
   /** Says why these bytes are not a view the filter would take, or null: a refused file must not reach the disk. */
   checkView(bytes: Uint8Array): string | null;
   onTaken(inForce: InForce, checksum: string): void;
@@ -46,10 +55,13 @@ export class EnvoyView {
 
   /** Everything Envoy reads for `inForce`. Listeners and clusters are made once a file: a thousand ports take a moment. */
   wishFor(inForce: InForce): EnvoyWish {
-    const { self, paths, wasmPath } = this.options;
+    const { self, paths, wasmPath, identity } = this.options;
     const { file } = inForce;
     if (this.generated?.file !== file) {
-      this.generated = { file, wish: { cds: envoyClusters(file, self), lds: listeners(file, self, paths) } };
+      this.generated = {
+        file,
+        wish: { cds: envoyClusters(file, self, identity), lds: listeners(file, self, paths, identity) },
+      };
     }
     const bytes = encodeView(inForce, self);
     const wrong = this.options.checkView(bytes);
@@ -72,7 +84,9 @@ export class EnvoyView {
       this.abort = new AbortController();
       const { signal } = this.abort;
       try {
-        await this.options.files.put(this.wishFor(inForce), signal);
+        const wish = this.wishFor(inForce);
+        if (this.options.isWithoutEnvoy()) await this.options.files.write(wish);
+        else await this.options.files.put(wish, signal);
         this.options.onTaken(inForce, checksum);
       } catch (error) {
         if (signal.aborted) continue;

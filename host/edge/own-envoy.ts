@@ -1,0 +1,217 @@
+/**
+ * Everything of this host's Envoy in one hand: its process (or somebody's own, beside which the sidecar writes files only),
+ * its files, and the view it decides by.
+ */
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
+import { bootstrap, type EnvoyPaths, envoyPaths, type HandoffIdentity, listeners } from '../protocol/xds/index.js';
+import type { Clock } from './clock.js';
+import type { Decision } from './decision.js';
+import { EdgeError } from './edge-error.js';
+import { connectEnvoyAdmin, type EnvoyAdmin } from './envoy-admin.js';
+import { findEnvoy } from './envoy-binary.js';
+import { EnvoyFiles } from './envoy-files.js';
+import { EnvoyMinder, type EnvoyState } from './envoy-minder.js';
+import { findOwnEnvoy, refuseTakenPorts } from './envoy-process.js';
+import { EnvoyView, installFilter, removeOldFilters } from './envoy-view.js';
+import { replaceFile } from './files.js';
+import type { Endpoint } from './listening.js';
+import type { Log } from './log.js';
+import { openFilesMax } from './open-files.js';
+
+export interface OwnEnvoyOptions {
+  self: HostName;
+  stateDir: string;
+  identity: HandoffIdentity;
+  decision: Decision;
+  clock: Clock;
+  log: Log;
+  /** The admin socket of an Envoy that somebody else runs; null to run one. */
+  existingAdmin: string | null;
+  /** Further command line of an Envoy that is started here. */
+  extraArguments: readonly string[];
+  onState(state: EnvoyState): void;
+  onTaken(inForce: InForce, checksum: string): void;
+  onRefused(reason: string): void;
+}
+
+export class OwnEnvoy {
+  readonly admin: EnvoyAdmin;
+  private readonly paths: EnvoyPaths;
+  private readonly files: EnvoyFiles;
+  private minder: EnvoyMinder | null = null;
+  private view: EnvoyView | null = null;
+  private file: ClusterFile | null = null;
+  private begun = false;
+  /** Meant to serve; false once this host is stopped. */
+  private wanted = true;
+
+  constructor(private readonly options: OwnEnvoyOptions) {
+    this.paths = envoyPaths(options.stateDir);
+    this.admin = connectEnvoyAdmin(options.existingAdmin ?? this.paths.adminSocket);
+    this.files = new EnvoyFiles({
+      paths: this.paths,
+      admin: this.admin,
+      isServing: () => this.state.state === 'serving',
+      whenWritten: () => this.begin(),
+      complaints: () => this.minder?.complaints() ?? [],
+    });
+  }
+
+  get isExisting(): boolean {
+    return this.options.existingAdmin !== null;
+  }
+
+  get state(): EnvoyState {
+    return this.minder?.current ?? this.existingState;
+  }
+
+  private existingState: EnvoyState = { state: 'starting', pid: null, version: null, detail: null };
+
+  /**
+   * Finds the Envoy to start and looks for one that runs already; adopts that.
+   *
+   * @param file    the file in force, or the one on disk before the first view
+   * @param wanted  false on a host that was stopped: its Envoy is not started
+   * @returns       true where a running one was adopted
+   * @throws EdgeError where there is no Envoy, or a port is taken
+   */
+  async open(file: ClusterFile, wanted: boolean): Promise<boolean> {
+    this.file = file;
+    this.wanted = wanted;
+    const { self, identity, decision } = this.options;
+    const wasmPath = await installFilter(filterPath(), this.paths.directory);
+    this.view = new EnvoyView({
+      self,
+      paths: this.paths,
+      files: this.files,
+      wasmPath,
+      identity,
+      isWithoutEnvoy: () => !this.wanted,
+      checkView: (bytes) => faultText(decision, bytes),
+      onTaken: (inForce, checksum) => {
+        this.options.onTaken(inForce, checksum);
+        void removeOldFilters(this.paths.directory, wasmPath).catch(() => {});
+      },
+      onRefused: this.options.onRefused,
+    });
+    if (this.isExisting) return this.greetExisting();
+    const { path } = await findEnvoy();
+    this.minder = this.createMinder(path);
+    const isRunning = findOwnEnvoy(this.paths.directory) !== null;
+    if (isRunning) await this.begin();
+    else refuseTakenPorts(this.endpoints());
+    return isRunning;
+  }
+
+  decideBy(inForce: InForce, checksum: string): void {
+    this.file = inForce.file;
+    this.view?.decideBy(inForce, checksum);
+  }
+
+  /** Where this host would listen by `file` and does not yet: taken ones make a file unfit. */
+  refusePortsTakenFor(file: ClusterFile): void {
+    const now = new Set(this.endpoints().map(nameOf));
+    refuseTakenPorts(this.endpoints(file).filter((endpoint) => !now.has(nameOf(endpoint))));
+  }
+
+  /** Ends Envoy, because this host is stopped. Somebody's own goes on; its listeners hand everything off. */
+  async end(): Promise<void> {
+    if (!this.wanted) return;
+    this.wanted = false;
+    if (this.begun) await this.minder?.end();
+    this.begun = false;
+  }
+
+  /** Meant to serve again; it is begun when the next view is written. */
+  want(): void {
+    this.wanted = true;
+  }
+
+  get isWanted(): boolean {
+    return this.wanted;
+  }
+
+  /** The sidecar ends; Envoy goes on. */
+  async leave(): Promise<void> {
+    await this.view?.stop();
+    this.minder?.leave();
+    this.admin.close();
+  }
+
+  private async begin(): Promise<void> {
+    if (this.begun || !this.minder || !this.file) return;
+    const limits = { openFilesMax: openFilesMax(), workerCount: workersOf(this.options.extraArguments) };
+    const text = JSON.stringify(bootstrap(this.file, this.options.self, this.paths, limits), null, 1);
+    await replaceFile(this.paths.bootstrap, `${text}\n`);
+    const how = await this.minder.begin();
+    this.begun = true;
+    const { pid } = this.minder.current;
+    this.options.log.info(
+      how === 'adopted' ? `Envoy (process ${pid}) goes on serving` : `Envoy is started (process ${pid})`,
+    );
+  }
+
+  private createMinder(binaryPath: string): EnvoyMinder {
+    return new EnvoyMinder({
+      binaryPath,
+      directory: this.paths.directory,
+      extraArguments: [...this.options.extraArguments],
+      nodeId: this.options.self,
+      admin: this.admin,
+      clock: this.options.clock,
+      log: this.options.log,
+      endpoints: () => this.endpoints(),
+      onChange: this.options.onState,
+    });
+  }
+
+  private async greetExisting(): Promise<boolean> {
+    const { version } = await this.admin.serverInfo().catch((error: Error) => {
+      throw new EdgeError('ENVOY_ADMIN_SILENT', `${error.message}; expected the Envoy that --envoy existing speaks of`);
+    });
+    this.existingState = { state: 'serving', pid: null, version, detail: null };
+    return true;
+  }
+
+  private endpoints(file = this.file): Endpoint[] {
+    if (!file) return [];
+    return listeners(file, this.options.self, this.paths, this.options.identity).map(endpointOf);
+  }
+}
+
+interface ListenerShape {
+  address: { socket_address: { address: string; port_value: number } };
+}
+
+function endpointOf(listener: object): Endpoint {
+  const { address, port_value } = (listener as ListenerShape).address.socket_address;
+  return { address, port: port_value };
+}
+
+function nameOf({ address, port }: Endpoint): string {
+  return `${address} ${port}`;
+}
+
+/** Envoy's own default is one worker a CPU. */
+function workersOf(extraArguments: readonly string[]): number {
+  const given = Number(extraArguments[extraArguments.indexOf('--concurrency') + 1]);
+  return extraArguments.includes('--concurrency') && given > 0 ? given : availableParallelism();
+}
+
+function faultText(decision: Decision, bytes: Uint8Array): string | null {
+  const fault = decision.checkView(bytes);
+  if (fault === null) return null;
+  return `fault ${fault.code}${fault.at === null ? '' : ` at ${fault.at}`}, value ${fault.value} (assembly/decision/fault.ts)`;
+}
+
+/** Beside the built sidecar or, where the sources run as they are, in build/. */
+function filterPath(): string {
+  const places = ['../../wasm/filter.wasm', '../../build/wasm/filter.wasm'];
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  const path = paths.find((candidate) => existsSync(candidate));
+  if (path) return path;
+  throw new EdgeError('ENVOY_NOT_FOUND', `Cannot find filter.wasm: none of ${paths.join(', ')}; run npm run build`);
+}

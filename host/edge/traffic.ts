@@ -1,0 +1,53 @@
+/**
+ * What went through this host's Envoy, read from its stats: connections by rule and owner, fallbacks, refusals, open ones.
+ * Counted by Envoy since it started; nothing is kept here but the last answer.
+ */
+import { STAT } from '../protocol/xds/index.js';
+import type { EnvoyAdmin } from './envoy-admin.js';
+
+export interface RuleTraffic {
+  servedHereCount: number;
+  /** By owner. */
+  handedOffCounts: Map<string, number>;
+  fallbackCount: number;
+  /** By reason. */
+  refusedCounts: Record<string, number>;
+  /** Open connections that entered at this host. */
+  enteredOpenCount: number;
+  /** Open connections to this host's service, wherever they entered. */
+  servedOpenCount: number;
+}
+
+export type Traffic = ReadonlyMap<string, RuleTraffic>;
+
+const FILTER =
+  '^(wasmcustom\\.nlb\\.|tcp\\.nlb_fallback\\..*downstream_cx_total|listener\\.nlb_rule\\..*(downstream_cx_active|global_cx_overflow)|cluster\\.nlb\\.service\\..*upstream_cx_active)';
+
+/** @throws EdgeError ENVOY_ADMIN_SILENT */
+export async function readTraffic(admin: EnvoyAdmin, rules: readonly string[]): Promise<Traffic> {
+  const stats = await admin.stats(FILTER);
+  return new Map(rules.map((rule) => [rule, trafficOf(rule, stats)]));
+}
+
+export function trafficOf(rule: string, stats: Map<string, number | string>): RuleTraffic {
+  const count = (name: string) => Number(stats.get(name) ?? 0);
+  const prefix = `${STAT.filterPrefix}${rule}.`;
+  const handedOffCounts = new Map<string, number>();
+  const refusedCounts: Record<string, number> = {};
+  for (const [name, value] of stats) {
+    if (!name.startsWith(prefix)) continue;
+    const [outcome, detail] = name.slice(prefix.length).split('.');
+    if (outcome === 'handed_off' && detail) handedOffCounts.set(detail, Number(value));
+    if (outcome === 'refused' && detail && Number(value) > 0) refusedCounts[detail] = Number(value);
+  }
+  const atLimit = count(STAT.refusedAtLimit(rule));
+  if (atLimit > 0) refusedCounts.connectionLimit = atLimit;
+  return {
+    servedHereCount: count(`${prefix}served_here`),
+    handedOffCounts,
+    fallbackCount: count(STAT.fallbacks(rule)),
+    refusedCounts,
+    enteredOpenCount: count(STAT.enteredOpen(rule)),
+    servedOpenCount: count(STAT.servedOpen(rule)),
+  };
+}

@@ -1,0 +1,126 @@
+/**
+ * One event, one step, its effects: the only place where the protocol's state changes. Events wait in one queue, because an
+ * effect may take time (`persist` is on disk before the next effect is begun).
+ */
+import type { Clock } from './edge/clock.js';
+import type { Effect, ProtocolEvent } from './protocol/events.js';
+
+/** An event before it is given its time: that is taken when its turn comes. */
+export type Arrival = ProtocolEvent extends infer E ? (E extends ProtocolEvent ? Omit<E, 'nowMs'> : never) : never;
+
+export interface LoopOptions<State> {
+  clock: Clock;
+  initial: { state: State; effects: readonly Effect[] };
+  step(state: State, event: ProtocolEvent): { state: State; effects: readonly Effect[] };
+  /** Carries one effect out; a promise is waited for. Must not reject. */
+  carry(effect: Effect): Promise<void> | void;
+  /** The machine itself threw: a mistake of ours, after which nothing it says can be trusted. */
+  onBroken(error: unknown): void;
+}
+
+/**
+ * BOUNDED: packets waiting for their turn. 31 hosts send some 40 a period; what comes while a disk takes its time and does not
+ * fit is repeated in the next heartbeat.
+ */
+const PACKETS_MAX = 2048;
+/** After a late tick: turns of the event loop given to the socket, 32 packets each (libuv), before the tick (R9). */
+const DRAIN_TURNS_MAX = 64;
+
+export class Loop<State> {
+  private current: State;
+  private readonly queue: Arrival[] = [];
+  private effects: readonly Effect[];
+  private packetsWaiting = 0;
+  private packetCount = 0;
+  private running = false;
+  private stopped = false;
+  private timer: NodeJS.Timeout | null = null;
+  /** Packets that found the queue full. */
+  overflowCount = 0;
+
+  constructor(private readonly options: LoopOptions<State>) {
+    this.current = options.initial.state;
+    this.effects = options.initial.effects;
+  }
+
+  get state(): State {
+    return this.current;
+  }
+
+  /** Carries out what `create` asked for, then ticks every `tickMs()`; asked anew each time, as the file may change. */
+  start(tickMs: () => number): void {
+    void this.run();
+    const { clock } = this.options;
+    const next = () => {
+      const periodMs = tickMs();
+      const dueMs = clock.nowMs() + periodMs;
+      this.timer = setTimeout(async () => {
+        if (clock.nowMs() - dueMs > periodMs) await this.emptySocket();
+        if (this.stopped) return;
+        this.post({ kind: 'tick' });
+        next();
+      }, periodMs);
+    };
+    next();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    if (this.timer) clearTimeout(this.timer);
+    this.queue.length = 0;
+  }
+
+  post(arrival: Arrival): void {
+    if (this.stopped) return;
+    if (arrival.kind === 'packet') {
+      this.packetCount += 1;
+      if (this.packetsWaiting >= PACKETS_MAX) {
+        this.overflowCount += 1;
+        return;
+      }
+      this.packetsWaiting += 1;
+    }
+    // Ticks say only that time has passed: one that waits is enough.
+    if (arrival.kind === 'tick' && this.queue.some((waiting) => waiting.kind === 'tick')) return;
+    this.queue.push(arrival);
+    void this.run();
+  }
+
+  private async run(): Promise<void> {
+    if (this.running) return;
+    this.running = true;
+    try {
+      await this.carryOut(this.effects);
+      this.effects = [];
+      for (let arrival = this.queue.shift(); arrival && !this.stopped; arrival = this.queue.shift()) {
+        if (arrival.kind === 'packet') this.packetsWaiting -= 1;
+        const event = { ...arrival, nowMs: this.options.clock.nowMs() } as ProtocolEvent;
+        const { state, effects } = this.options.step(this.current, event);
+        this.current = state;
+        await this.carryOut(effects);
+      }
+    } catch (error) {
+      this.stop();
+      this.options.onBroken(error);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  private async carryOut(effects: readonly Effect[]): Promise<void> {
+    for (const effect of effects) {
+      const pending = this.options.carry(effect);
+      if (pending) await pending;
+    }
+  }
+
+  /** Lets the socket hand over everything that waits in the kernel: a host that slept must not call others silent. */
+  private async emptySocket(): Promise<void> {
+    for (let turn = 0; turn < DRAIN_TURNS_MAX; turn++) {
+      const before = this.packetCount;
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.packetCount === before) return;
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/** What an administrator has to mend on this host, beside what the protocol says of the cluster. One text a topic, newest first. */
+export class Problems {
+  /** BOUNDED by its topics, which are few and fixed. */
+  private readonly byTopic = new Map<string, { since: string; text: string }>();
+
+  constructor(private readonly wallIso: () => string) {}
+
+  /** @param text  null when it is mended */
+  set(topic: string, text: string | null): void {
+    const known = this.byTopic.get(topic);
+    if (text === null) this.byTopic.delete(topic);
+    else if (known) known.text = text;
+    else this.byTopic.set(topic, { since: this.wallIso(), text });
+  }
+
+  list(): { since: string; text: string }[] {
+    return [...this.byTopic.values()].reverse();
+  }
+}

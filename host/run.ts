@@ -1,0 +1,110 @@
+/** `nlb run`: opens the sidecar, and keeps it until a signal. What each signal means is in docs/decisions/0007. */
+import { loadClusterFile } from './edge/cluster-file.js';
+import { type Clock, systemClock } from './edge/clock.js';
+import { readKeyFile } from './edge/key-file.js';
+import { createLog, type Log } from './edge/log.js';
+import { findThisHost, localAddresses } from './edge/this-host.js';
+import { findingLine } from './protocol/config/index.js';
+import { Sidecar, type SidecarOptions } from './sidecar.js';
+import { SidecarApi } from './sidecar-api.js';
+
+export interface RunOptions {
+  clusterFilePath: string;
+  /** A host name or a host priority; null to go by this machine's addresses. */
+  host: string | null;
+  stateDirectory: string;
+  /** Admin socket of an Envoy that somebody else runs, beside which only files are written. */
+  existingEnvoyAdmin?: string | null;
+  /** Further command line of the Envoy that is started, e.g. `--concurrency 2`. */
+  envoyArguments?: readonly string[];
+  clock?: Clock;
+  log?: Log;
+  /** Ends the sidecar as SIGTERM does. */
+  signal?: AbortSignal;
+}
+
+/** As in docs/cli.md: ended as asked, the cluster file has mistakes, it cannot run here, a mistake of ours. */
+const EXIT = { yes: 0, no: 1, refused: 4, internal: 70 } as const;
+
+/** Resolves with an exit code once the sidecar has ended. */
+export async function runSidecar(options: RunOptions): Promise<number> {
+  const clock = options.clock ?? systemClock;
+  const log = options.log ?? createLog(clock);
+  let end: (code: number) => void = () => {};
+  const ended = new Promise<number>((resolve) => {
+    end = resolve;
+  });
+  const prepared = prepare(options, clock, log, (error) => {
+    log.error(`The protocol broke a promise and ends here, Envoy serves on: ${(error as Error)?.stack ?? error}`);
+    end(EXIT.internal);
+  });
+  if ('mistakes' in prepared) {
+    for (const line of prepared.mistakes) log.error(line);
+    return prepared.code;
+  }
+  const sidecar = new Sidecar(prepared);
+  try {
+    await sidecar.open();
+  } catch (error) {
+    log.error((error as Error).message);
+    return EXIT.refused;
+  }
+  const forget = onSignals(sidecar, log, options.signal, () => end(EXIT.yes));
+  const code = await ended;
+  forget();
+  await sidecar.close();
+  return code;
+}
+
+type Prepared = SidecarOptions | { mistakes: readonly string[]; code: number };
+
+/** Everything that can be wrong before anything is opened. */
+function prepare(options: RunOptions, clock: Clock, log: Log, onBroken: (error: unknown) => void): Prepared {
+  const loaded = loadClusterFile(options.clusterFilePath);
+  for (const warning of loaded.warnings) log.warning(findingLine(warning));
+  if (!loaded.ok) return { mistakes: loaded.errors.map(findingLine), code: EXIT.no };
+  const found = findThisHost(loaded.file, options.host, localAddresses());
+  if (!found.ok) return { mistakes: [found.text], code: EXIT.refused };
+  try {
+    return {
+      filePath: options.clusterFilePath,
+      file: loaded.file,
+      fingerprint: loaded.fingerprint,
+      keys: readKeyFile(loaded.keyPath),
+      host: found.host,
+      stateDirectory: options.stateDirectory,
+      existingEnvoyAdmin: options.existingEnvoyAdmin ?? null,
+      envoyArguments: options.envoyArguments ?? [],
+      clock,
+      log,
+      onBroken,
+    };
+  } catch (error) {
+    return { mistakes: [(error as Error).message], code: EXIT.refused };
+  }
+}
+
+/**
+ * SIGTERM and SIGINT end the sidecar alone, without a word to the others, so that a restart for an upgrade moves nobody;
+ * SIGHUP is `nlb reload`.
+ *
+ * @returns takes the handlers away again
+ */
+function onSignals(sidecar: Sidecar, log: Log, signal: AbortSignal | undefined, end: () => void): () => void {
+  const stop = () => {
+    log.info('the sidecar ends; Envoy serves on by the last view (nlb stop takes the host out)');
+    end();
+  };
+  const reload = async () => {
+    const { ok, text } = await new SidecarApi(sidecar).verb('reload', new URLSearchParams());
+    if (ok) log.info(text);
+    else log.error(text);
+  };
+  const onHangup = () => void reload();
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', onHangup);
+  signal?.addEventListener('abort', stop, { once: true });
+  return () => {
+    process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', onHangup);
+    signal?.removeEventListener('abort', stop);
+  };
+}

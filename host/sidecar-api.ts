@@ -1,0 +1,111 @@
+/** What the admin doors offer of a running sidecar: its status, and the verbs that change this host. */
+import type { AdminApi, EntryAnswer, ExplainQuestion, Verb, VerbAnswer } from './admin/api.js';
+import { buildStatus } from './admin/build-status.js';
+import type { ClusterStatus } from './admin/status.js';
+import { loadClusterFile } from './edge/cluster-file.js';
+import { findingLine } from './protocol/config/index.js';
+import type { Sidecar } from './sidecar.js';
+
+export class SidecarApi implements AdminApi {
+  constructor(private readonly sidecar: Sidecar) {}
+
+  status(): ClusterStatus {
+    const { sidecar } = this;
+    const { host, filePath, clock } = sidecar.options;
+    const [nowMs, nowWallMs] = [clock.nowMs(), Date.parse(clock.wallIso())];
+    return buildStatus({
+      self: host.name,
+      file: sidecar.file,
+      filePath,
+      protocol: sidecar.protocol,
+      envoy: sidecar.envoy.isExisting ? { ...sidecar.envoy.state, state: 'notOurs' } : sidecar.envoy.state,
+      traffic: sidecar.traffic ?? new Map(),
+      shares: sidecar.shares.byRule,
+      serviceFailures: sidecar.services.failures(),
+      ownProblems: sidecar.problems.list(),
+      startedAt: sidecar.startedAt,
+      wallIsoOf: (ms) => new Date(nowWallMs - (nowMs - ms)).toISOString(),
+    });
+  }
+
+  /** For DNS health checks and routers: yes where this host takes new connections and knows whom they belong to. */
+  entry(): EntryAnswer {
+    const { sidecar } = this;
+    const { inForce } = sidecar.protocol;
+    const { hostState } = sidecar.takingPart;
+    if (hostState !== 'started') return { isIn: false, reason: `this host is ${hostState}` };
+    if (sidecar.envoy.state.state !== 'serving') return { isIn: false, reason: 'its Envoy does not serve' };
+    if (!inForce) return { isIn: false, reason: 'it has no view yet' };
+    const isMember = inForce.view.hosts.some(({ name }) => name === sidecar.options.host.name);
+    return isMember
+      ? { isIn: true, reason: 'in' }
+      : { isIn: false, reason: `it is not in view ${inForce.view.number}` };
+  }
+
+  async explain(_question: ExplainQuestion): Promise<unknown> {
+    throw new Error('explain is not there yet');
+  }
+
+  async verb(verb: Verb, asked: URLSearchParams): Promise<VerbAnswer> {
+    if (verb === 'start') return this.start(asked.get('now') === 'true');
+    if (verb === 'stop') return this.stop();
+    if (verb === 'drainstop') return this.drainstop();
+    return this.reload();
+  }
+
+  private start(now: boolean): VerbAnswer {
+    const { takingPart, envoy, loop, options } = this.sidecar;
+    const { name } = options.host;
+    if (now) loop.post({ kind: 'start' });
+    if (takingPart.hostState === 'started') return { ok: true, text: `host ${name} is started already` };
+    envoy.want();
+    takingPart.become('started');
+    return { ok: true, text: `host ${name} is started and takes part with the next view` };
+  }
+
+  private stop(): VerbAnswer {
+    const { takingPart, options } = this.sidecar;
+    const { name } = options.host;
+    if (takingPart.hostState === 'stopped') return { ok: true, text: `host ${name} is stopped already` };
+    takingPart.become('stopped');
+    return {
+      ok: true,
+      text: `host ${name} leaves; its Envoy is ended when the others know (nlb start brings it back)`,
+    };
+  }
+
+  private drainstop(): VerbAnswer {
+    const { takingPart, options } = this.sidecar;
+    const { name } = options.host;
+    if (takingPart.hostState === 'stopped') return { ok: true, text: `host ${name} is stopped already` };
+    takingPart.become('draining');
+    return {
+      ok: true,
+      text: `host ${name} drains: it takes no new connections and stops when the open ones have ended`,
+    };
+  }
+
+  private reload(): VerbAnswer {
+    const { options, envoy, loop, protocol } = this.sidecar;
+    const loaded = loadClusterFile(options.filePath);
+    if (!loaded.ok) return { ok: false, text: loaded.errors.map(findingLine).join('\n') };
+    const { file, fingerprint } = loaded;
+    if (fingerprint === protocol.inForce?.view.fingerprint) {
+      loop.post({ kind: 'offer', file, fingerprint });
+      return { ok: true, text: `${options.filePath} says what is in force already (${fingerprint})` };
+    }
+    const self = file.hosts.find(({ name }) => name === options.host.name);
+    if (!self || self.dedicatedIp !== options.host.dedicatedIp) {
+      const text = `${options.filePath} does not list this host as ${options.host.name} at ${options.host.dedicatedIp}; stop it first (nlb stop)`;
+      return { ok: false, text };
+    }
+    try {
+      envoy.refusePortsTakenFor(file);
+    } catch (error) {
+      return { ok: false, text: (error as Error).message };
+    }
+    loop.post({ kind: 'offer', file, fingerprint });
+    const text = `${options.filePath} (${fingerprint}) is offered; it comes in force when every host of the view has the same file`;
+    return { ok: true, text };
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * A running sidecar: the protocol's loop and everything outside that it needs, opened in an order that never interrupts
+ * what an Envoy of an earlier run still serves. docs/decisions/0007 says what a start, a crash and a stop mean.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { type AdminServer, openAdminServer } from './admin/server.js';
+import { authenticatorOf } from './edge/authenticator.js';
+import type { Clock } from './edge/clock.js';
+import { type Decision, loadDecision } from './edge/decision.js';
+import { handoffIdentity } from './edge/handoff-identity.js';
+import type { ClusterKeys } from './edge/key-file.js';
+import { knock } from './edge/knock.js';
+import type { Log } from './edge/log.js';
+import { OwnEnvoy } from './edge/own-envoy.js';
+import { Services } from './edge/services.js';
+import { Shares } from './edge/shares.js';
+import { openStateDirectory, type StateDirectory } from './edge/state-directory.js';
+import { readTraffic, type Traffic } from './edge/traffic.js';
+import { openUdp, type UdpSocket } from './edge/udp.js';
+import { Loop } from './loop.js';
+import { Problems } from './problems.js';
+import type { Effect, ProtocolStatus } from './protocol/events.js';
+import { createProtocol, type ProtocolState, statusOf, step } from './protocol/protocol.js';
+import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
+import { type SavedState, savedState } from './saved-state.js';
+import { SidecarApi } from './sidecar-api.js';
+import { TakingPart } from './taking-part.js';
+
+export interface SidecarOptions {
+  /** As it was given, for messages and `nlb reload`. */
+  filePath: string;
+  file: ClusterFile;
+  fingerprint: Fingerprint;
+  keys: ClusterKeys;
+  host: HostConfig;
+  stateDirectory: string;
+  existingEnvoyAdmin: string | null;
+  envoyArguments: readonly string[];
+  clock: Clock;
+  log: Log;
+  /** The protocol broke a promise: nothing more is decided here, Envoy serves on. */
+  onBroken(error: unknown): void;
+}
+
+/** Envoy is read and this host's own state looked at this often. */
+const LOOK_MS = 500;
+/** An Envoy that is down for longer takes this host out of its rules; a shorter while is what fallbacks are for. */
+const ENVOY_DOWN_MAX_MS = 5000;
+
+export class Sidecar {
+  readonly problems: Problems;
+  readonly startedAt: string;
+  traffic: Traffic | null = null;
+  shares!: Shares;
+  services!: Services;
+  envoy!: OwnEnvoy;
+  takingPart!: TakingPart;
+  loop!: Loop<ProtocolState>;
+  private directory!: StateDirectory;
+  private saved!: SavedState;
+  private udp!: UdpSocket;
+  private admin: AdminServer | null = null;
+  private looking: NodeJS.Timeout | null = null;
+  private envoyDownSinceMs: number | null = null;
+  private saidOverflowCount = 0;
+
+  constructor(readonly options: SidecarOptions) {
+    this.problems = new Problems(() => options.clock.wallIso());
+    this.startedAt = options.clock.wallIso();
+  }
+
+  get protocol(): ProtocolStatus {
+    return statusOf(this.loop.state);
+  }
+
+  /** The file this host decides by: the one in force, or the one on disk before the first view. */
+  get file(): ClusterFile {
+    return this.protocol.inForce?.file ?? this.options.file;
+  }
+
+  /** @throws EdgeError and others with a sentence for the administrator; what was opened is closed again */
+  async open(): Promise<void> {
+    const { host, stateDirectory, file, log } = this.options;
+    const owner = { clusterName: file.clusterName, host: host.name, dedicatedIp: host.dedicatedIp };
+    this.directory = await openStateDirectory(stateDirectory, owner);
+    try {
+      await this.openParts(await loadDecision());
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    log.info(`host ${host.name} (${host.dedicatedIp}) of cluster ${file.clusterName} runs`);
+  }
+
+  /** Ends the sidecar and says nothing to anybody: Envoy serves on by the last view. */
+  async close(): Promise<void> {
+    if (this.looking) clearInterval(this.looking);
+    this.loop?.stop();
+    this.services?.stop();
+    await this.admin?.close();
+    await this.envoy?.leave();
+    await this.udp?.close();
+    await this.directory.close();
+    this.options.log.flush();
+  }
+
+  /** Everybody who watches hears of a change at once. */
+  changed(): void {
+    this.admin?.changed();
+  }
+
+  private async openParts(decision: Decision): Promise<void> {
+    const { host, log, clock, fingerprint } = this.options;
+    this.saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
+    const { protocol: durable, hostState } = this.saved;
+    const file = durable.inForce?.file ?? this.options.file;
+    this.shares = new Shares(decision, () => this.changed());
+    this.services = new Services(host.name, log, () => this.takingPart?.say());
+    this.envoy = this.createEnvoy(decision);
+    this.takingPart = this.createTakingPart();
+    this.udp = await this.openHeartbeatPort(file);
+    this.services.watch(file);
+    // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
+    await Promise.all([this.envoy.open(file, hostState !== 'stopped'), this.services.firstChecks()]);
+    this.loop = new Loop({
+      clock,
+      initial: createProtocol({
+        file: this.options.file,
+        fingerprint,
+        self: host.name,
+        instance: randomBytes(8).readBigUInt64LE(),
+        durable,
+        authenticator: authenticatorOf(this.options.keys),
+        settings: this.takingPart.settings(),
+        nowMs: clock.nowMs(),
+      }),
+      step,
+      carry: (effect) => this.carry(effect),
+      onBroken: (error) => this.options.onBroken(error),
+    });
+    this.admin = await this.openAdmin();
+    this.loop.start(() => this.file.heartbeat.periodMs / 10);
+    this.looking = setInterval(() => void this.look(), LOOK_MS);
+  }
+
+  private carry(effect: Effect): Promise<void> | void {
+    switch (effect.kind) {
+      case 'send':
+        this.udp.send(effect.toAddress, effect.toPort, effect.bytes);
+        return;
+      case 'persist':
+        this.saved = { ...this.saved, protocol: effect.durable };
+        return this.save();
+      case 'inForce':
+        this.decideBy(effect.inForce, effect.checksum);
+        return;
+      case 'knock':
+        void this.knockAt(effect);
+        return;
+      case 'notice':
+        this.options.log.repeating('info', `${effect.cause} ${effect.host} ${effect.detail}`, effect.detail);
+        this.changed();
+    }
+  }
+
+  private decideBy(inForce: InForce, checksum: string): void {
+    this.services.watch(inForce.file);
+    this.envoy.decideBy(inForce, checksum);
+    this.shares.countFor(inForce);
+    this.changed();
+    // The loop is in the midst of a step; what this host says of itself is the next event.
+    setImmediate(() => this.takingPart.look());
+  }
+
+  /** A full disk does not stop a host that serves; it is said until it is mended, and tried again with the next change. */
+  private async save(): Promise<void> {
+    try {
+      await this.directory.save(this.saved);
+      this.problems.set('state', null);
+    } catch (error) {
+      const text = (error as Error).message;
+      this.problems.set('state', text);
+      this.options.log.repeating('error', 'state', text);
+    }
+  }
+
+  private async knockAt({ host, address, port, timeoutMs }: Extract<Effect, { kind: 'knock' }>): Promise<void> {
+    const failure = await knock(this.options.host.dedicatedIp, address, port, timeoutMs);
+    this.loop.post({ kind: 'envoyAnswer', host, answered: failure === null });
+  }
+
+  private createEnvoy(decision: Decision): OwnEnvoy {
+    const { host, keys, file, clock, log } = this.options;
+    return new OwnEnvoy({
+      self: host.name,
+      stateDir: this.directory.path,
+      identity: handoffIdentity(Buffer.from(keys.sealing.bytes), file.clusterName),
+      decision,
+      clock,
+      log,
+      existingAdmin: this.options.existingEnvoyAdmin,
+      extraArguments: this.options.envoyArguments,
+      onState: ({ state, detail }) => {
+        this.envoyDownSinceMs = state === 'serving' ? null : (this.envoyDownSinceMs ?? clock.nowMs());
+        this.problems.set('envoy', state === 'down' ? detail : null);
+        this.changed();
+      },
+      onTaken: (inForce, checksum) => {
+        this.problems.set('files', null);
+        this.loop.post({ kind: 'taken', viewNumber: inForce.view.number, checksum });
+        setImmediate(() => this.takingPart.look());
+      },
+      onRefused: (reason) => {
+        this.problems.set('files', reason);
+        log.repeating('error', 'files', reason);
+        this.changed();
+      },
+    });
+  }
+
+  private createTakingPart(): TakingPart {
+    return new TakingPart({
+      hostState: this.saved.hostState,
+      servicesUp: () => this.services.up(),
+      openCount: () => this.openCount(),
+      isOut: () => this.isOut(),
+      isEnvoyUsable: () => !this.isEnvoyDownTooLong(),
+      post: (settings) => this.loop?.post({ kind: 'settings', settings }),
+      keep: (hostState) => {
+        this.saved = { ...this.saved, hostState };
+        void this.save();
+      },
+      endEnvoy: () => void this.endEnvoy(),
+    });
+  }
+
+  private isEnvoyDownTooLong(): boolean {
+    const sinceMs = this.envoyDownSinceMs;
+    return sinceMs !== null && this.envoy.isWanted && this.options.clock.nowMs() - sinceMs > ENVOY_DOWN_MAX_MS;
+  }
+
+  private async endEnvoy(): Promise<void> {
+    if (!this.envoy.isWanted || this.envoy.isExisting) return;
+    this.options.log.info('this host is stopped and out of every rule: its Envoy is ended');
+    await this.envoy.end();
+  }
+
+  private openCount(): number | null {
+    if (!this.traffic) return null;
+    return [...this.traffic.values()].reduce((sum, rule) => sum + rule.enteredOpenCount + rule.servedOpenCount, 0);
+  }
+
+  private isOut(): boolean {
+    const { inForce, taken } = this.protocol;
+    if (!inForce || !taken) return false;
+    const own = inForce.view.hosts.find(({ name }) => name === this.options.host.name);
+    return !own || own.rules.every(({ absence }) => absence !== null);
+  }
+
+  private openHeartbeatPort(file: ClusterFile): Promise<UdpSocket> {
+    const { host, log } = this.options;
+    return openUdp(host.dedicatedIp, file.ports.heartbeat, {
+      onPacket: (fromAddress, fromPort, bytes) => this.loop?.post({ kind: 'packet', fromAddress, fromPort, bytes }),
+      onError: (code, to) => {
+        const where = to === null ? '' : ` to ${to}`;
+        log.repeating('warning', `udp ${code} ${to}`, `A heartbeat${where} was not sent or received: ${code}`);
+      },
+    });
+  }
+
+  private openAdmin(): Promise<AdminServer> {
+    const { dedicatedIp } = this.options.host;
+    // In a test cluster on loopback every host has an address of its own there, and the port is the same for all.
+    const address = dedicatedIp.startsWith('127.') ? dedicatedIp : '127.0.0.1';
+    const page = { address, port: this.file.ports.page };
+    return openAdminServer({ api: new SidecarApi(this), socketPath: this.directory.socketPath, page });
+  }
+
+  private async look(): Promise<void> {
+    this.options.log.flush();
+    const rules = this.file.portRules.map(({ name }) => name);
+    const serves = this.envoy.state.state === 'serving';
+    this.traffic = serves ? await readTraffic(this.envoy.admin, rules).catch(() => null) : null;
+    this.takingPart.look();
+    const { overflowCount } = this.loop;
+    if (overflowCount > this.saidOverflowCount) {
+      const text = `${overflowCount} packets at the heartbeat port were dropped because more came than could be read`;
+      this.options.log.repeating('warning', 'overflow', text);
+      this.saidOverflowCount = overflowCount;
+    }
+  }
+}

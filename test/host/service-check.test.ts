@@ -1,0 +1,150 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { knock } from '../../host/edge/knock.js';
+import { checkService, watchService } from '../../host/edge/service-check.js';
+import type { Service, ServiceCheck } from '../../host/protocol/types.js';
+
+const LOCAL_V2 = '0d0a0d0a000d0a515549540a20000000';
+const servers: Server[] = [];
+
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
+});
+
+async function listen(onSocket: (socket: Socket) => void, where: object = { host: '127.0.50.1', port: 0 }) {
+  const server = createServer((socket) => {
+    // Read to the end, or the end is never noticed.
+    socket.on('error', () => {}).resume();
+    onSocket(socket);
+  });
+  servers.push(server);
+  server.listen(where);
+  await once(server, 'listening');
+  return server;
+}
+
+function addressOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  return `${address}:${port}`;
+}
+
+function service(address: string, check: Partial<ServiceCheck> = {}, rest: Partial<Service> = {}): Service {
+  return {
+    address,
+    proxyProtocol: 'none',
+    trustsNobodyByAddress: true,
+    check: { kind: 'banner', expect: '220', periodMs: 5, timeoutMs: 300, failuresMax: 3, ...check },
+    ...rest,
+  };
+}
+
+describe('checkService()', () => {
+  it('finds a banner, and says QUIT to a mail server', async () => {
+    let said = '';
+    const server = await listen((socket) => {
+      socket.write('220 mail1 ready\r\n');
+      socket.on('data', (bytes) => {
+        said += bytes.toString();
+      });
+    });
+    expect(await checkService(service(addressOf(server)))).toBeNull();
+    await expect.poll(() => said).toBe('QUIT\r\n');
+  });
+
+  it.each([
+    ['v2', LOCAL_V2],
+    ['v1', Buffer.from('PROXY UNKNOWN\r\n').toString('hex')],
+  ] as const)('speaks for nobody in a %s header where the service wants one', async (proxyProtocol, header) => {
+    let said = '';
+    const server = await listen((socket) => {
+      socket.once('data', (bytes) => {
+        said = bytes.toString('hex');
+        socket.write('220 ready\r\n');
+      });
+    });
+    expect(await checkService(service(addressOf(server), {}, { proxyProtocol }))).toBeNull();
+    expect(said).toBe(header);
+  });
+
+  it('reaches a service on a unix socket', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'nlb-check-'));
+    const path = join(directory, 'smtp.sock');
+    await listen((socket) => socket.end('220 ready\r\n'), { path });
+    expect(await checkService(service(`unix:${path}`))).toBeNull();
+    rmSync(directory, { recursive: true });
+  });
+
+  it('names what a wrong service said', async () => {
+    const server = await listen((socket) => socket.write('554 not today\r\n'));
+    expect(await checkService(service(addressOf(server)))).toBe('said "554 not today\\r\\n", expected "220" first');
+  });
+
+  it('names silence, an early end and a refused connection', async () => {
+    const silent = await listen(() => {});
+    expect(await checkService(service(addressOf(silent)))).toMatch(/said nothing within 300 ms, expected "220"/);
+    const ending = await listen((socket) => socket.end());
+    expect(await checkService(service(addressOf(ending)))).toBe('closed the connection without a word');
+    expect(await checkService(service('127.0.50.1:1'))).toBe('ECONNREFUSED');
+  });
+
+  it('takes a handshake for enough where the check is connect', async () => {
+    const silent = await listen(() => {});
+    expect(await checkService(service(addressOf(silent), { kind: 'connect' }))).toBeNull();
+  });
+});
+
+describe('watchService()', () => {
+  it('calls a service down after three failures in a row and up after one success', async () => {
+    let fails = false;
+    let failuresInARow = 0;
+    const seen: string[] = [];
+    const server = await listen((socket) => {
+      failuresInARow = fails ? failuresInARow + 1 : 0;
+      socket.end(fails ? '554 no\r\n' : '220 ready\r\n');
+    });
+    const watch = watchService(service(addressOf(server)), (up) => seen.push(up ? 'up' : `down after ${failuresInARow}`));
+    await expect.poll(() => seen).toEqual(['up']);
+    fails = true;
+    await expect.poll(() => seen).toEqual(['up', 'down after 3']);
+    expect(watch.failure).toContain('554 no');
+    fails = false;
+    await expect.poll(() => seen).toEqual(['up', 'down after 3', 'up']);
+    expect(watch.failure).toBeNull();
+    watch.stop();
+  });
+
+  it('never calls a service up that has not answered yet', async () => {
+    const seen: boolean[] = [];
+    const watch = watchService(service('127.0.50.1:1'), (up) => seen.push(up));
+    await expect.poll(() => seen).toEqual([false]);
+    watch.stop();
+  });
+});
+
+describe('knock()', () => {
+  it('comes from our own address, with a LOCAL header, and wants "alive" back', async () => {
+    let from = '';
+    let said = '';
+    const server = await listen((socket) => {
+      from = socket.remoteAddress ?? '';
+      socket.on('data', (bytes) => {
+        said += bytes.toString('hex');
+        if (said.length >= (LOCAL_V2.length + 'alive'.length * 2)) socket.write('alive');
+      });
+    });
+    const { port } = server.address() as AddressInfo;
+    expect(await knock('127.0.50.7', '127.0.50.1', port, 1000)).toBeNull();
+    expect(from).toBe('127.0.50.7');
+    expect(said).toBe(LOCAL_V2 + Buffer.from('alive').toString('hex'));
+  });
+
+  it('does not take a handshake for an answer (an Envoy stopped by SIGSTOP still completes it)', async () => {
+    const server = await listen(() => {});
+    const { port } = server.address() as AddressInfo;
+    expect(await knock('127.0.50.7', '127.0.50.1', port, 50)).toMatch(/said nothing within 50 ms/);
+  });
+});
