@@ -1,6 +1,6 @@
 /** What decision.wasm exports (assembly/library.ts has the words); all numbers are i32 unless said otherwise. */
 export interface DecisionExports {
-  memory: WebAssembly.Memory;
+  memory: { readonly buffer: ArrayBuffer };
   _initialize(): void;
   decisionVersion(): number;
   input(): number;
@@ -38,3 +38,17 @@ export const NOBODY = 255;
 export const REFUSE_DISABLED = -1;
 /** decideFor(): no view was opened, or the last one was refused. */
 export const VIEW_NOT_OPEN = -(2 ** 31);
+
+/** As much of WebAssembly as is used here: its types come with a browser's library only, and this is no browser. */
+interface WebAssemblyHere {
+  instantiate(bytes: Uint8Array, imports: object): Promise<{ instance: { exports: unknown } }>;
+}
+
+/** A new instance with its table of logarithms filled. */
+export async function instantiate(wasm: Uint8Array): Promise<DecisionExports> {
+  const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyHere };
+  const { instance } = await WebAssembly.instantiate(wasm, {});
+  const exports = instance.exports as DecisionExports;
+  exports._initialize();
+  return exports;
+}

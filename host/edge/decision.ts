@@ -9,7 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Affinity, HostName, Protocol } from '../protocol/types.js';
-import { type DecisionExports, NOBODY, REFUSE_DISABLED, VIEW_NOT_OPEN } from './decision-exports.js';
+import { type DecisionExports, instantiate, NOBODY, REFUSE_DISABLED, VIEW_NOT_OPEN } from './decision-exports.js';
 
 export const BUCKETS = 65_536;
 /** Buckets of a table that are worked out before the event loop gets its turn: 32 hosts take about 2 ms. */
@@ -295,8 +295,5 @@ export async function loadDecision(): Promise<Decision> {
 
 /** The decision from the bytes of a decision.wasm. */
 export async function instantiateDecision(wasm: Uint8Array): Promise<Decision> {
-  const { instance } = await WebAssembly.instantiate(new Uint8Array(wasm), {});
-  const exports = instance.exports as unknown as DecisionExports;
-  exports._initialize();
-  return new Decision(exports);
+  return new Decision(await instantiate(wasm));
 }
