@@ -18,4 +18,5 @@ export const envoyWheels = {
 export const debianPackages = {
   start: [],
   test: ['chromium', 'nftables', 'iproute2', 'procps', 'iputils-ping'],
+  bench: ['haproxy', 'nginx', 'libnginx-mod-stream'],
 };

@@ -1,0 +1,44 @@
+/** HAProxy and nginx as somebody would write them down for this: one thread, clients spread by address. */
+import type { Place } from './load-process.js';
+import { type ProxyProcess, startProxy } from './proxy-process.js';
+
+export function startHaproxy(name: string, place: Place, services: readonly Place[]): Promise<ProxyProcess> {
+  const servers = services.map(({ host, port }, i) => `  server s${i + 1} ${host}:${port}`).join('\n');
+  const config = `global
+  nbthread 1
+  maxconn 9000
+defaults
+  mode tcp
+  timeout connect 1s
+  timeout client 1h
+  timeout server 1h
+listen smtp
+  bind ${place.host}:${place.port}
+  balance source
+${servers}
+`;
+  return startProxy({ name, config, place, command: (path) => ['/usr/sbin/haproxy', '-db', '-f', path] });
+}
+
+export function startNginx(name: string, place: Place, services: readonly Place[]): Promise<ProxyProcess> {
+  const servers = services.map(({ host, port }) => `    server ${host}:${port};`).join('\n');
+  const config = `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+worker_processes 1;
+daemon off;
+pid {directory}/pid;
+error_log {directory}/error.log;
+events { worker_connections 9000; }
+stream {
+  upstream smtp {
+    hash $remote_addr consistent;
+${servers}
+  }
+  server {
+    listen ${place.host}:${place.port};
+    proxy_pass smtp;
+  }
+}
+`;
+  const command = (path: string, directory: string) => ['/usr/sbin/nginx', '-c', path, '-p', directory];
+  return startProxy({ name, config, place, command });
+}

@@ -1,0 +1,79 @@
+/**
+ * The measurement: all variants in turn, again and again, so that whatever else the machine does meets each of them alike.
+ * While one has its turn the others' proxies are stopped (SIGSTOP), and cost nothing.
+ */
+import { readCpu, withDescendants } from './cpu.js';
+import type { LoadProcess } from './load-process.js';
+import type { Running } from './variants.js';
+
+export interface TurnPlan {
+  turns: number;
+  /** Measured connections of one turn. */
+  connections: number;
+  /** Connections before them in each turn: caches warm, paused processes awake. */
+  warmUp: number;
+  /** Connections at a time. */
+  parallel: number;
+}
+
+/** One turn of one variant. */
+export interface Measurement {
+  proxyUsPerConnection: number;
+  machineUsPerConnection: number;
+  connectionsPerSecond: number;
+  failed: number;
+}
+
+export class Lane {
+  readonly measurements: Measurement[] = [];
+
+  constructor(
+    readonly name: string,
+    private readonly variant: Running,
+  ) {}
+
+  get pids(): number[] {
+    return this.variant.proxies.flatMap(({ pid }) => withDescendants(pid));
+  }
+
+  pause(): void {
+    for (const pid of this.pids) process.kill(pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    for (const pid of this.pids) process.kill(pid, 'SIGCONT');
+  }
+
+  async turn(load: LoadProcess, plan: TurnPlan): Promise<void> {
+    const { places, clients } = this.variant;
+    const { connections, warmUp, parallel } = plan;
+    const job = { places, sources: clients, parallel, hold: false };
+    const { pids } = this;
+    await load.drive({ ...job, connections: warmUp });
+    const before = readCpu(pids);
+    const { seconds, failed } = await load.drive({ ...job, connections });
+    const after = readCpu(pids);
+    this.measurements.push({
+      proxyUsPerConnection: (after.proxyUs - before.proxyUs) / connections,
+      machineUsPerConnection: (after.machineUs - before.machineUs) / connections,
+      connectionsPerSecond: connections / seconds,
+      failed,
+    });
+  }
+}
+
+export async function takeTurns(lanes: Lane[], load: LoadProcess, plan: TurnPlan, say: (text: string) => void) {
+  for (const lane of lanes) lane.pause();
+  try {
+    for (let turn = 1; turn <= plan.turns; turn++) {
+      say(`turn ${turn} of ${plan.turns}`);
+      for (const lane of lanes) {
+        lane.resume();
+        await lane.turn(load, plan);
+        lane.pause();
+      }
+    }
+  } finally {
+    for (const lane of lanes) lane.resume();
+  }
+}

@@ -1,0 +1,39 @@
+/** The wasm modules of the benchmark: the real filter, an empty one, and the same decision on the SDK's runtime. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** This file runs as build/test/bench/wasm.js, or from its source under vitest. */
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const ROOT = HERE.includes('/build/test/') ? join(HERE, '../../..') : join(HERE, '../..');
+const BUILT = join(ROOT, 'build/bench');
+
+export interface WasmPaths {
+  filter: string;
+  empty: string;
+  sdk: string;
+}
+
+/** Compiles what is not built by `npm run build`. */
+export function wasmPaths(): WasmPaths {
+  const filter = join(ROOT, 'build/wasm/filter.wasm');
+  if (!existsSync(filter)) throw new Error(`${filter} is missing, expected it from: npm run build`);
+  mkdirSync(BUILT, { recursive: true });
+  const library = ['--lib', 'test/bench/wasm/lib', '--use', 'process=quietProcess', '--use', 'abort=abort_proc_exit'];
+  return {
+    filter,
+    empty: compile('empty', ['--runtime', 'stub', '--use', 'abort=']),
+    sdk: compile('sdk', ['--runtime', 'incremental', ...library]),
+  };
+}
+
+function compile(name: string, options: string[]): string {
+  const out = join(BUILT, `${name}.wasm`);
+  const compiler = join(ROOT, 'node_modules/assemblyscript/bin/asc.js');
+  const source = `test/bench/wasm/${name}.as.ts`;
+  const args = [compiler, source, '-O3', '--exportStart', '_initialize', ...options, '-o', out];
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`Cannot compile ${source}: asc ended with exit code ${status}\n${stderr}`);
+  return out;
+}
