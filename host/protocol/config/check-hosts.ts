@@ -49,7 +49,7 @@ function repeated(
 function freePriority(hosts: readonly HostDraft[]): string {
   const taken = new Set(hosts.map((host) => host.priority));
   const free = Array.from({ length: 32 }, (_, index) => index + 1).filter((priority) => !taken.has(priority));
-  return `a free one of 1-32 such as ${free[0] ?? 'none'}`;
+  return free[0] === undefined ? 'at most 32 hosts' : `a free one of 1-32 such as ${free[0]}`;
 }
 
 /** Hosts hand off to each other from their dedicated addresses, so these must be able to reach each other. */

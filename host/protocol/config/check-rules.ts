@@ -36,7 +36,8 @@ function virtualIpOf(rule: RuleDraft, draft: Draft): Complaint[] {
     return [{ path, expected }];
   }
   if (draft.virtualIps.some(({ address }) => address === rule.virtualIp)) return [];
-  return [{ path, expected: 'one of virtualIps' }];
+  const addresses = draft.virtualIps.map(({ address }) => address).join(', ');
+  return [{ path, expected: `one of virtualIps (${addresses})` }];
 }
 
 /** Keys that mean nothing under a filtering mode are refused: who wrote them expects something of them. */
@@ -79,12 +80,15 @@ function weightComplaints(rule: RuleDraft, draft: Draft): Complaint[] {
   if (weights === null || rule.filteringMode !== 'multiple') return [];
   const path = [...rule.path, 'loadWeight'];
   // A host that was added to `hosts` and forgotten here must not get a share that nobody chose.
-  const forgotten = draft.hosts.flatMap(({ name }) => (name === undefined || name in weights ? [] : [name]));
+  const forgotten = draft.hosts.flatMap(({ name }) =>
+    name === undefined || rule.weightedHosts.has(name) ? [] : [name],
+  );
   if (forgotten.length > 0) {
     const expected = 'a weight 0-100 for each host (0 takes no connections), or `equal`';
     return [{ path, expected, says: `does not name ${forgotten.join(', ')}, expected ${expected}` }];
   }
-  if (Object.values(weights).some((weight) => weight > 0)) return [];
+  const unsound = Object.keys(weights).length < rule.weightedHosts.size;
+  if (unsound || Object.values(weights).some((weight) => weight > 0)) return [];
   const expected = 'at least one weight above 0; filteringMode: disabled switches a rule off';
   return [{ path, expected, says: `gives every host weight 0, expected ${expected}` }];
 }

@@ -32,8 +32,10 @@ export interface RuleDraft {
   range?: PortRange | undefined;
   filteringMode?: FilteringMode | undefined;
   affinity?: Affinity | undefined;
-  /** Null for `equal`. */
+  /** The sound ones; null for `equal`. */
   loadWeights: Record<string, number> | null;
+  /** Hosts that are named under loadWeight, with a sound weight or not. */
+  weightedHosts: ReadonlySet<string>;
   /** Null where the host priorities are taken. */
   handlingPriorities: Record<string, number> | null;
   ownerPatienceMs?: number | undefined;
@@ -131,6 +133,7 @@ function ruleDraft(sound: Sound, path: YamlPath): RuleDraft {
     filteringMode: orDefault<FilteringMode>('filteringMode', DEFAULTS.filteringMode),
     affinity: affinity === 'network' ? 'classC' : affinity,
     loadWeights: sound.entries<number>(...path, 'loadWeight'),
+    weightedHosts: sound.keys(...path, 'loadWeight'),
     handlingPriorities: sound.entries<number>(...path, 'handlingPriority'),
     ownerPatienceMs: sound.get(...path, 'ownerPatienceMs'),
     service: sound.entries(...path, 'service') === null ? undefined : serviceDraft(sound, [...path, 'service']),

@@ -89,7 +89,8 @@ const service = {
     address: {
       type: 'string',
       format: 'service-address',
-      'x-expected': "address:port, [IPv6 address]:port or unix:/path, with {dedicatedIp} and {name} for the host's own",
+      'x-expected':
+        "address:port, [IPv6 address]:port or unix:/path (at most 107 bytes), with {dedicatedIp} and {name} for the host's own",
     },
     proxyProtocol: {
       enum: ['v2', 'v1', 'none'],
@@ -155,6 +156,7 @@ export const CLUSTER_FILE_SCHEMA = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'envoy-nlb cluster file',
   type: 'object',
+  'x-expected': 'a map of settings',
   additionalProperties: false,
   required: ['cluster', 'mode', 'listenOn', 'hashSeed', 'hosts', 'portRules'],
   properties: {

@@ -49,8 +49,12 @@ function complaintOf(error: ErrorObject): Complaint {
   if (error.keyword === 'required') return missing(path, error.params.missingProperty as string, schema);
   if (error.keyword === 'additionalProperties') return unknownKey(path, error.params.additionalProperty, schema);
   if (error.keyword === 'propertyNames' || error.propertyName !== undefined) return wrongKey(path, error);
-  const hint = notYetHint(path, error.data);
   const expected = expectedOf(schema);
+  if (path.length === 0 && error.data === null) return { path, expected, says: `is empty, expected ${expected}` };
+  if (Array.isArray(error.data) && (error.keyword === 'maxItems' || error.keyword === 'minItems')) {
+    return { path, expected, says: `has ${error.data.length} entries, expected ${expected}` };
+  }
+  const hint = notYetHint(path, error.data);
   if (hint === null) return { path, expected };
   return { path, expected, says: `is ${valueText(error.data)}, expected ${expected}: ${hint}` };
 }

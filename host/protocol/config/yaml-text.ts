@@ -67,11 +67,17 @@ function yamlFinding(error: YAMLError, text: string, lines: LineCounter, file: s
   const { line, col } = lines.linePos(error.pos[0]);
   const duplicate = error.code === 'DUPLICATE_KEY';
   const expected = duplicate ? 'each key once' : 'well-formed YAML';
-  const key = /^["']?([\w-]+)/.exec(text.slice(error.pos[0]))?.[1] ?? 'a key';
+  const here = text.slice(error.pos[0]);
   const message = duplicate
-    ? `${key} stands here for the second time in one map, expected each key once`
-    : `this is not well-formed YAML: ${error.message}`;
+    ? `${/^["']?([\w-]+)/.exec(here)?.[1] ?? 'a key'} stands here for the second time in one map, expected each key once`
+    : yamlMessage(error);
   return { path: '', file, line, column: col, value: null, expected, message };
+}
+
+function yamlMessage({ code, message }: YAMLError): string {
+  if (code === 'MULTIPLE_DOCS') return 'the file holds several YAML documents (---), expected one';
+  if (code === 'TAG_RESOLVE_FAILED') return `the file has a YAML tag that means nothing here: ${message}`;
+  return `this is not well-formed YAML: ${message}`;
 }
 
 /** Where a value (or its key) starts; for one that is not there, where the nearest thing that holds it starts. */
