@@ -14,6 +14,7 @@ import {
   type HandoffIdentity,
   listeners,
 } from '../protocol/xds/index.js';
+import { EdgeError } from './edge-error.js';
 import type { EnvoyFiles, EnvoyWish } from './envoy-files.js';
 import { shortHash } from './hash.js';
 
@@ -32,8 +33,10 @@ export interface EnvoyViewOptions {
   onRefused(reason: string): void;
 }
 
-/** After a refusal or a full disk: a transient reason passes, and a lasting one is not asked about all the time. */
+/** After a full disk and the like, which pass without being told. */
 const RETRY_MS = 2000;
+/** After Envoy said no: nearly always lasting, and each try has the bad file on disk for a moment. */
+const RETRY_REFUSED_MS = 30_000;
 
 export class EnvoyView {
   private waiting: { inForce: InForce; checksum: string } | null = null;
@@ -91,7 +94,8 @@ export class EnvoyView {
       } catch (error) {
         if (signal.aborted) continue;
         this.options.onRefused((error as Error).message);
-        await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+        const wasRefused = error instanceof EdgeError && error.code === 'ENVOY_REFUSED';
+        await sleep(wasRefused ? RETRY_REFUSED_MS : RETRY_MS, undefined, { signal }).catch(() => {});
         this.waiting ??= this.stopped ? null : { inForce, checksum };
       }
     }

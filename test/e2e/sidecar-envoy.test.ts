@@ -1,0 +1,191 @@
+/**
+ * The sidecar's own Envoy without the protocol: started, adopted, mended, refused, put back. The view is the test's.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../host/edge/clock.js';
+import { loadDecision } from '../../host/edge/decision.js';
+import { findOwnEnvoy } from '../../host/edge/envoy-process.js';
+import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { createLog } from '../../host/edge/log.js';
+import { OwnEnvoy } from '../../host/edge/own-envoy.js';
+import type { ClusterFile, InForce } from '../../host/protocol/types.js';
+import { greeting, openClient } from './harness/client.js';
+import { clusterFile, RULE_PORT, SERVICE_PORT } from './harness/cluster.js';
+import { startService, type TestService } from './harness/service.js';
+import { waitFor } from './harness/wait.js';
+
+const IP = '127.0.51.1';
+const RULE = { host: IP, port: RULE_PORT };
+
+let stateDir = '';
+let service: TestService;
+let lines: string[] = [];
+let opened: OwnEnvoy[] = [];
+
+beforeEach(async () => {
+  stateDir = mkdtempSync(join(tmpdir(), 'nlb-sidecar-'));
+  mkdirSync(join(stateDir, 'envoy'));
+  service = await startService({ name: 'mail1', listen: { host: IP, port: SERVICE_PORT }, proxyProtocol: 'v2' });
+  lines = [];
+  opened = [];
+});
+
+afterEach(async () => {
+  for (const envoy of opened) await envoy.leave();
+  const pid = findOwnEnvoy(join(stateDir, 'envoy'));
+  if (pid !== null) process.kill(pid, 'SIGKILL');
+  await service.stop();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+interface Opened {
+  envoy: OwnEnvoy;
+  adopted: boolean;
+  taken: string[];
+  refused: string[];
+}
+
+/** As a sidecar does at its start; `leave()` is what is left of one that was killed. */
+async function open(file: ClusterFile): Promise<Opened> {
+  const taken: string[] = [];
+  const refused: string[] = [];
+  const envoy = new OwnEnvoy({
+    self: 'mail1',
+    stateDir,
+    identity: handoffIdentity(Buffer.alloc(32, 7), file.clusterName),
+    decision: await loadDecision(),
+    clock: systemClock,
+    log: createLog(systemClock, (line) => lines.push(line)),
+    existingAdmin: null,
+    extraArguments: ['--concurrency', '1', '--drain-time-s', '1'],
+    onState: () => {},
+    onTaken: (_inForce, checksum) => taken.push(checksum),
+    onRefused: (reason) => refused.push(reason),
+  });
+  opened.push(envoy);
+  const adopted = await envoy.open(file, true);
+  return { envoy, adopted, taken, refused };
+}
+
+/** A view in which mail1 has a part, and the others as told. */
+function view(file: ClusterFile, number: number, absent: string[] = []): InForce {
+  const hosts = file.hosts.map(({ name, priority }) => ({
+    name,
+    priority,
+    rules: file.portRules.map(() =>
+      absent.includes(name)
+        ? ({ loadWeight: 0, handlingPriority: 0, absence: 'serviceDown' } as const)
+        : { loadWeight: 50, handlingPriority: 0, absence: null },
+    ),
+  }));
+  const checksum = number.toString(16).padStart(16, '0');
+  return {
+    file,
+    lostSince: [],
+    view: { number, checksum, fingerprint: 'f', decisionVersion: 1, protocolVersion: 1, hosts },
+  };
+}
+
+async function serving(opening: Opened, inForce: InForce, checksum: string): Promise<void> {
+  opening.envoy.decideBy(inForce, checksum);
+  await waitFor(`${checksum} taken; refused: ${opening.refused}`, () => opening.taken.includes(checksum));
+}
+
+describe('OwnEnvoy', () => {
+  it('starts an Envoy with the first view, and a restarted sidecar adopts it with every connection', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const first = await open(file);
+    expect(first.adopted).toBe(false);
+    await serving(first, view(file, 1), 'one');
+    const pid = findOwnEnvoy(join(stateDir, 'envoy'));
+    const clients = Array.from({ length: 100 }, (_, i) => openClient({ from: `127.0.51.${100 + i}`, to: RULE }));
+    for (const client of clients) expect(await client.firstLine()).toMatch(/^220 mail1 client=127\.0\.51\.1\d\d:/);
+    await first.envoy.leave();
+    for (const client of clients) await client.echo('while no sidecar runs');
+    const second = await open(file);
+    expect(second.adopted).toBe(true);
+    await serving(second, view(file, 1), 'one');
+    expect(findOwnEnvoy(join(stateDir, 'envoy'))).toBe(pid);
+    expect(second.envoy.state).toMatchObject({ state: 'serving', pid });
+    for (const client of clients) await client.echo('after the restart');
+    for (const client of clients) client.close();
+  });
+
+  it('mends an Envoy that was killed, and says so', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const opening = await open(file);
+    await serving(opening, view(file, 1), 'one');
+    const pid = findOwnEnvoy(join(stateDir, 'envoy'));
+    process.kill(pid as number, 'SIGKILL');
+    await waitFor(
+      'another Envoy serves',
+      () => opening.envoy.state.pid !== pid && opening.envoy.state.state === 'serving',
+    );
+    expect(await waitFor('a greeting', async () => (await greeting('127.0.51.9', RULE)).startsWith('220'))).toBe(true);
+    expect(lines.join('')).toContain(`Envoy (process ${pid}) ended`);
+  });
+
+  it('refuses to start while a rule port has a listener, and names it', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const other = createServer().listen(RULE_PORT, IP);
+    await waitFor('the port is taken', () => other.listening);
+    await expect(open(file)).rejects.toMatchObject({
+      code: 'PORT_TAKEN',
+      message: expect.stringMatching(
+        new RegExp(
+          `127\\.0\\.51\\.1 TCP port ${RULE_PORT} is taken by .*\\(process ${process.pid}\\); expected free ports`,
+        ),
+      ),
+    });
+    other.close();
+  });
+
+  it('follows views through ECDS alone: no listener and no cluster is written again', async () => {
+    const file = clusterFile('127.0.51', 2);
+    const opening = await open(file);
+    await serving(opening, view(file, 1, ['mail2']), 'one');
+    const [cds, lds] = ['cds', 'lds'].map((name) => readFileSync(join(stateDir, 'envoy', `${name}.json`), 'utf8'));
+    const client = openClient({ from: '127.0.51.100', to: RULE });
+    await client.firstLine();
+    for (let number = 2; number < 30; number++) await serving(opening, view(file, number, ['mail2']), `${number}`);
+    await client.echo('still here');
+    client.close();
+    expect(readFileSync(join(stateDir, 'envoy', 'cds.json'), 'utf8')).toBe(cds);
+    expect(readFileSync(join(stateDir, 'envoy', 'lds.json'), 'utf8')).toBe(lds);
+  });
+
+  it('puts the last good file back when Envoy refuses one, so that a killed Envoy comes back by it', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const opening = await open(file);
+    await serving(opening, view(file, 1), 'one');
+    const good = readFileSync(join(stateDir, 'envoy', 'lds.json'), 'utf8');
+    // 192.0.2.1 is no address of this machine: the listener cannot be bound.
+    const elsewhere = { ...file, hosts: [{ ...file.hosts[0]!, dedicatedIp: '192.0.2.1' }] };
+    opening.envoy.decideBy(view(elsewhere, 2), 'two');
+    const reason = await waitFor('the refusal', () => opening.refused[0]);
+    expect(reason).toMatch(/Envoy refused .*lds\.json.*192\.0\.2\.1.*the last good one .* is back/);
+    expect(readFileSync(join(stateDir, 'envoy', 'lds.json'), 'utf8')).toBe(good);
+    expect(opening.taken).not.toContain('two');
+    const pid = findOwnEnvoy(join(stateDir, 'envoy'));
+    process.kill(pid as number, 'SIGKILL');
+    await waitFor('a greeting', async () => (await greeting('127.0.51.9', RULE)).startsWith('220'));
+  });
+
+  it('does not start twice, and minds no more once it ended on purpose', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const opening = await open(file);
+    await serving(opening, view(file, 1), 'one');
+    await opening.envoy.end();
+    expect(findOwnEnvoy(join(stateDir, 'envoy'))).toBeNull();
+    opening.envoy.decideBy(view(file, 2), 'two');
+    await waitFor('two is written for nobody', () => opening.taken.includes('two'));
+    expect(findOwnEnvoy(join(stateDir, 'envoy'))).toBeNull();
+    opening.envoy.want();
+    await serving(opening, view(file, 3), 'three');
+    expect(await greeting('127.0.51.9', RULE)).toMatch(/^220 mail1/);
+  });
+});
