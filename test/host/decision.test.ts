@@ -1,21 +1,10 @@
 /** decision.wasm in Node.js against the model's vectors. The filter runs the same ones in test/filter. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Decision, DecisionError } from '../../host/edge/decision.js';
+import type { Decision } from '../../host/edge/decision.js';
 import { encodeView } from '../../host/protocol/view-bytes.js';
-import { freshDecision } from '../vectors/fresh-decision.js';
-import { type ConnectionVector, inForceOf, loadVectors, type RuleVector } from '../vectors/load.js';
-
-const vectors = loadVectors();
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-/** What a refused address comes to. */
-const orNull = <T>(read: () => T): T | null => {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof DecisionError && error.code === 'ADDRESS_REFUSED') return null;
-    throw error;
-  }
-};
+import { COMPARISONS } from '../vectors/compare.js';
+import { freshDecision, type SourceChange } from '../vectors/fresh-decision.js';
+import { inForceOf, loadVectors } from '../vectors/load.js';
 
 let decision: Decision;
 beforeAll(async () => {
@@ -23,82 +12,11 @@ beforeAll(async () => {
 });
 
 describe('decision.wasm says what the model says about', () => {
-  test('its version', () => expect(decision.version).toBe(vectors.decisionVersion));
-
-  test('address text, also what is refused', () => {
-    for (const { text, bytes } of vectors.addresses) {
-      expect([text, orNull(() => hex(decision.address(text)))]).toEqual([text, bytes]);
-    }
-    for (const { text, bytes, port } of vectors.endpoints) {
-      const read = orNull(() => decision.endpoint(text));
-      expect([text, read && hex(read.address), read?.port ?? null]).toEqual([text, bytes, port]);
-    }
-  });
-
-  test('hashes of 0 to 40 bytes', () => {
-    for (const { bytes, seed, hash } of vectors.hashes) {
-      expect([bytes, seed, decision.hash(Buffer.from(bytes, 'hex'), seed)]).toEqual([bytes, seed, hash]);
-    }
-  });
-
-  test('keys, hashes and buckets of clients', () => {
-    for (const { client, key, hash, bucket, ...rest } of vectors.keys) {
-      const [, address = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(client) ?? [];
-      const got = decision.key({ ...rest, address, port: Number(port) });
-      expect({ client, ...got, key: hex(got.key) }).toEqual({ client, key, hash, bucket });
-    }
-  });
-
-  test('every entry of the table of logarithms', () => {
-    vectors.logarithmTableHashes.forEach((expected, slice) => {
-      const steps = Array.from({ length: Math.min(2048, 4097 - 2048 * slice) }, (_, i) => 2048 * slice + i);
-      const entries = new Uint32Array(steps.map((step) => decision.logarithmEntry(step)));
-      expect([slice, decision.hash(new Uint8Array(entries.buffer), 0)]).toEqual([slice, expected]);
-    });
-  });
-
-  test('logarithms of draws', () => {
-    for (const { draw, value } of vectors.logarithms) expect([draw, decision.logarithm(draw)]).toEqual([draw, value]);
-  });
-
-  test('draws', () => {
-    for (const { bucket, name, hashSeed, draw } of vectors.draws) {
-      const [score] = decision.scores(bucket, [{ name, loadWeight: 1 }], hashSeed);
-      expect([bucket, name, score?.draw]).toEqual([bucket, name, draw]);
-    }
-  });
-
-  test('owners and next owners', () => {
-    for (const { hashSeed, weights, owners } of vectors.owners) {
-      const hosts = Object.entries(weights).map(([name, loadWeight]) => ({ name, loadWeight }));
-      for (const [bucket, owner, nextOwner] of owners) {
-        expect({ bucket, ...decision.owners(bucket, hosts, hashSeed) }).toEqual({ bucket, owner, nextOwner });
-        const ranked = decision.scores(bucket, hosts, hashSeed).map((score) => score.name);
-        expect([ranked[0] ?? null, ranked[1] ?? null]).toEqual([owner, nextOwner]);
-      }
-    }
-  });
-
-  test('whole decisions at any entry host, over encoded views', () => {
-    for (const { cluster, connections } of vectors.decisions) {
-      const names = cluster.hosts.map((host) => host.name).sort();
-      for (const connection of connections) {
-        const bytes = encodeView(inForceOf(cluster), connection.self);
-        expect(decision.checkView(bytes)).toBeNull();
-        const outcome = decision.decide(bytes, connection);
-        const rule: RuleVector | undefined = cluster.rules[outcome.rule ?? -1];
-        const owner = names[outcome.owner ?? -1] ?? null;
-        const action = actionOf(owner, outcome.mayFallBack, connection);
-        expect({ ...connection, rule: rule?.name ?? null, owner, refused: outcome.refused, action }).toEqual(
-          connection,
-        );
-      }
-    }
-  });
+  test.each(Object.keys(COMPARISONS))('%s', (kind) => COMPARISONS[kind]!(decision));
 });
 
 test('checkView() refuses bytes of a view that were cut or altered, and decide() says so', () => {
-  const { cluster } = vectors.decisions[0]!;
+  const { cluster } = loadVectors().decisions[0]!;
   const bytes = encodeView(inForceOf(cluster), cluster.hosts[0]!.name);
   expect(decision.checkView(bytes.subarray(0, bytes.length - 1))).not.toBeNull();
   const altered = Uint8Array.from(bytes, (byte, i) => (i === 60 ? byte ^ 1 : byte));
@@ -113,8 +31,63 @@ test('a refused address is named with what was expected', () => {
   expect(() => decision.address('fe80::1%eth0')).toThrow('expected an address without a scope');
 });
 
-function actionOf(owner: string | null, mayFallBack: boolean, { self }: ConnectionVector): ConnectionVector['action'] {
-  if (owner === null) return 'refuse';
-  if (owner === self) return 'serve';
-  return mayFallBack ? 'handoffOrFallback' : 'handoff';
+/** Kinds of vectors that a changed source no longer meets. */
+async function differences(change: SourceChange): Promise<string[]> {
+  const changed = await freshDecision(change);
+  return Object.keys(COMPARISONS).filter((kind) => {
+    try {
+      COMPARISONS[kind]!(changed);
+      return false;
+    } catch {
+      return true;
+    }
+  });
 }
+
+const at = (file: string, from: string, to: string): SourceChange => ({ path: `assembly/decision/${file}`, from, to });
+
+/** Lane and number of bits, as jhash.ts writes them: those of the mixing, then those of the finish. */
+const ROTATIONS = ['(c, 4)', '(a, 6)', '(b, 8)', '(c, 16)', '(a, 19)', '(b, 4)'].concat([
+  '(y, 14)',
+  '(z, 11)',
+  '(x, 25)',
+  '(y, 16)',
+  '(z, 4)',
+  '(x, 14)',
+  '(y, 24)',
+]);
+
+/** Every constant of the law, each a little off. */
+const CHANGES = [
+  at('jhash.ts', '0xdeadbeef', '0xdeadbeee'),
+  ...ROTATIONS.map((from) =>
+    at(
+      'jhash.ts',
+      from,
+      from.replace(/\d+/, (n) => String(Number(n) + 1)),
+    ),
+  ),
+  at('jhash.ts', 'length > 12', 'length >= 12'),
+  at('key.ts', 'CLASS_C_PREFIX_LENGTH: u32 = 24', 'CLASS_C_PREFIX_LENGTH: u32 = 25'),
+  at('key.ts', 'hashSeed) >> 16', 'hashSeed) >> 15'),
+  at('key.ts', 'bswap<u16>(port)', 'port'),
+  at('key.ts', 'return size + 4', 'return size + 2'),
+  at('draw.ts', '0x9e3779b9', '0x9e3779b8'),
+  at('draw.ts', '0x85ebca6b', '0x85ebca6d'),
+  at('draw.ts', '0xc2b2ae35', '0xc2b2ae37'),
+  at('draw.ts', 'mixed >> 13', 'mixed >> 14'),
+  at('draw.ts', 'mixed ^= mixed >> 16', 'mixed ^= mixed >> 15'),
+  at('draw.ts', 'mixed >> 24', 'mixed >> 23'),
+  at('draw.ts', 'ROUNDS: u32 = 4', 'ROUNDS: u32 = 3'),
+  at('draw.ts', 'mixed & 0xffff', 'mixed & 0xfffe'),
+  at('logarithm.ts', 'FRACTION_BITS: u32 = 31', 'FRACTION_BITS: u32 = 30'),
+  at('logarithm.ts', '(digits + 1) >> 1', 'digits >> 1'),
+  at('rendezvous.ts', 'DECISION_VERSION: u32 = 1', 'DECISION_VERSION: u32 = 2'),
+  at('rendezvous.ts', 'cost * bestWeight < bestCost * weight', 'cost * bestWeight > bestCost * weight'),
+  at('rendezvous.ts', 'cost * bestWeight < bestCost * weight', 'cost < bestCost'),
+  at('address.ts', 'ADDRESS_SIZE: u32 = 16', 'ADDRESS_SIZE: u32 = 15'),
+];
+
+test.each(CHANGES)('the vectors notice $path with "$to" for "$from"', async (change) => {
+  expect(await differences(change)).not.toEqual([]);
+});
