@@ -5,6 +5,9 @@ import asc from 'assemblyscript/asc';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 
+/** Bounds a hang of the compiler; it takes 1-5 s. */
+export const BUILD_TIMEOUT_MS = 120_000;
+
 export interface BuiltFilter {
   wasm: Uint8Array<ArrayBuffer>;
   /** The same module as text, functions by name. */

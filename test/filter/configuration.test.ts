@@ -1,7 +1,7 @@
 /** Plugin configurations: kept apart, given back, refused whole. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HEADER_SIZE, HOST_SIZE, RULE_SIZE } from '../../host/protocol/view-bytes.js';
-import { buildFilter } from './build-filter.js';
+import { BUILD_TIMEOUT_MS, buildFilter } from './build-filter.js';
 import { ProxyHost } from './proxy-host.js';
 import { altered, HOSTS, sealed, type TestRule, viewOf } from './views.js';
 
@@ -9,7 +9,7 @@ const CLIENT = '192.0.2.7:40000';
 let wasm: Uint8Array<ArrayBuffer>;
 beforeAll(async () => {
   wasm = (await buildFilter()).wasm;
-});
+}, BUILD_TIMEOUT_MS);
 
 /** All connections go to one host. */
 const allTo = (name: string): TestRule[] => [{ parts: HOSTS.map((host) => (host === name ? 50 : 0)) }];
@@ -136,6 +136,40 @@ const FAULTS: [string, Uint8Array, string][] = [
   ['part of no host', altered(VIEW, ruleByte(0, 55), 1), 'part for host is 3, expected parts for hosts of the view'],
   ['part in a disabled rule', altered(VIEW, ruleByte(2, 52), 1), 'port rule 2 (counted from 0): part for host is 0'],
 ];
+
+describe('the largest lawful view', () => {
+  const hosts = Array.from({ length: 32 }, (_, i) => `h${String(i).padStart(2, '0')}-${'x'.repeat(28)}`);
+  const rules: TestRule[] = Array.from({ length: 32 }, (_, i) => ({
+    name: `rule-${String(i).padStart(2, '0')}-${'y'.repeat(16)}`,
+    portFirst: i * 2048,
+    portLast: i * 2048 + 2047,
+    filteringMode: i === 31 ? 'single' : 'multiple',
+    parts: hosts.map((_, host) => (i === 31 ? 32 - host : host === 31 ? 100 : 0)),
+    ownerPatienceMs: 600_000,
+  }));
+  const bytes = altered(viewOf(rules, hosts[0], hosts), 36, 128);
+
+  it('is taken, and its longest names reach Envoy whole', () => {
+    const host = new ProxyHost(wasm);
+    const root = host.addRoot(bytes)!;
+    expect(host.logged).toEqual([`view 7 in force: 32 hosts, 32 port rules, this host is ${hosts[0]}`]);
+    const last = `nlb.handoff.${hosts[31]}.strict600000`;
+    for (const port of [0, 2047, 2048, 63_487, 63_488, 65_535]) {
+      expect(host.connect(root, CLIENT, `10.0.0.1:${port}`).envoyCluster).toBe(last);
+    }
+    expect(host.counted()[`${rules[31]!.name}.handed_off.${hosts[31]}`]).toBe(2);
+    // Served here, one for each other host, fallbacks and refusals; without a rule: no fallbacks.
+    expect(host.definedCount).toBe(32 * (1 + 31 + 2 + 4) + (1 + 31 + 4));
+  });
+
+  it('has a place for its hosts and rules that one more of either does not fit into', () => {
+    const host = new ProxyHost(wasm);
+    expect(bytes.length).toBe(3888);
+    expect(host.addRoot(altered(bytes, 38, 33))).toBeNull();
+    expect(host.addRoot(altered(bytes, 39, 33))).toBeNull();
+    expect(host.addRoot(Uint8Array.from([...bytes, 0]))).toBeNull();
+  });
+});
 
 describe('a view that does not check out is refused whole', () => {
   it.each(FAULTS)('%s', (_, bytes, says) => {

@@ -1,6 +1,6 @@
 /** What a connection may cost in memory: nothing. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type BuiltFilter, buildFilter } from './build-filter.js';
+import { BUILD_TIMEOUT_MS, type BuiltFilter, buildFilter } from './build-filter.js';
 import { ProxyHost } from './proxy-host.js';
 import { viewOf } from './views.js';
 import { wasmApi } from './wasm.js';
@@ -8,7 +8,7 @@ import { wasmApi } from './wasm.js';
 let built: BuiltFilter;
 beforeAll(async () => {
   built = await buildFilter();
-});
+}, BUILD_TIMEOUT_MS);
 
 describe('filter.wasm', () => {
   it('has no garbage collector: nothing in it can allocate on one', () => {

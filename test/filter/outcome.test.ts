@@ -1,6 +1,6 @@
 /** Every outcome of a connection and every reason, with each of Envoy's answers failing in turn. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { buildFilter } from './build-filter.js';
+import { BUILD_TIMEOUT_MS, buildFilter } from './build-filter.js';
 import { type Connection, type HostCall, ProxyHost, STATUS } from './proxy-host.js';
 import { type TestRule, viewOf } from './views.js';
 
@@ -8,7 +8,7 @@ const CLIENT = '192.0.2.7:40000';
 let wasm: Uint8Array<ArrayBuffer>;
 beforeAll(async () => {
   wasm = (await buildFilter()).wasm;
-});
+}, BUILD_TIMEOUT_MS);
 
 /** A filter with one view in force, read by `self`. */
 function filterWith(rules: TestRule[], self = 'mail1'): { host: ProxyHost; root: number } {
