@@ -45,8 +45,10 @@ const ASK_MAX_MS = 100;
 
 export class EnvoyFiles {
   private readonly onDisk: Record<FileKind, Written | null>;
-  /** The last ones Envoy is known to have taken. */
-  private readonly good: Record<FileKind, Written | null>;
+  /** The last ones that Envoy is known to have taken, all together: one without the others may name what is missing. */
+  private good: Record<FileKind, Written | null>;
+  /** Whether an adopted Envoy has what is on disk is not known before it was asked. */
+  private hasReadBack = false;
 
   constructor(private readonly options: EnvoyFilesOptions) {
     const { paths } = options;
@@ -66,9 +68,15 @@ export class EnvoyFiles {
    * @throws AbortError when `signal` says that this wish is history
    */
   async put(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
-    if (!this.options.isServing()) return this.putAtOnce(wish, signal);
+    if (this.options.isServing()) await this.putInOrder(wish, signal);
+    else await this.putAtOnce(wish, signal);
+    this.good = { ...this.onDisk };
+    this.hasReadBack = true;
+  }
+
+  private async putInOrder(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
     const kept = this.resourcesOf('cds').filter((old) => !wish.cds.some((cluster) => cluster.name === old.name));
-    await this.step('cds', [...wish.cds, ...kept], signal);
+    await this.step('cds', kept.length > 0 ? [...wish.cds, ...kept] : wish.cds, signal);
     await this.step('lds', wish.lds, signal);
     await this.step('ecds', wish.ecds, signal);
     if (kept.length > 0) await this.step('cds', wish.cds, signal);
@@ -86,6 +94,8 @@ export class EnvoyFiles {
   }
 
   private async step(kind: FileKind, resources: readonly EnvoyJson[], signal: AbortSignal): Promise<void> {
+    const version = versionOf(resources);
+    if (this.hasReadBack && version === this.onDisk[kind]?.version && version === this.good[kind]?.version) return;
     const before = await this.options.admin.taken().catch(() => null);
     await this.writeOne(kind, resources);
     await this.waitTaken(kind, before, signal);
@@ -106,13 +116,12 @@ export class EnvoyFiles {
     for (let askMs = ASK_FIRST_MS; ; askMs = Math.min(ASK_MAX_MS, askMs * 2)) {
       signal.throwIfAborted();
       const taken = await this.options.admin.taken().catch(() => null);
-      if (taken?.[kind] === wanted.version) break;
+      if (taken?.[kind] === wanted.version) return;
       // A new Envoy counts from 0 again.
       if (taken) refusedBefore = Math.min(refusedBefore, refusedCount(taken, kind));
       if (taken && refusedCount(taken, kind) > refusedBefore) return this.putBack(kind, wanted);
       await sleep(askMs, undefined, { signal });
     }
-    this.good[kind] = wanted;
   }
 
   private async putBack(kind: FileKind, refused: Written): Promise<never> {
@@ -135,9 +144,16 @@ export class EnvoyFiles {
   }
 }
 
+/** The listeners of a file are asked for with every view; a thousand of them are some MB of JSON. */
+const versions = new WeakMap<readonly EnvoyJson[], string>();
+
 /** The same content is the same version: a restarted sidecar writes nothing that Envoy has already. */
 function versionOf(resources: readonly EnvoyJson[]): string {
-  return shortHash(JSON.stringify(resources));
+  const known = versions.get(resources);
+  if (known !== undefined) return known;
+  const version = shortHash(JSON.stringify(resources));
+  versions.set(resources, version);
+  return version;
 }
 
 function refusedCount(taken: TakenVersions, kind: FileKind): number {

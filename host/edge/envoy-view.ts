@@ -69,8 +69,7 @@ export class EnvoyView {
     const bytes = encodeView(inForce, self);
     const wrong = this.options.checkView(bytes);
     if (wrong !== null) throw new Error(`view ${inForce.view.number} does not check out: ${wrong}`);
-    const version = `${inForce.view.number}-${shortHash(bytes)}`;
-    return { ...this.generated.wish, ecds: [filterConfig(Buffer.from(bytes).toString('base64'), wasmPath, version)] };
+    return { ...this.generated.wish, ecds: [filterConfig(Buffer.from(bytes).toString('base64'), wasmPath)] };
   }
 
   async stop(): Promise<void> {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/edge/clock.js';
 import { loadDecision } from '../../host/edge/decision.js';
-import { findOwnEnvoy } from '../../host/edge/envoy-process.js';
+import { endEnvoy, findOwnEnvoy } from '../../host/edge/envoy-process.js';
 import { handoffIdentity } from '../../host/edge/handoff-identity.js';
 import { createLog } from '../../host/edge/log.js';
 import { OwnEnvoy } from '../../host/edge/own-envoy.js';
@@ -37,7 +37,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const envoy of opened) await envoy.leave();
   const pid = findOwnEnvoy(join(stateDir, 'envoy'));
-  if (pid !== null) process.kill(pid, 'SIGKILL');
+  if (pid !== null) await endEnvoy(pid, join(stateDir, 'envoy'), 0);
   await service.stop();
   rmSync(stateDir, { recursive: true, force: true });
 });
