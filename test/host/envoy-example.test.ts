@@ -47,7 +47,7 @@ describe.each(['mail1', 'mail2', 'mail3'])('envoy/example/%s', (self) => {
     bootstrap: xds.bootstrap(file, self, paths, LIMITS),
     cds: xds.discoveryResponse(xds.envoyClusters(file, self, IDENTITY), '1'),
     lds: xds.discoveryResponse(xds.listeners(file, self, paths, IDENTITY), '1'),
-    ecds: xds.discoveryResponse([xds.filterConfig(view, `${paths.directory}/filter.wasm`, '1')], '1'),
+    ecds: xds.discoveryResponse([xds.filterConfig(view, `${paths.directory}/filter.wasm`)], '1'),
   };
 
   it.each(Object.keys(generated))('%s.json is what the sidecar writes today', async (name) => {

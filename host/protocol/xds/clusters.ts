@@ -109,8 +109,12 @@ function ownerCheck(patienceMs: Milliseconds): EnvoyJson {
       },
     ],
     close_connections_on_host_health_failure: true,
-    // Panic would send connections to an owner that is known to be gone.
-    common_lb_config: { healthy_panic_threshold: { value: 0 } },
+    common_lb_config: {
+      // Panic would send connections to an owner that is known to be gone.
+      healthy_panic_threshold: { value: 0 },
+      // By default the workers learn up to 1 s later that an owner is gone, or back, where it changed a second ago too.
+      update_merge_window: '0s',
+    },
   };
 }
 

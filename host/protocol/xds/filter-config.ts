@@ -9,14 +9,14 @@ import { type EnvoyJson, typed } from './sockets.js';
  * @param viewBytesBase64  the view as encodeView() lays it out
  * @param wasmPath         absolute path of filter.wasm. Another path is another VM: name the file by its content when it
  *                         is replaced by another build
- * @param version          names this content; used as the plugin's name in Envoy's log
  */
-export function filterConfig(viewBytesBase64: string, wasmPath: string, version: string): EnvoyJson {
+export function filterConfig(viewBytesBase64: string, wasmPath: string): EnvoyJson {
   return typed('envoy.config.core.v3.TypedExtensionConfig', {
     name: DECISION_RESOURCE,
     typed_config: typed('envoy.extensions.filters.network.wasm.v3.Wasm', {
       config: {
-        name: `nlb.view.${version}`,
+        // Stands in stat names, which are kept for ever: never with a number of the view in it.
+        name: DECISION_RESOURCE,
         root_id: FILTER_ROOT_ID,
         // A VM that trapped refuses connections and comes back by itself: serving without a decision could give a
         // single-host rule two active services.

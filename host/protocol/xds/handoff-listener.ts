@@ -22,7 +22,7 @@ import {
 } from './names.js';
 import { type HandoffIdentity, ownerSocket } from './handoff-tls.js';
 import { portsOf, rulesServed } from './rules.js';
-import { BUFFER_BYTES_MAX, type EnvoyJson, oneAddressRange, socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
+import { BUFFER_BYTES_MAX, type EnvoyJson, socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
 import { tcpProxy } from './tcp-proxy.js';
 
 /** A host of the cluster sends its header at once; a stranger who sends nothing is not waited for longer. */
@@ -71,20 +71,14 @@ function sourceMatcher(file: ClusterFile, ownHost: HostConfig, rules: PortRule[]
     { hosts: [ownHost], chainOf: fallbackChain },
     { hosts: others, chainOf: handoffChain },
   ].filter(({ hosts }) => hosts.length > 0);
-  return {
-    matcher_tree: {
-      input: input('DirectSourceIPInput'),
-      custom_match: {
-        name: 'hosts-of-the-cluster',
-        typed_config: typed('xds.type.matcher.v3.IPMatcher', {
-          range_matchers: sources.map(({ hosts, chainOf }) => ({
-            ranges: hosts.map((host) => oneAddressRange(host.dedicatedIp)),
-            on_match: { matcher: portMatcher(file, rules, chainOf) },
-          })),
-        }),
-      },
-    },
-  };
+  const matchers = sources.map(({ hosts, chainOf }) => ({
+    predicate: anyOf(
+      'DirectSourceIPInput',
+      hosts.map((host) => host.dedicatedIp),
+    ),
+    on_match: { matcher: portMatcher(file, rules, chainOf) },
+  }));
+  return { matcher_list: { matchers } };
 }
 
 /** By the port in the PROXY header; where two rules share a port on different virtual IPs, by the address after that. */
@@ -103,20 +97,19 @@ function portMatcher(file: ClusterFile, rules: PortRule[], chainOf: (rule: strin
 
 function addressMatcher(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
   const virtualIpsOf = (rule: PortRule) => (rule.virtualIp === null ? file.virtualIps : [rule.virtualIp]);
-  return {
-    matcher_tree: {
-      input: input('DestinationIPInput'),
-      custom_match: {
-        name: 'virtual-ips-of-the-rules',
-        typed_config: typed('xds.type.matcher.v3.IPMatcher', {
-          range_matchers: rules.map((rule) => ({
-            ranges: virtualIpsOf(rule).map(oneAddressRange),
-            on_match: chainAction(chainOf(rule.name)),
-          })),
-        }),
-      },
-    },
-  };
+  const matchers = rules.map((rule) => ({
+    predicate: anyOf('DestinationIPInput', virtualIpsOf(rule)),
+    on_match: chainAction(chainOf(rule.name)),
+  }));
+  return { matcher_list: { matchers } };
+}
+
+/** Compared as text: the cluster file's addresses are written as Envoy (inet_ntop) writes them, RFC 5952. */
+function anyOf(inputName: string, addresses: string[]): EnvoyJson {
+  const predicates = addresses.map((exact) => ({
+    single_predicate: { input: input(inputName), value_match: { exact } },
+  }));
+  return predicates.length === 1 ? predicates[0]! : { or_matcher: { predicate: predicates } };
 }
 
 const input = (name: string): EnvoyJson => ({ name, typed_config: typed(`${NETWORK_INPUTS}.${name}`) });

@@ -17,12 +17,6 @@ export const socketAddress = (address: string, port: number): EnvoyJson => ({
   socket_address: { address, port_value: port },
 });
 
-/** `/32` or `/128`: one address as a range. */
-export const oneAddressRange = (address: string): EnvoyJson => ({
-  address_prefix: address,
-  prefix_len: address.includes(':') ? 128 : 32,
-});
-
 /** @throws Error where the service address is none: the cluster file was not checked before. */
 export function serviceAddress(service: Service): EnvoyJson {
   const target = parseServiceAddress(service.address);

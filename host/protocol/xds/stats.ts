@@ -34,7 +34,7 @@ export const STAT = {
   cdsRejected: 'cluster_manager.cds.update_rejected',
   ecdsVersion: `extension_config_discovery.network_filter.${DECISION_RESOURCE}.version_text`,
   ecdsRejected: `extension_config_discovery.network_filter.${DECISION_RESOURCE}.update_rejected`,
-  /** Counters of the filter, e.g. `wasmcustom.nlb.smtp.handed_off`. */
+  /** Counters of the filter, e.g. `wasmcustom.nlb.smtp.handed_off.mail2`. */
   filterPrefix: 'wasmcustom.nlb.',
 } as const;
 
@@ -53,12 +53,15 @@ export const STATS_KEPT: readonly string[] = [
   'server\\.(live|state|uptime|concurrency|memory_allocated|total_connections)',
 ];
 
-/** Labels cut out of stat names, so that Prometheus shows `wasmcustom_nlb_handed_off{nlb_rule="smtp"}`. */
+/** Labels cut out of stat names, so that Prometheus shows `wasmcustom_nlb_handed_off{nlb_rule="smtp",nlb_host="mail2"}`. */
 export const STAT_TAGS = [
   {
     tag_name: 'nlb_rule',
-    regex: '^(?:wasmcustom\\.nlb|(?:tcp|listener)\\.nlb_(?:rule|handoff|fallback))(\\.([a-z0-9-]+))',
+    regex: '^(?:wasmcustom\\.nlb|(?:tcp|listener)\\.nlb_(?:rule|handoff|fallback))(\\.([a-z0-9_-]+))',
   },
-  { tag_name: 'nlb_host', regex: '^cluster\\.nlb\\.handoff(\\.([a-z0-9-]+))' },
+  {
+    tag_name: 'nlb_host',
+    regex: '^(?:cluster\\.nlb\\.handoff|wasmcustom\\.nlb\\.[a-z0-9_-]+\\.handed_off)(\\.([a-z0-9-]+))',
+  },
   { tag_name: 'nlb_service', regex: '^cluster\\.nlb\\.service(\\.([a-z0-9-]+))' },
 ] as const;

@@ -31,7 +31,8 @@ export interface EnvoyOptions {
 export interface RunningEnvoy {
   paths: EnvoyPaths;
   admin: EnvoyAdmin;
-  pid: number;
+  /** Of the process that runs now. */
+  pid(): number;
   log(): string;
   /** Writes a file beside and renames it, as the sidecar does. */
   write(which: 'lds' | 'cds' | 'ecds', resources: EnvoyJson[], version: string): void;
@@ -40,6 +41,8 @@ export interface RunningEnvoy {
   stat(name: string): Promise<number>;
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
   ended(): boolean;
+  /** SIGKILL, and a new process on the files that are there. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -61,8 +64,8 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
   const generatedBootstrap = bootstrap(file, self, paths, limits);
   writeBeside(paths.bootstrap, options.bootstrapAs?.(generatedBootstrap, paths) ?? generatedBootstrap);
 
-  const child = await spawnEnvoy(paths, limits.workerCount, options.prefix ?? []);
-  return handleOf(child, paths, write);
+  const start = () => spawnEnvoy(paths, limits.workerCount, options.prefix ?? []);
+  return handleOf(await start(), start, paths, write);
 }
 
 async function spawnEnvoy(paths: EnvoyPaths, workerCount: number, prefix: string[]): Promise<ChildProcess> {
@@ -74,19 +77,41 @@ async function spawnEnvoy(paths: EnvoyPaths, workerCount: number, prefix: string
   return spawn(command, args, { stdio: ['ignore', log, log] });
 }
 
-async function handleOf(child: ChildProcess, paths: EnvoyPaths, write: RunningEnvoy['write']): Promise<RunningEnvoy> {
+async function handleOf(
+  first: ChildProcess,
+  start: () => Promise<ChildProcess>,
+  paths: EnvoyPaths,
+  write: RunningEnvoy['write'],
+): Promise<RunningEnvoy> {
+  let child = first;
   const admin = connectEnvoyAdmin(paths.adminSocket);
   const log = () => readFileSync(join(paths.directory, 'envoy.log'), 'utf8');
   const ended = () => child.exitCode !== null || child.signalCode !== null;
   const stat = async (name: string) => Number((await admin.stats(`^${name.replaceAll('.', '\\.')}$`)).get(name) ?? 0);
+  const kill = async () => {
+    if (ended()) return;
+    child.kill('SIGCONT');
+    child.kill('SIGKILL');
+    await waitFor(`Envoy ${child.pid} to end`, ended);
+  };
   const stop = async () => {
     admin.close();
-    if (!ended()) {
-      child.kill('SIGCONT');
-      child.kill('SIGKILL');
-      await waitFor(`Envoy ${child.pid} to end`, ended);
-    }
+    await kill();
     rmSync(join(paths.directory, '..'), { recursive: true, force: true });
+  };
+  const serving = async () => {
+    try {
+      await untilServing(admin, ended, stat);
+    } catch (error) {
+      console.error(`log of Envoy in ${paths.directory}:\n${log()}`);
+      await stop();
+      throw error;
+    }
+  };
+  const restart = async () => {
+    await kill();
+    child = await start();
+    await serving();
   };
   const relisten: RunningEnvoy['relisten'] = async (resources, version) => {
     write('lds', resources, version);
@@ -96,22 +121,18 @@ async function handleOf(child: ChildProcess, paths: EnvoyPaths, write: RunningEn
       return taken.lds === version;
     });
   };
-  try {
-    await waitFor('Envoy to serve', async () => {
-      if (ended()) return 'ended';
-      const serving =
-        (await admin.serverInfo()).state === 'LIVE' && (await stat('listener_manager.workers_started')) === 1;
-      return serving ? 'serving' : null;
-    }).then((state) => {
-      if (state === 'ended') throw new Error('Envoy ended before it served');
-    });
-  } catch (error) {
-    console.error(`log of Envoy in ${paths.directory}:\n${log()}`);
-    await stop();
-    throw error;
-  }
   const signal = (name: NodeJS.Signals) => void child.kill(name);
-  return { paths, admin, pid: child.pid ?? 0, log, write, relisten, stat, signal, ended, stop };
+  await serving();
+  return { paths, admin, pid: () => child.pid ?? 0, log, write, relisten, stat, signal, ended, restart, stop };
+}
+
+async function untilServing(admin: EnvoyAdmin, ended: () => boolean, stat: RunningEnvoy['stat']): Promise<void> {
+  const state = await waitFor('Envoy to serve', async () => {
+    if (ended()) return 'ended';
+    const live = (await admin.serverInfo()).state === 'LIVE' && (await stat('listener_manager.workers_started')) === 1;
+    return live ? 'live' : null;
+  });
+  if (state === 'ended') throw new Error('Envoy ended before it served');
 }
 
 export function writeBeside(path: string, content: EnvoyJson): void {
