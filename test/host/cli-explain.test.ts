@@ -1,0 +1,109 @@
+/** nlb explain: the sentence, the numbers, and that both ways of asking give one answer. */
+import { beforeAll, describe, expect, test } from 'vitest';
+import { explain, inForceOfFile } from '../../host/admin/explain.js';
+import { explanationPage } from '../../host/cli/explain-page.js';
+import type { Decision } from '../../host/edge/decision.js';
+import type { InForce } from '../../host/protocol/types.js';
+import { freshDecision } from '../vectors/fresh-decision.js';
+import { changed, fileOf, LAWFUL } from './config-fixture.js';
+
+let decision: Decision;
+beforeAll(async () => {
+  decision = await freshDecision();
+});
+
+const question = (client: string, port = 25, to: string | null = null) =>
+  ({ client, port, protocol: 'tcp', to }) as const;
+const inForce = (text = LAWFUL): InForce => inForceOfFile(fileOf(text), decision.version);
+const textOf = (client: string, port: number, self: string | null, of = inForce()) =>
+  explain(of, self, decision, question(client, port)).text;
+
+describe('explain()', () => {
+  test('says owner and next owner with every number on the way', () => {
+    const said = explain(inForce(), 'mail1', decision, question('192.0.2.7'), 'file');
+    const { key, hash, bucket } = decision.key({
+      affinity: 'single',
+      address: '192.0.2.7',
+      port: 0,
+      hashSeed: 0x5eed1234,
+      ipv6PrefixLength: 64,
+    });
+    expect([...key]).toEqual([192, 0, 2, 7]);
+    expect(said.key).toEqual({ bytesHex: 'c0 00 02 07', hash, bucket, hashSeed: 0x5eed1234 });
+    expect(said.hosts.map((host) => host.place)).toEqual(['owner', 'nextOwner']);
+    expect([said.owner, said.nextOwner]).toEqual(said.hosts.map((host) => host.name));
+    expect(said.hosts[0]!.cost!).toBeLessThan(said.hosts[1]!.cost!);
+    expect(said.viewNumber).toBe(null);
+    const page = explanationPage(said);
+    expect(page).toContain('  key       c0 00 02 07\n');
+    expect(page).toContain('From the file alone: every host counts as there and well.\n');
+    expect(page.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  });
+
+  test('names the same owner whichever host is asked, and what each does', () => {
+    for (let n = 0; n < 200; n++) {
+      const client = `198.51.100.${n}`;
+      const [one, two] = ['mail1', 'mail2'].map((self) => explain(inForce(), self, decision, question(client)));
+      expect([one!.owner, one!.nextOwner, one!.hosts]).toEqual([two!.owner, two!.nextOwner, two!.hosts]);
+      const other = one!.owner === 'mail1' ? two! : one!;
+      const expected = `${other.entryHost} hands it off to ${one!.owner}; if ${one!.owner} does not answer within 1000 ms, ${other.entryHost} serves it itself.`;
+      expect(other.text.endsWith(expected)).toBe(true);
+    }
+  });
+
+  test("gives a lost owner's client to its next owner, and says why", () => {
+    const before = explain(inForce(), null, decision, question('192.0.2.7'));
+    const after = explain({ ...inForce(), lostSince: [before.owner!] }, null, decision, question('192.0.2.7'));
+    expect([after.owner, after.nextOwner]).toEqual([before.nextOwner, null]);
+    expect(after.hosts[1]).toMatchObject({ name: before.owner, place: 'takesNoPart', absence: 'lost' });
+    expect(after.text).toBe(`Client 192.0.2.7 on port 25/tcp belongs to ${before.nextOwner}. There is no next owner.`);
+  });
+
+  test('says who takes no part for which reason, and that nobody does', () => {
+    const of = inForce();
+    const [one, two] = of.view.hosts;
+    one!.rules[0] = { loadWeight: 0, handlingPriority: 0, absence: 'serviceDown' };
+    two!.rules[0] = { loadWeight: 0, handlingPriority: 0, absence: 'draining' };
+    const said = explain(of, 'mail1', decision, question('192.0.2.7'));
+    expect([said.refused, said.hosts.map(({ name, absence }) => [name, absence])]).toEqual([
+      'nobody',
+      [
+        ['mail1', 'serviceDown'],
+        ['mail2', 'draining'],
+      ],
+    ]);
+    expect(said.text).toBe('Client 192.0.2.7 is refused on port 25/tcp: no host takes part in rule smtp.');
+    const missing = { ...of, view: { ...of.view, hosts: [one!] } };
+    expect(explain(missing, 'mail1', decision, question('192.0.2.7')).hosts[1]!.absence).toBe('notInView');
+  });
+
+  test('follows handling priorities under single host, without a fallback', () => {
+    expect(textOf('192.0.2.7:4711', 8001, 'mail2')).toBe(
+      'Client 192.0.2.7 port 4711 on port 8001/tcp belongs to mail1. Next owner: mail2. ' +
+        'mail2 hands it off to mail1; if mail1 does not answer within 1000 ms, the connection is closed.',
+    );
+  });
+
+  test('says so of a disabled rule, and of no rule at all', () => {
+    const disabled = inForce(changed(['ports: 25', 'ports: 25\n    filteringMode: disabled']));
+    expect(textOf('192.0.2.7', 25, 'mail1', disabled)).toBe(
+      'Client 192.0.2.7 is refused on port 25/tcp: rule smtp is disabled.',
+    );
+    expect(textOf('192.0.2.7', 26, 'mail1')).toBe(
+      'No port rule covers port 26/tcp: its owner is the default host mail1, and in mode routed nothing listens there.',
+    );
+  });
+
+  test('refuses questions that cannot be answered', () => {
+    const none = inForce(changed(['ports: 25', 'ports: 25\n    affinity: none']));
+    expect(() => textOf('192.0.2.7', 25, null, none)).toThrow(
+      'client is 192.0.2.7 without a port, but rule smtp has affinity none: expected 192.0.2.7:4711 or another port of the client',
+    );
+    expect(() => textOf('mail.test', 25, null)).toThrow(
+      'client is mail.test, expected ADDRESS or ADDRESS:PORT such as 203.0.113.7, or [2001:db8::1]:4711',
+    );
+    expect(() => explain(inForce(), null, decision, question('192.0.2.7', 25, '10.9.9.9'))).toThrow(
+      'to is 10.9.9.9, expected one of 10.0.0.11, 10.0.0.12',
+    );
+  });
+});

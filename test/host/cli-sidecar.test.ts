@@ -1,0 +1,168 @@
+/** The verbs that ask a running sidecar, against one that says what it is told to. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { fakeSidecar, freshDirectory, nlb, statusFixture } from './cli-fixture.js';
+
+const STATUS = 'GET /status';
+const status = (change: object = {}) => ({ [STATUS]: { code: 200, body: { ...statusFixture(), ...change } } });
+
+async function against(args: string[], answers: Record<string, { code: number; body: unknown }>) {
+  const directory = freshDirectory();
+  const sidecar = await fakeSidecar(directory, answers);
+  const said = await nlb([...args, '--state-dir', directory]);
+  await sidecar.close();
+  return { ...said, asked: sidecar.asked, directory };
+}
+
+describe('nlb query', () => {
+  test('says with whom this host is converged, and what became of the others', async () => {
+    const { code, out, err } = await against(['query'], status());
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toBe(`Cluster mail.example.org
+Host mail1 converged as DEFAULT with the following host(s) as part of the cluster: 1,3
+
+  PRI  HOST     ADDRESS    STATE               SINCE
+  1    mail1 *  10.0.0.11  converged, default  2026-11-22 21:04:19Z
+  2    mail2    10.0.0.12  lost                2026-11-22 21:04:19Z
+  3    mail3    10.0.0.13  converged           2026-11-22 21:04:19Z
+  mail2: no heartbeat since 21:04:17
+`);
+  });
+
+  test.each([
+    ['converging', 1, 'Host mail1 is converging with the following host(s) as part of the cluster: 1,3'],
+    ['starting', 1, 'Host mail1 is starting and has no view yet'],
+    ['stopped', 1, 'Host mail1 is stopped and takes no part in the cluster'],
+    ['alone', 1, 'Host mail1 converged as DEFAULT, alone, with the following host(s) as part of the cluster: 1,3'],
+  ])('says %s with exit code %i', async (state, code, sentence) => {
+    const said = await against(['query'], status({ state }));
+    expect([said.code, said.out.split('\n')[1]]).toEqual([code, sentence]);
+  });
+
+  test('gives the same as JSON', async () => {
+    const { out } = await against(['query', '--json'], status());
+    const { clusterName, thisHost, state, view, hosts } = statusFixture();
+    expect(JSON.parse(out)).toEqual({ clusterName, thisHost, state, view, hosts });
+  });
+});
+
+describe('nlb display', () => {
+  test('shows hosts, rules, shares, Envoy and problems within 80 columns', async () => {
+    const { code, out } = await against(['display'], status());
+    expect(code).toBe(1);
+    expect(out).toBe(`Cluster mail.example.org, mode routed
+Host mail1 converged as DEFAULT with the following host(s) as part of the cluster: 1,3
+View 7 (0123456789abcdef) since 2026-11-22 21:04:19Z, because hostHeard, less
+mail2 (lost since)
+
+Hosts (3), * is this host:
+  PRI  HOST     ADDRESS    STATE               SINCE
+  1    mail1 *  10.0.0.11  converged, default  2026-11-22 21:04:19Z
+  2    mail2    10.0.0.12  lost                2026-11-22 21:04:19Z
+  3    mail3    10.0.0.13  converged           2026-11-22 21:04:19Z
+  mail2: no heartbeat since 21:04:17
+
+Port rules (2):
+  RULE  VIP  START  END   PROT  MODE      PRI  LOAD  AFFINITY
+  smtp  All  25     25    TCP   Multiple       Eql   Single
+  db    All  1000   1099  TCP   Single    2
+
+Shares of new connections:
+  RULE  HOST   TAKES PART        EXPECTED  MEASURED  CONNECTIONS
+  smtp  mail1  yes                100.0 %    75.0 %           30
+        mail2  no: lost             0.0 %    25.0 %           10
+        mail3  no: service down     0.0 %     0.0 %            0
+  db    mail1  yes                100.0 %         -            0
+  smtp: 3 open, 1 fallback, refused: 2 nobody
+  db: 0 open, 0 fallbacks, none refused
+
+Envoy 1.40.0 (process 4711): serving, has the newest configuration
+File /etc/envoy-nlb/cluster.yaml, fingerprint a1c67144a90125c1
+Heartbeat packets dropped: 4 wrongMac
+
+Problems (1), newest first:
+  2026-11-22 21:04:19Z  The service of port rule smtp does not answer on mail3
+`);
+    const tables = out.split('\n').filter((line) => !line.startsWith('Host mail1'));
+    expect(tables.filter((line) => line.length > 80)).toEqual([]);
+  });
+
+  test('exits 0 where no problem is known', async () => {
+    const { code, out } = await against(['display'], status({ problems: [] }));
+    expect([code, out.endsWith('\nNo problems known\n')]).toEqual([0, true]);
+  });
+});
+
+describe('verbs that change this host', () => {
+  test.each([
+    [['start'], 'POST /start'],
+    [['start', '--now'], 'POST /start?now=true'],
+    [['stop'], 'POST /stop'],
+    [['drainstop'], 'POST /drainstop'],
+    [['reload'], 'POST /reload'],
+  ])('nlb %j asks %s', async (args, path) => {
+    const answer = { ok: true, text: 'host mail1 does it' };
+    const said = await against(args, { [path]: { code: 200, body: answer } });
+    expect([said.code, said.out, said.err, said.asked]).toEqual([0, 'host mail1 does it\n', '', [path]]);
+    const json = await against([...args, '--json'], { [path]: { code: 200, body: answer } });
+    expect(JSON.parse(json.out)).toEqual(answer);
+  });
+
+  test('exit 4 with the reason when the sidecar refuses', async () => {
+    const answers = { 'POST /reload': { code: 409, body: { ok: false, text: 'c.yaml:1:1: mode is missing' } } };
+    const { code, out, err } = await against(['reload'], answers);
+    expect([code, out, err]).toEqual([4, '', 'nlb reload: c.yaml:1:1: mode is missing\n']);
+  });
+});
+
+describe('nlb explain of a running sidecar', () => {
+  test('hands the question over as it was written', async () => {
+    const path = 'GET /explain?client=%5B2001%3Adb8%3A%3A1%5D%3A99&port=25&protocol=tcp&to=10.0.0.100';
+    const refusal = { code: 400, body: { ok: false, text: 'to is 10.0.0.100, expected one of 10.0.0.11' } };
+    const said = await against(['explain', '[2001:db8::1]:99', '--port', '25', '--to', '10.0.0.100'], {
+      [path]: refusal,
+    });
+    expect([said.code, said.err, said.asked]).toEqual([2, `nlb explain: ${refusal.body.text}\n`, [path]]);
+  });
+});
+
+describe('a sidecar that does not answer', () => {
+  test('is named with what is wrong with its socket, exit 3', async () => {
+    const directory = freshDirectory();
+    const socket = join(directory, 'nlb.sock');
+    const missing = `nlb query: Cannot reach the sidecar at ${socket}: there is no such socket; is it running on this host (nlb run)?\n`;
+    expect(await nlb(['query'], { NLB_STATE_DIR: directory })).toEqual({ code: 3, out: '', err: missing });
+    writeFileSync(socket, '');
+    expect((await nlb(['query', '--state-dir', directory])).code).toBe(3);
+  });
+
+  test('says what it said instead of an answer', async () => {
+    const broken = await against(['query'], { [STATUS]: { code: 200, body: '<html>' } });
+    expect(broken.err).toBe(
+      `nlb query: Cannot reach the sidecar at ${broken.directory}/nlb.sock: it answers /status with something that is not JSON\n`,
+    );
+    const error = await against(['stop'], { 'POST /stop': { code: 500, body: { wrong: 1 } } });
+    expect([error.code, error.err]).toEqual([
+      3,
+      `nlb stop: Cannot reach the sidecar at ${error.directory}/nlb.sock: it answers /stop with 500: {"wrong":1}\n`,
+    ]);
+  });
+});
+
+test('one of several sidecars is chosen by name or priority', async () => {
+  const directory = freshDirectory();
+  mkdirSync(join(directory, 'empty'));
+  const second = statusFixture().hosts.map((host) => ({ ...host, isThisHost: host.name === 'mail3' }));
+  const one = await fakeSidecar(join(directory, 'a'), status());
+  const args = (...more: string[]) => ['query', '--json', '--state-dir', directory, ...more];
+  expect(JSON.parse((await nlb(args())).out).thisHost).toBe('mail1');
+  const two = await fakeSidecar(join(directory, 'b'), status({ thisHost: 'mail3', hosts: second }));
+  const several = `nlb query: Several sidecars are under ${directory}: a, b. Choose one with --host\n`;
+  expect(await nlb(args())).toEqual({ code: 2, out: '', err: several });
+  expect(JSON.parse((await nlb(args('--host', 'mail3'))).out).thisHost).toBe('mail3');
+  expect(JSON.parse((await nlb(args('--host', '1'))).out).thisHost).toBe('mail1');
+  const none = `nlb query: Cannot find a sidecar of host mail9 under ${directory}: mail1, mail3 answered\n`;
+  expect(await nlb(args('--host', 'mail9'))).toEqual({ code: 3, out: '', err: none });
+  await Promise.all([one.close(), two.close()]);
+});
