@@ -22,6 +22,8 @@ export interface DurableState {
   self: HostName | null;
   /** Highest view number ever confirmed or in force here (R3). */
   highestNumber: number;
+  /** First 32 bits of the checksum confirmed under it; -1 where it is not known. */
+  highestHead: number;
   /** What was in force last; a restarted sidecar goes on with it, its Envoy does anyway. */
   inForce: InForce | null;
   /** Returns to the cluster that still count for damping (R11). */
@@ -141,5 +143,5 @@ export interface CreateArguments {
 
 /** The durable state of a host that never ran. */
 export function emptyDurable(): DurableState {
-  return { self: null, highestNumber: 0, inForce: null, returnCount: 0 };
+  return { self: null, highestNumber: 0, highestHead: -1, inForce: null, returnCount: 0 };
 }

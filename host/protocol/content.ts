@@ -1,0 +1,113 @@
+/**
+ * What a view says: the part of each host in each rule, made from the file and from what each host says of itself; and
+ * the identity of a view, (number, checksum), R3. Equal inputs give equal text on every host, bit for bit.
+ */
+import { checksum64 } from './checksum.js';
+import type { RuleState } from './heartbeat.js';
+import type {
+  Absence,
+  ClusterFile,
+  Fingerprint,
+  HostName,
+  OwnSettings,
+  PortRule,
+  RulePart,
+  View,
+  ViewHost,
+} from './types.js';
+
+/** A host as it goes into a view. */
+export interface Participant {
+  name: HostName;
+  hostState: OwnSettings['hostState'];
+  rules: readonly RuleState[];
+}
+
+/** A view before it has a number. `text` is everything the checksum covers but the number. */
+export interface Content {
+  file: ClusterFile;
+  fingerprint: Fingerprint;
+  decisionVersion: number;
+  protocolVersion: number;
+  hosts: ViewHost[];
+  text: string;
+}
+
+export function buildContent(
+  file: ClusterFile,
+  fingerprint: Fingerprint,
+  participants: readonly Participant[],
+  versions: { protocol: number; decision: number },
+): Content {
+  const hosts: ViewHost[] = [];
+  for (const config of [...file.hosts].sort((a, b) => a.priority - b.priority)) {
+    const participant = participants.find((each) => each.name === config.name);
+    if (participant === undefined) continue;
+    const rules = file.portRules.map((rule, index) => rulePart(rule, participant, participant.rules[index] ?? 'up'));
+    hosts.push({ name: config.name, priority: config.priority, rules });
+  }
+  return contentOf(file, {
+    fingerprint,
+    decisionVersion: versions.decision,
+    protocolVersion: versions.protocol,
+    hosts,
+  });
+}
+
+/** The content of a view that exists already, e.g. of an earlier life of this host. */
+export function contentOf(file: ClusterFile, view: Omit<View, 'number' | 'checksum'>): Content {
+  const { fingerprint, decisionVersion, protocolVersion, hosts } = view;
+  const parts = hosts.map((host) => [
+    host.name,
+    host.priority,
+    ...host.rules.map((part) => `${part.loadWeight}/${part.handlingPriority}/${part.absence ?? ''}`),
+  ]);
+  const text = JSON.stringify([fingerprint, protocolVersion, decisionVersion, parts]);
+  return { file, fingerprint, decisionVersion, protocolVersion, hosts, text };
+}
+
+export function viewOf(content: Content, number: number): View {
+  return {
+    number,
+    checksum: checksumOf(content, number),
+    fingerprint: content.fingerprint,
+    decisionVersion: content.decisionVersion,
+    protocolVersion: content.protocolVersion,
+    hosts: content.hosts,
+  };
+}
+
+export function checksumOf(content: Content, number: number): string {
+  return checksum64(`${number}|${content.text}`);
+}
+
+/** Identity of what is in force: the view and the hosts lost since (R4). */
+export function inForceChecksum(view: View, lostSince: readonly HostName[]): string {
+  return checksum64(`${view.number}|${view.checksum}|${[...lostSince].sort().join(',')}`);
+}
+
+function rulePart(rule: PortRule, host: Participant, state: RuleState): RulePart {
+  const loadWeight = rule.loadWeights[host.name];
+  const handlingPriority = rule.handlingPriorities[host.name];
+  const absence = absenceOf(rule, host, state);
+  if (absence !== null) return { loadWeight: 0, handlingPriority: 0, absence };
+  return {
+    loadWeight: rule.filteringMode === 'multiple' ? loadWeight! : 0,
+    handlingPriority: rule.filteringMode === 'single' ? handlingPriority! : 0,
+    absence: null,
+  };
+}
+
+/** Reasons in the order of weight: what the administrator did to the whole host comes first. */
+function absenceOf(rule: PortRule, host: Participant, state: RuleState): Absence | null {
+  if (host.hostState === 'stopped') return 'stopped';
+  if (host.hostState === 'draining') return 'draining';
+  if (rule.filteringMode === 'disabled' || state === 'ruleDisabled') return 'ruleDisabled';
+  if (state === 'serviceDown') return 'serviceDown';
+  if (rule.filteringMode === 'multiple') {
+    const weight = rule.loadWeights[host.name];
+    if (weight === undefined) return 'notListed';
+    return weight === 0 ? 'weightZero' : null;
+  }
+  return rule.handlingPriorities[host.name] === undefined ? 'notListed' : null;
+}

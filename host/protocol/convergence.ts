@@ -1,0 +1,251 @@
+/**
+ * Agreeing on a view. Nobody leads: each host builds the content from the same rows, confirms it under a number, and
+ * the view is in force where all its hosts are seen to confirm the same (number, checksum). Until then the last view
+ * stays in force, less the hosts lost since (R4). A host never confirms two checksums under one number (R3).
+ */
+import { checksumHead } from './checksum.js';
+import { buildContent, checksumOf, type Content, inForceChecksum, type Participant, viewOf } from './content.js';
+import { noteReturn } from './damping.js';
+import { isSilent } from './probing.js';
+import { DECISION_VERSION, PROTOCOL_VERSION } from './seal.js';
+import { findSide, ownPriority } from './side.js';
+import { notice, ownRules, problem, type ProtocolState, solved } from './state.js';
+import type { HostName, InForce, Milliseconds } from './types.js';
+
+/** R11: changes are gathered; this host starts at most one view in this time. */
+export const VIEW_GAP_MS = 200;
+
+export function converge(state: ProtocolState, nowMs: Milliseconds): void {
+  noteReturns(state, nowMs);
+  const before = state.side;
+  state.side = findSide(state, nowMs);
+  noteSide(state, nowMs, before);
+  if (state.leaving !== null || !isSettled(state, nowMs)) return;
+  state.resumed = false;
+  const content = contentNow(state, nowMs);
+  if (state.side.outside !== null) return follow(state, nowMs, content);
+  dropLost(state, nowMs);
+  propose(state, nowMs, content);
+  agree(state, nowMs);
+}
+
+/** A host that just started waits one tolerance for the others, unless all are there or some have met already. */
+function isSettled(state: ProtocolState, nowMs: Milliseconds): boolean {
+  if (nowMs >= state.graceUntilMs) return true;
+  if (state.confirmed !== null && !state.resumed) return true;
+  const others = state.side.visible.filter((name) => name !== state.self);
+  if (others.length === state.peers.size) return true;
+  return others.some((name) => state.peers.get(name)!.row!.phase !== 'starting');
+}
+
+function contentNow(state: ProtocolState, nowMs: Milliseconds): Content {
+  const { side } = state;
+  let protocol: number = PROTOCOL_VERSION.highest;
+  let decision: number = DECISION_VERSION.highest;
+  const participants = side.members.map((name): Participant => {
+    if (name === state.self) return { name, hostState: state.settings.hostState, rules: ownRules(state, nowMs) };
+    const row = state.peers.get(name)!.row!;
+    protocol = Math.min(protocol, row.protocolHigh);
+    decision = Math.min(decision, row.decisionHigh);
+    return { name, hostState: row.hostState, rules: row.rules };
+  });
+  return buildContent(side.known.file, side.known.fingerprint, participants, { protocol, decision });
+}
+
+/** R4: who is lost leaves what is in force at once; the view without it follows. */
+function dropLost(state: ProtocolState, nowMs: Milliseconds): void {
+  const { inForce } = state;
+  if (inForce === null) return;
+  const gone = inForce.view.hosts
+    .map((host) => host.name)
+    .filter((name) => !state.side.members.includes(name) && !inForce.lostSince.includes(name));
+  if (gone.length === 0) return;
+  for (const name of gone) {
+    const peer = state.peers.get(name);
+    if (peer?.left === true) continue;
+    state.lostFrom.add(name);
+    notice(state, nowMs, 'hostLost', name, `host ${name} is lost: neither its sidecar nor its Envoy is heard`);
+  }
+  const lostSince = [...inForce.lostSince, ...gone].sort();
+  state.cause = `${gone.join(', ')} ${state.peers.get(gone[0]!)?.left === true ? 'left' : 'lost'}`;
+  putInForce(state, nowMs, { ...inForce, lostSince }, state.inForceText, state.cause);
+}
+
+/** Confirms what the others confirm where it is what this host would say, else says it under a new number. */
+function propose(state: ProtocolState, nowMs: Milliseconds, content: Content): void {
+  const rows = state.side.members.filter((name) => name !== state.self).map((name) => state.peers.get(name)!.row!);
+  const own = state.confirmed?.number ?? 0;
+  const highest = rows.reduce((most, row) => Math.max(most, row.confirmedNumber), own);
+  const { inForce, confirmed } = state;
+  const isSame = confirmed !== null && confirmed.content.text === content.text && highest === own;
+  if (isSame && (inForce === null || inForce.view.number !== own || inForce.lostSince.length === 0)) return;
+  const head = highest === 0 ? 0 : checksumHead(checksumOf(content, highest));
+  const isSaid = rows.some((row) => row.confirmedNumber === highest && row.confirmedHead === head);
+  const isLawful = highest > state.highest.number || (highest === state.highest.number && head === state.highest.head);
+  if (highest > 0 && isSaid && isLawful && highest > (inForce?.lostSince.length ? inForce.view.number : 0)) {
+    return confirm(state, nowMs, content, highest);
+  }
+  if (nowMs - state.lastProposalMs < VIEW_GAP_MS) return;
+  state.lastProposalMs = nowMs;
+  confirm(state, nowMs, content, Math.max(highest, state.highest.number) + 1);
+}
+
+function confirm(state: ProtocolState, nowMs: Milliseconds, content: Content, number: number): void {
+  const checksum = checksumOf(content, number);
+  state.confirmed = { content, number, checksum };
+  state.highest = { number, head: checksumHead(checksum) };
+  persist(state);
+  notice(state, nowMs, 'converging', null, `converging on view ${number} with ${state.side.members.join(', ')}`);
+}
+
+/** Converging -> converged: all hosts of the view confirm it, save those whose sidecar is silent (R13). */
+function agree(state: ProtocolState, nowMs: Milliseconds): void {
+  const { confirmed, inForce } = state;
+  if (confirmed === null) return;
+  if (inForce !== null && inForce.view.number === confirmed.number && inForce.view.checksum === confirmed.checksum)
+    return;
+  const head = checksumHead(confirmed.checksum);
+  for (const host of confirmed.content.hosts) {
+    if (host.name === state.self) continue;
+    const peer = state.peers.get(host.name);
+    if (peer === undefined || peer.row === null || !state.side.members.includes(host.name)) return;
+    const { row } = peer;
+    if (row.confirmedNumber === confirmed.number && row.confirmedHead === head) continue;
+    if (!isSilent(state, nowMs, peer)) return;
+  }
+  const { content, number } = confirmed;
+  takeFile(state, nowMs, content);
+  const names = content.hosts.map((host) => host.name);
+  for (const name of names) state.lostFrom.delete(name);
+  const cause = causeOf(inForce, content, state.cause);
+  state.cause = '';
+  const view = viewOf(content, number);
+  putInForce(state, nowMs, { file: content.file, view, lostSince: [] }, content.text, cause);
+}
+
+function causeOf(before: InForce | null, content: Content, gathered: string): string {
+  if (before === null) return 'first view';
+  const had = before.view.hosts.map((host) => host.name);
+  const has = content.hosts.map((host) => host.name);
+  const came = has.filter((name) => !had.includes(name));
+  const went = had.filter((name) => !has.includes(name));
+  if (before.view.fingerprint !== content.fingerprint) return 'changed file';
+  if (went.length > 0) return gathered === '' ? `${went.join(', ')} out` : gathered;
+  return came.length > 0 ? `${came.join(', ')} in` : 'changed settings';
+}
+
+/** The offered file comes in force with the view that carries it. */
+function takeFile(state: ProtocolState, nowMs: Milliseconds, content: Content): void {
+  if (content.fingerprint === state.known.fingerprint) return;
+  const before = state.known;
+  const rules = content.file.portRules.map((rule) => {
+    const index = before.file.portRules.findIndex((each) => each.name === rule.name);
+    return state.settings.rules[index] ?? { enabled: true, serviceUp: true };
+  });
+  state.previous = before;
+  state.known = { file: content.file, fingerprint: content.fingerprint };
+  state.offer = null;
+  state.settings = { ...state.settings, rules };
+  state.differences.clear();
+  notice(state, nowMs, 'fileInForce', null, `file ${content.fingerprint} is in force, ${before.fingerprint} was`);
+}
+
+/**
+ * Outside, this host owns nothing and hands off by the cluster's view: by the very same one where the file is the same,
+ * by its own file and their hosts where it is not (R8).
+ */
+function follow(state: ProtocolState, nowMs: Milliseconds, content: Content): void {
+  const rows = state.side.members.map((name) => state.peers.get(name)!.row!);
+  const number = rows.reduce((most, row) => Math.max(most, row.confirmedNumber), 0);
+  if (number === 0) return;
+  const view = viewOf(content, number);
+  const head = checksumHead(view.checksum);
+  const isTheirs = rows.every((row) => row.confirmedNumber === number && row.confirmedHead === head);
+  if (state.side.outside!.sameFile && !isTheirs) return;
+  if (state.inForce?.view.checksum === view.checksum && state.inForce.lostSince.length === 0) return;
+  state.confirmed = null;
+  const inForce = { file: content.file, view, lostSince: [] };
+  putInForce(state, nowMs, inForce, content.text, 'outside: follows the view of the others');
+}
+
+function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce, text: string, cause: string): void {
+  state.inForce = inForce;
+  state.inForceText = text;
+  state.inForceChecksum = inForceChecksum(inForce.view, inForce.lostSince);
+  state.inForceSinceMs = nowMs;
+  state.inForceCause = cause;
+  state.taken = false;
+  persist(state);
+  state.effects.push({ kind: 'inForce', inForce, checksum: state.inForceChecksum, cause });
+  const less = inForce.lostSince.length === 0 ? '' : ` less ${inForce.lostSince.join(', ')}`;
+  const names = inForce.view.hosts.map((host) => host.name).join(', ');
+  notice(state, nowMs, 'viewInForce', null, `view ${inForce.view.number} (${names})${less} is in force: ${cause}`);
+}
+
+export function persist(state: ProtocolState): void {
+  const durable = {
+    self: state.self,
+    highestNumber: state.highest.number,
+    highestHead: state.highest.head,
+    inForce: state.inForce,
+    returnCount: state.leaving === null ? state.hostDamper.returnCount : 0,
+  };
+  state.effects.push({ kind: 'persist', durable });
+}
+
+/**
+ * R11, counted by whoever returns: hosts lost from this one's view are heard again, and theirs is the stronger part, so
+ * it is this host that came back. The weaker part waits; the stronger goes on.
+ */
+function noteReturns(state: ProtocolState, nowMs: Milliseconds): void {
+  const { visible } = findSide(state, nowMs);
+  noteReturnAfterStart(state, nowMs, visible);
+  const back = visible.filter((name) => state.lostFrom.has(name));
+  if (back.length === 0) return;
+  const theirs = back.filter((name) => {
+    const row = state.peers.get(name)!.row!;
+    return row.phase !== 'starting' && !row.waiting;
+  });
+  for (const name of back) state.lostFrom.delete(name);
+  notice(state, nowMs, 'hostBack', back[0]!, `${back.join(', ')} heard again`);
+  const lost = state.inForce?.lostSince ?? [];
+  const mine = (state.inForce?.view.hosts ?? []).map((host) => host.name).filter((name) => !lost.includes(name));
+  if (theirs.length === 0 || isStrongerPart(state, mine, theirs)) return;
+  noteReturn(state.hostDamper, nowMs);
+  persist(state);
+  if (state.hostDamper.waitUntilMs <= nowMs) return;
+  const seconds = Math.ceil((state.hostDamper.waitUntilMs - nowMs) / 1000);
+  notice(state, nowMs, 'damped', state.self, `this host comes and goes: back in ${seconds} s; nlb start --now`);
+}
+
+/** A host that goes on with its old view and finds the others in a newer one was lost in between: that is a return. */
+function noteReturnAfterStart(state: ProtocolState, nowMs: Milliseconds, visible: HostName[]): void {
+  if (!state.resumed) return;
+  const rows = visible.filter((name) => name !== state.self).map((name) => state.peers.get(name)!.row!);
+  const agreed = rows.filter((row) => row.phase === 'converged' || row.phase === 'taken');
+  if (agreed.length === 0) return;
+  state.resumed = false;
+  if (agreed.some((row) => row.confirmedNumber > state.confirmed!.number)) noteReturn(state.hostDamper, nowMs);
+}
+
+function isStrongerPart(state: ProtocolState, mine: HostName[], theirs: HostName[]): boolean {
+  const others = mine.filter((name) => !theirs.includes(name));
+  if (others.length !== theirs.length) return others.length > theirs.length;
+  const priority = (name: HostName) => state.peers.get(name)?.config.priority ?? ownPriority(state);
+  return Math.min(...others.map(priority)) < Math.min(...theirs.map(priority));
+}
+
+/** What people have to know of a change of sides. */
+function noteSide(state: ProtocolState, nowMs: Milliseconds, before: ProtocolState['side']): void {
+  const { side } = state;
+  for (const name of side.deaf) {
+    if (before.deaf.includes(name)) continue;
+    problem(state, nowMs, 'hostDeaf', name, `host ${name} is deaf: it is heard and hears none of us`);
+  }
+  for (const name of before.deaf) if (!side.deaf.includes(name)) solved(state, `host ${name} is deaf`);
+  if (side.outside !== null && before.outside === null) {
+    notice(state, nowMs, 'outside', state.self, `this host is outside: ${side.outside.reason}`);
+  } else if (side.outside === null && before.outside !== null) {
+    notice(state, nowMs, 'inside', state.self, 'this host is inside again');
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Damping of what comes and goes (R11): a host that returns to the cluster, a service that is up again. Whoever returns
+ * damps itself and says so in its row, so that all hosts exclude it alike and no second opinion is needed.
+ */
+import type { Milliseconds } from './types.js';
+
+export const FIRST_WAIT_MS = 10_000;
+export const WAIT_MAX_MS = 300_000;
+export const FORGET_AFTER_MS = 600_000;
+
+export interface Damper {
+  /** Returns that still count. */
+  returnCount: number;
+  lastReturnMs: Milliseconds;
+  /** Stays out until then; 0 where nothing is waited for. */
+  waitUntilMs: Milliseconds;
+}
+
+export function newDamper(returnCount: number, nowMs: Milliseconds): Damper {
+  return { returnCount, lastReturnMs: nowMs, waitUntilMs: 0 };
+}
+
+/** Counts a return. The first one is free, the second waits 10 s, each further one twice as long, at most 5 min. */
+export function noteReturn(damper: Damper, nowMs: Milliseconds): void {
+  if (nowMs - damper.lastReturnMs >= FORGET_AFTER_MS) damper.returnCount = 0;
+  damper.returnCount = Math.min(damper.returnCount + 1, 16);
+  damper.lastReturnMs = nowMs;
+  if (damper.returnCount < 2) return;
+  const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (damper.returnCount - 2), WAIT_MAX_MS);
+  damper.waitUntilMs = nowMs + waitMs;
+}
+
+export function isWaiting(damper: Damper, nowMs: Milliseconds): boolean {
+  return nowMs < damper.waitUntilMs;
+}
+
+export function forgive(damper: Damper): void {
+  damper.returnCount = 0;
+  damper.waitUntilMs = 0;
+}

@@ -1,0 +1,266 @@
+/**
+ * The body of heartbeat, probe, answer and leave: what its sender is, and the newest row it knows of every other host
+ * (R1). One layout for all four types, so that each of them brings everything. docs/decisions/0005 draws the bytes.
+ */
+import { asciiBytes, asciiText, ByteReader, ByteWriter } from './bytes.js';
+import { HEADER_BYTES, PACKET_BYTES_MAX, SEAL_BYTES } from './seal.js';
+import type { Fingerprint, HostPriority } from './types.js';
+
+export const ROWS_MAX = 31;
+export const ECHOES_MAX = 2;
+const SENDER_BYTES = 80;
+const ROW_BYTES = 40;
+/** Row numbers count down from the highest in the packet; what is further behind is sent as no number at all. */
+const BEHIND_MAX = 0xffff;
+
+/** `ruleDisabled` and `serviceDown` say why this host takes no part in a rule; its state stands beside. */
+export type RuleState = 'up' | 'ruleDisabled' | 'serviceDown';
+const RULE_STATES: readonly RuleState[] = ['up', 'ruleDisabled', 'serviceDown'];
+const HOST_STATES = ['started', 'draining', 'stopped'] as const;
+/** `starting`: confirms no view; `converging`: confirms one; `converged`: it is agreed; `taken`: its Envoy has it. */
+export type Phase = 'starting' | 'converging' | 'converged' | 'taken';
+const PHASES: readonly Phase[] = ['starting', 'converging', 'converged', 'taken'];
+
+/** What all rows carry, the sender's own and those it passes on. Newer is: same instance, higher sequence. */
+export interface Row {
+  nameHash: number;
+  instance: bigint;
+  sequence: number;
+  hostState: (typeof HOST_STATES)[number];
+  phase: Phase;
+  /** Waits out its damping (R11) and stays outside until then. */
+  waiting: boolean;
+  leaving: boolean;
+  /** The sender vouches that it is fresh (R7). An unproven row is an echo, nothing else. */
+  proven: boolean;
+  /** First 4 hex digits of the fingerprint in force, and of the offered one (0000 for none). */
+  file: string;
+  offered: string;
+  /** 0 where no view is confirmed. */
+  confirmedNumber: number;
+  /** First 32 bits of its checksum. */
+  confirmedHead: number;
+  /** Bit (priority - 1): heard directly and fresh, or silent with an answering Envoy (R13). */
+  hears: number;
+  protocolHigh: number;
+  decisionHigh: number;
+  /** 32 of them; those beyond the file's rules are `up`. */
+  rules: RuleState[];
+}
+
+export interface Heartbeat {
+  row: Row;
+  name: string;
+  priority: HostPriority;
+  /** Config revision (R8), 0 as long as files have none. */
+  revision: number;
+  fingerprint: Fingerprint;
+  /** 16 zeros where nothing is offered. */
+  offered: Fingerprint;
+  confirmedChecksum: string;
+  /** Identity of (view, lostSince); number 0 for none. */
+  inForceNumber: number;
+  inForceChecksum: string;
+  /** hash32 of the host that a probe asks to ask; 0 where the receiver itself is meant. */
+  about: number;
+  /** Instances that were heard but are not fresh yet (R7). */
+  echoes: bigint[];
+  rows: Row[];
+}
+
+/** @param heartbeat at most 31 rows and 2 echoes: 1,400 bytes with frame */
+export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
+  const name = asciiBytes(heartbeat.name);
+  const length = SENDER_BYTES + name.length + heartbeat.echoes.length * 8 + heartbeat.rows.length * ROW_BYTES;
+  if (heartbeat.rows.length > ROWS_MAX || heartbeat.echoes.length > ECHOES_MAX || name.length > 32) {
+    throw new Error(`Cannot encode a heartbeat: ${heartbeat.rows.length} rows, expected at most ${ROWS_MAX}`);
+  }
+  const body = new Uint8Array(length);
+  const out = new ByteWriter(body);
+  const { row } = heartbeat;
+  out.u64(row.instance);
+  out.u32(row.sequence);
+  out.u64(BigInt(`0x${heartbeat.fingerprint}`));
+  out.u64(BigInt(`0x${heartbeat.offered}`));
+  out.u32(row.confirmedNumber);
+  out.u64(BigInt(`0x${heartbeat.confirmedChecksum}`));
+  out.u32(heartbeat.inForceNumber);
+  out.u64(BigInt(`0x${heartbeat.inForceChecksum}`));
+  out.u32(heartbeat.revision);
+  out.u32(heartbeat.about);
+  out.u32(row.hears);
+  out.u8(stateByte(row));
+  out.u8(heartbeat.priority);
+  writeRules(out, row.rules);
+  out.u8((heartbeat.echoes.length << 6) | heartbeat.rows.length);
+  out.u8(name.length);
+  out.raw(name);
+  for (const echo of heartbeat.echoes) out.u64(echo);
+  const highest = heartbeat.rows.reduce((most, each) => Math.max(most, each.confirmedNumber), 0);
+  out.u32(highest);
+  for (const each of heartbeat.rows) writeRow(out, each, highest);
+  return body;
+}
+
+/** @returns null where the bytes are no heartbeat: too short, too long, or a value that none can have */
+export function decodeHeartbeat(body: Uint8Array, senderHash: number, high: { protocol: number; decision: number }) {
+  if (body.length + HEADER_BYTES + SEAL_BYTES > PACKET_BYTES_MAX) return null;
+  try {
+    return readHeartbeat(new ByteReader(body), senderHash, high);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+function readHeartbeat(
+  from: ByteReader,
+  senderHash: number,
+  high: { protocol: number; decision: number },
+): Heartbeat | null {
+  const instance = from.u64();
+  const sequence = from.u32();
+  const fingerprint = hex64(from.u64());
+  const offered = hex64(from.u64());
+  const confirmedNumber = from.u32();
+  const confirmedChecksum = hex64(from.u64());
+  const inForceNumber = from.u32();
+  const inForceChecksum = hex64(from.u64());
+  const revision = from.u32();
+  const about = from.u32();
+  const hears = from.u32();
+  const state = readState(from.u8());
+  const priority = from.u8();
+  const rules = readRules(from);
+  const counts = from.u8();
+  const nameLength = from.u8();
+  if (state === null || rules === null || priority < 1 || priority > 32 || nameLength > 32) return null;
+  const name = asciiText(from.raw(nameLength));
+  const echoes: bigint[] = [];
+  for (let i = 0; i < counts >> 6; i++) echoes.push(from.u64());
+  const highest = from.u32();
+  const rows: Row[] = [];
+  for (let i = 0; i < (counts & 63); i++) {
+    const row = readRow(from, highest);
+    if (row === null) return null;
+    rows.push(row);
+  }
+  if (from.left !== 0 || echoes.length > ECHOES_MAX || rows.length > ROWS_MAX || instance === 0n) return null;
+  const confirmedHead = Number.parseInt(confirmedChecksum.slice(0, 8), 16);
+  const row: Row = {
+    ...state,
+    nameHash: senderHash,
+    instance,
+    sequence,
+    file: fingerprint.slice(0, 4),
+    offered: offered.slice(0, 4),
+    confirmedNumber,
+    confirmedHead,
+    hears,
+    protocolHigh: high.protocol,
+    decisionHigh: high.decision,
+    rules,
+  };
+  return {
+    row,
+    name,
+    priority,
+    revision,
+    fingerprint,
+    offered,
+    confirmedChecksum,
+    inForceNumber,
+    inForceChecksum,
+    about,
+    echoes,
+    rows,
+  };
+}
+
+function writeRow(out: ByteWriter, row: Row, highest: number): void {
+  const behind = row.confirmedNumber === 0 ? BEHIND_MAX : Math.min(BEHIND_MAX, highest - row.confirmedNumber);
+  out.u32(row.nameHash);
+  out.u64(row.instance);
+  out.u32(row.sequence);
+  out.u8(stateByte(row));
+  out.u8((row.protocolHigh << 4) | (row.decisionHigh & 15));
+  out.u16(Number.parseInt(row.file, 16));
+  out.u16(Number.parseInt(row.offered, 16));
+  out.u16(behind);
+  out.u32(row.confirmedHead);
+  out.u32(row.hears);
+  writeRules(out, row.rules);
+}
+
+function readRow(from: ByteReader, highest: number): Row | null {
+  const nameHash = from.u32();
+  const instance = from.u64();
+  const sequence = from.u32();
+  const state = readState(from.u8());
+  const versions = from.u8();
+  const file = hex16(from.u16());
+  const offered = hex16(from.u16());
+  const behind = from.u16();
+  const confirmedHead = from.u32();
+  const hears = from.u32();
+  const rules = readRules(from);
+  if (state === null || rules === null || instance === 0n || (behind !== BEHIND_MAX && behind >= highest)) return null;
+  const confirmedNumber = behind === BEHIND_MAX ? 0 : highest - behind;
+  const high = { protocolHigh: versions >> 4, decisionHigh: versions & 15 };
+  return {
+    ...state,
+    ...high,
+    nameHash,
+    instance,
+    sequence,
+    file,
+    offered,
+    confirmedNumber,
+    confirmedHead,
+    hears,
+    rules,
+  };
+}
+
+/** Bits 0-1 host state, 2 waiting, 3 leaving, 4-5 phase, 6 proven. */
+function stateByte(row: Row): number {
+  const flags = (row.waiting ? 4 : 0) | (row.leaving ? 8 : 0) | (row.proven ? 64 : 0);
+  return HOST_STATES.indexOf(row.hostState) | flags | (PHASES.indexOf(row.phase) << 4);
+}
+
+function readState(byte: number): Pick<Row, 'hostState' | 'phase' | 'waiting' | 'leaving' | 'proven'> | null {
+  const hostState = HOST_STATES[byte & 3];
+  if (hostState === undefined || byte > 127) return null;
+  const phase = PHASES[(byte >> 4) & 3]!;
+  return { hostState, phase, waiting: (byte & 4) !== 0, leaving: (byte & 8) !== 0, proven: (byte & 64) !== 0 };
+}
+
+/** 32 rules of 2 bits, rule 0 in the lowest bits of the first byte. */
+function writeRules(out: ByteWriter, rules: readonly RuleState[]): void {
+  for (let byte = 0; byte < 8; byte++) {
+    let bits = 0;
+    for (let i = 0; i < 4; i++) bits |= RULE_STATES.indexOf(rules[byte * 4 + i] ?? 'up') << (i * 2);
+    out.u8(bits);
+  }
+}
+
+function readRules(from: ByteReader): RuleState[] | null {
+  const rules: RuleState[] = [];
+  for (let byte = 0; byte < 8; byte++) {
+    const bits = from.u8();
+    for (let i = 0; i < 4; i++) {
+      const state = RULE_STATES[(bits >> (i * 2)) & 3];
+      if (state === undefined) return null;
+      rules.push(state);
+    }
+  }
+  return rules;
+}
+
+function hex64(value: bigint): string {
+  return value.toString(16).padStart(16, '0');
+}
+
+function hex16(value: number): string {
+  return value.toString(16).padStart(4, '0');
+}

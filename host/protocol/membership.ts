@@ -1,0 +1,240 @@
+/**
+ * Packets in: who sent it, is it fresh, what does it tell of the others (R1, R5, R6, R7). What cannot be read or
+ * believed is counted by reason and never acted on.
+ */
+import { hash32 } from './checksum.js';
+import type { DropReason } from './events.js';
+import { differencesIn, DIFFERENCES_MAX } from './file-items.js';
+import { decodeHeartbeat, type Heartbeat, type Row } from './heartbeat.js';
+import { judge, type Peer, rowChanged, takeRow } from './peer.js';
+import { type Header, open } from './seal.js';
+import { sendFile, sendTo } from './sending.js';
+import { hearsNames, notice, peerByHash, periodMs, problem, type ProtocolState, solved } from './state.js';
+import type { Milliseconds } from './types.js';
+
+export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: string, bytes: Uint8Array): void {
+  const opened = open(bytes, state.known.file.clusterName, state.authenticator);
+  if (!opened.ok) return drop(state, nowMs, opened.reason, fromAddress);
+  const { header, body } = opened;
+  if (header.senderHash === hash32(state.self)) return receiveOwnName(state, nowMs, fromAddress, body);
+  const peer = peerByHash(state, header.senderHash);
+  if (peer === undefined) return receiveUnknown(state, nowMs, fromAddress, header, body);
+  if (peer.config.dedicatedIp !== fromAddress) {
+    const { name, priority, dedicatedIp } = peer.config;
+    const text = `host ${name}: priority ${priority} is claimed from ${fromAddress}, configured is ${dedicatedIp}`;
+    problem(state, nowMs, 'claimedName', name, text);
+    state.dropped.wrongAddress += 1;
+    return;
+  }
+  if (header.type === 'file') return receiveFile(state, nowMs, peer, body);
+  const { protocolHigh, decisionHigh } = header.versions;
+  const heartbeat = decodeHeartbeat(body, header.senderHash, { protocol: protocolHigh, decision: decisionHigh });
+  if (heartbeat === null) return drop(state, nowMs, 'malformed', fromAddress);
+  receiveHeartbeat(state, nowMs, peer, header, heartbeat);
+}
+
+/** Counts the packet; from a configured address it is listed too, for a wrong key must not look like silence (R6). */
+function drop(state: ProtocolState, nowMs: Milliseconds, reason: DropReason, fromAddress: string): void {
+  state.dropped[reason] += 1;
+  for (const { config } of state.peers.values()) {
+    if (config.dedicatedIp !== fromAddress) continue;
+    if (reason === 'wrongMac' || reason === 'unknownKey') state.unverified.set(config.name, nowMs);
+    const text = `host ${config.name}: packets from ${fromAddress} are dropped, ${DROP_TEXTS[reason] ?? 'they cannot be read'}`;
+    problem(state, nowMs, 'unverified', config.name, text);
+    return;
+  }
+}
+
+const DROP_TEXTS: Partial<Record<DropReason, string>> = {
+  wrongMac: 'they are sealed with another cluster key (compare the key files)',
+  unknownKey: 'they name a key id that is not known here (compare the key files)',
+  otherCluster: 'they belong to another cluster (compare `cluster` in the files)',
+  protocolVersion: 'no protocol version is spoken by both',
+};
+
+/** Somebody else has this host's name (R5); the own packets that come back by a loop are none of that. */
+function receiveOwnName(state: ProtocolState, nowMs: Milliseconds, fromAddress: string, body: Uint8Array): void {
+  const heartbeat = decodeHeartbeat(body, hash32(state.self), { protocol: 1, decision: 1 });
+  if (heartbeat === null || heartbeat.row.instance === state.instance) return;
+  state.dropped.ownName += 1;
+  const self = state.known.file.hosts.find((host) => host.name === state.self);
+  if (self === undefined || fromAddress === self.dedicatedIp) return;
+  const text = `host ${state.self}: priority ${self.priority} is claimed from ${fromAddress}, configured is ${self.dedicatedIp}`;
+  problem(state, nowMs, 'claimedName', state.self, text);
+}
+
+function receiveUnknown(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  from: string,
+  header: Header,
+  body: Uint8Array,
+): void {
+  state.dropped.unknownHost += 1;
+  if (header.type === 'file') return;
+  const heartbeat = decodeHeartbeat(body, header.senderHash, { protocol: 1, decision: 1 });
+  if (heartbeat === null || state.offer?.file.hosts.some((host) => host.name === heartbeat.name)) return;
+  const text = `host ${heartbeat.name} (${from}) has the cluster key and is not listed in this host's file`;
+  problem(state, nowMs, 'contradiction', null, text);
+}
+
+/** What the other's file says otherwise. Only from the proven instance, only newer than what is known. */
+function receiveFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer, body: Uint8Array): void {
+  if (body.length < 12 || peer.row === null) return drop(state, nowMs, 'malformed', peer.config.dedicatedIp);
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (view.getBigUint64(0) !== peer.row.instance || view.getUint32(8) <= peer.row.sequence) {
+    state.dropped.replayed += 1;
+    return;
+  }
+  peer.row.sequence = view.getUint32(8);
+  const { name } = peer.config;
+  const known = state.differences.get(name) ?? [];
+  for (const sentence of differencesIn(name, body.subarray(12), state.known.file)) {
+    if (known.includes(sentence) || known.length >= DIFFERENCES_MAX) continue;
+    known.push(sentence);
+    problem(state, nowMs, 'contradiction', name, sentence);
+  }
+  state.differences.set(name, known);
+}
+
+function receiveHeartbeat(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  peer: Peer,
+  header: Header,
+  heartbeat: Heartbeat,
+): void {
+  const { row } = heartbeat;
+  const echoesMe = echoes(state, heartbeat);
+  const freshness = judge(peer, row, echoesMe);
+  if (freshness === 'replayed') {
+    noteRunsTwice(state, nowMs, peer, row, echoesMe);
+    state.dropped.replayed += 1;
+    return;
+  }
+  if (freshness === 'candidate' || (freshness === 'restarted' && isInUse(state, nowMs, peer))) {
+    if (freshness === 'candidate') state.dropped.notFresh += 1;
+    answerCandidate(state, nowMs, peer, row);
+    return;
+  }
+  takeDirect(state, nowMs, peer, heartbeat, freshness === 'restarted');
+  for (const told of heartbeat.rows) takeTold(state, nowMs, told);
+  if (peer.row!.file !== state.known.fingerprint.slice(0, 4)) sendFile(state, nowMs, peer);
+  answer(state, nowMs, peer, header, heartbeat);
+}
+
+/** R7: it names this host's random instance, so it was made after this host started. */
+function echoes(state: ProtocolState, heartbeat: Heartbeat): boolean {
+  if (heartbeat.echoes.includes(state.instance)) return true;
+  const selfHash = hash32(state.self);
+  return heartbeat.rows.some((row) => row.nameHash === selfHash && row.instance === state.instance);
+}
+
+/** R5: the instance that is heard stays; a new one of the same name has to wait until it is silent for a period. */
+function isInUse(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean {
+  return !peer.left && peer.link === 'heard' && nowMs - peer.directMs < periodMs(state);
+}
+
+/** A retired instance that goes on counting is alive: one name, one address, two sidecars. */
+function noteRunsTwice(state: ProtocolState, nowMs: Milliseconds, peer: Peer, row: Row, echoesMe: boolean): void {
+  if (!echoesMe || !peer.retired.includes(row.instance)) return;
+  const { name, dedicatedIp } = peer.config;
+  problem(state, nowMs, 'claimedName', name, `host ${name}: two sidecars send from ${dedicatedIp}, expected one`);
+}
+
+/** Shows the start its own instance, so that its next packet can be proven; at most ten times a period. */
+function answerCandidate(state: ProtocolState, nowMs: Milliseconds, peer: Peer, row: Row): void {
+  const { candidate } = peer;
+  const isSame = candidate?.instance === row.instance;
+  const answeredMs = isSame ? candidate.answeredMs : Number.NEGATIVE_INFINITY;
+  const isDue = nowMs - answeredMs >= periodMs(state) / 10 || (candidate === null && answeredMs < 0);
+  peer.candidate = { instance: row.instance, sequence: row.sequence, answeredMs: isDue ? nowMs : answeredMs };
+  if (isDue) sendTo(state, nowMs, peer, 'answer', 0);
+}
+
+function takeDirect(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  peer: Peer,
+  heartbeat: Heartbeat,
+  restarted: boolean,
+): void {
+  const { name } = peer.config;
+  const { row } = heartbeat;
+  noteForward(state, peer, row);
+  takeRow(peer, row, hearsNames(state, row));
+  peer.said = heartbeat;
+  peer.directMs = nowMs;
+  peer.advancedMs = nowMs;
+  peer.suspicion = null;
+  state.unverified.delete(name);
+  if (row.leaving) return noteLeft(state, nowMs, peer);
+  if (restarted) notice(state, nowMs, 'hostRestarted', name, `host ${name}: its sidecar was started anew`);
+  if (peer.link === 'held') notice(state, nowMs, 'sidecarBack', name, `host ${name}: its sidecar is heard again`);
+  if (peer.link === 'none') {
+    notice(state, nowMs, 'hostHeard', name, `host ${name} is heard`);
+    solved(state, `host ${name}: packets from`);
+  }
+  peer.link = 'heard';
+}
+
+function noteLeft(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
+  if (!peer.left) notice(state, nowMs, 'hostLeft', peer.config.name, `host ${peer.config.name} left on purpose`);
+  peer.left = true;
+  peer.link = 'none';
+}
+
+/** A row that another brought. It advances nobody's life but by the sequence of the host itself (R1). */
+function takeTold(state: ProtocolState, nowMs: Milliseconds, row: Row): void {
+  if (row.nameHash === hash32(state.self)) return takeToldOfMe(state, row);
+  const peer = peerByHash(state, row.nameHash);
+  if (peer === undefined || !row.proven || peer.retired.includes(row.instance)) return;
+  const known = peer.row;
+  if (known !== null && known.instance === row.instance) {
+    if (row.sequence <= known.sequence) return;
+    peer.advancedMs = nowMs;
+  } else if (known !== null) {
+    const idleMs = nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.directMs);
+    if (idleMs < periodMs(state)) return;
+    peer.advancedMs = null;
+    peer.said = null;
+    peer.left = false;
+  }
+  noteForward(state, peer, row);
+  peer.row = { ...row };
+  peer.hears = hearsNames(state, row);
+  if (row.leaving) noteLeft(state, nowMs, peer);
+}
+
+/** A life of this host before the state directory was lost still counts: its numbers are not used again (R3). */
+function takeToldOfMe(state: ProtocolState, row: Row): void {
+  if (row.instance === state.instance || row.confirmedNumber <= state.highest.number) return;
+  state.highest = { number: row.confirmedNumber, head: row.confirmedHead };
+}
+
+/** News for hosts that do not hear its source have to be passed on at once, not with the next heartbeat (R12). */
+function noteForward(state: ProtocolState, peer: Peer, row: Row): void {
+  if (!rowChanged(peer.row, row)) return;
+  const { name } = peer.config;
+  for (const other of state.peers.values()) {
+    if (other === peer || other.link === 'none' || other.hears.has(name)) continue;
+    state.sending.forwardDue = true;
+    return;
+  }
+}
+
+function answer(state: ProtocolState, nowMs: Milliseconds, peer: Peer, header: Header, heartbeat: Heartbeat): void {
+  for (const asker of peer.askedBy) {
+    const other = state.peers.get(asker);
+    if (other !== undefined) sendTo(state, nowMs, other, 'answer', 0);
+  }
+  peer.askedBy.clear();
+  if (header.type !== 'probe') return;
+  const asked = heartbeat.about === 0 ? undefined : peerByHash(state, heartbeat.about);
+  if (asked === undefined || asked === peer) {
+    sendTo(state, nowMs, peer, 'answer', 0);
+    return;
+  }
+  asked.askedBy.add(peer.config.name);
+  sendTo(state, nowMs, asked, 'probe', 0);
+}

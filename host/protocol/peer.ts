@@ -1,0 +1,114 @@
+/**
+ * What is known of one other host: its newest row, how it is heard, and who it is believed to be (R1, R5, R7). A packet
+ * is fresh when it echoes this host's instance, or when a fresh host vouches for its sequence. Wall time plays no part.
+ */
+import type { Heartbeat, Row } from './heartbeat.js';
+import type { HostConfig, HostName, Milliseconds } from './types.js';
+
+/** Instances of earlier lives that are remembered per host, so that none of them is taken for a new one. */
+const RETIRED_MAX = 8;
+
+/**
+ * - `none`: not heard here
+ * - `heard`: fresh packets arrive from the host itself
+ * - `held`: its sidecar is silent, its Envoy answers; keeps its share for a while (R13)
+ */
+export type Link = 'none' | 'heard' | 'held';
+
+/** Open questions to a host that missed a heartbeat. */
+export interface Suspicion {
+  sinceMs: Milliseconds;
+  probeCount: number;
+  lastProbeMs: Milliseconds;
+  /** Null while no answer to the knock has come. */
+  envoyAnswered: boolean | null;
+}
+
+export interface Peer {
+  config: HostConfig;
+  nameHash: number;
+  link: Link;
+  /** Newest proven row, whoever brought it; null until one was proven. */
+  row: Row | null;
+  /** Names that the row's `hears` means, read by the file its sender has in force. */
+  hears: ReadonlySet<HostName>;
+  /** Last heartbeat that came from the host itself, of the instance in `row`. */
+  said: Heartbeat | null;
+  /** When its own sequence last advanced as seen here; null where it was only told of and never moved (R1). */
+  advancedMs: Milliseconds | null;
+  directMs: Milliseconds;
+  suspicion: Suspicion | null;
+  /** When it became `held`. */
+  silentSinceMs: Milliseconds;
+  /** A start that is not proven to be of today: heard directly, waits for its echo. */
+  candidate: { instance: bigint; sequence: number; answeredMs: Milliseconds } | null;
+  retired: bigint[];
+  left: boolean;
+  /** Who asked this host to ask that one, and is told of the answer. Bounded by the hosts of a file. */
+  askedBy: Set<HostName>;
+  lastKnockMs: Milliseconds;
+}
+
+export function newPeer(config: HostConfig, nameHash: number): Peer {
+  return {
+    config,
+    nameHash,
+    link: 'none',
+    row: null,
+    hears: new Set(),
+    said: null,
+    advancedMs: null,
+    directMs: Number.NEGATIVE_INFINITY,
+    suspicion: null,
+    silentSinceMs: 0,
+    candidate: null,
+    retired: [],
+    left: false,
+    askedBy: new Set(),
+    lastKnockMs: Number.NEGATIVE_INFINITY,
+  };
+}
+
+export type Freshness = 'fresh' | 'restarted' | 'candidate' | 'replayed';
+
+/**
+ * Judges a packet that came from the host's own address with a right seal.
+ *
+ * @param echoesMe the packet names this host's instance, so it was made after this host started
+ */
+export function judge(peer: Peer, row: Row, echoesMe: boolean): Freshness {
+  if (peer.retired.includes(row.instance)) return 'replayed';
+  const known = peer.row;
+  if (known !== null && known.instance === row.instance) {
+    // A told row vouches for its sequence: what is not older than that is fresh.
+    const isNewer = row.sequence > known.sequence || (row.sequence === known.sequence && peer.said === null);
+    return isNewer ? 'fresh' : 'replayed';
+  }
+  if (!echoesMe) return 'candidate';
+  return known === null ? 'fresh' : 'restarted';
+}
+
+/** Takes a proven row. The instance before it is retired; content of an older row never comes back. */
+export function takeRow(peer: Peer, row: Row, hears: ReadonlySet<HostName>): void {
+  if (peer.row !== null && peer.row.instance !== row.instance) {
+    peer.retired.push(peer.row.instance);
+    if (peer.retired.length > RETIRED_MAX) peer.retired.shift();
+    peer.said = null;
+    peer.left = false;
+  }
+  if (peer.candidate?.instance === row.instance) peer.candidate = null;
+  peer.row = { ...row, proven: true };
+  peer.hears = hears;
+}
+
+/** True where the two rows differ in something others have to be told at once (R12). */
+export function rowChanged(before: Row | null, after: Row): boolean {
+  if (before === null || before.instance !== after.instance) return true;
+  return rowKey(before) !== rowKey(after);
+}
+
+/** Everything of a row but sequence and freshness. */
+export function rowKey(row: Row): string {
+  const flags = `${row.hostState}${row.phase}${row.waiting}${row.leaving}`;
+  return `${flags}|${row.file}|${row.offered}|${row.confirmedNumber}|${row.confirmedHead}|${row.hears}|${row.rules.join()}`;
+}

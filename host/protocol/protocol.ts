@@ -1,0 +1,234 @@
+/**
+ * The protocol of the hosts as one machine: `step(state, event)` gives the effects. No clock, timer, socket or chance in
+ * here; the state belongs to the machine and is changed in place. docs/decisions/0005 has the bytes, R1-R13 the rules.
+ *
+ * R10, where a kernel accepts by bucket, needs an old owner to let go before a new one takes: the phase `taken` in each
+ * row says whose Envoy has the view in force, and is where that order will hang. Through Envoy none is needed.
+ */
+import { hash32 } from './checksum.js';
+import { contentOf, inForceChecksum } from './content.js';
+import { converge, persist } from './convergence.js';
+import { forgive, newDamper, noteReturn } from './damping.js';
+import type { CreateArguments, DropReason, Effect, ProtocolEvent } from './events.js';
+import { receive } from './membership.js';
+import { newPeer } from './peer.js';
+import { noteEnvoyAnswer, probe } from './probing.js';
+import { updateReports } from './report.js';
+import { sendWhatIsDue } from './sending.js';
+import { notice, problem, type ProtocolState, toleranceMs } from './state.js';
+import type { Milliseconds, OwnSettings } from './types.js';
+
+export { statusOf } from './report.js';
+export type { ProtocolState } from './state.js';
+
+export function createState(args: CreateArguments): ProtocolState {
+  const { nowMs, self } = args;
+  const isCopied = args.durable.self !== null && args.durable.self !== self;
+  const durable = isCopied ? { ...args.durable, highestNumber: 0, highestHead: -1, inForce: null } : args.durable;
+  const own = { file: args.file, fingerprint: args.fingerprint };
+  const earlier = durable.inForce;
+  const isSameFile = earlier === null || earlier.view.fingerprint === args.fingerprint;
+  const known = isSameFile ? own : { file: earlier.file, fingerprint: earlier.view.fingerprint };
+  const state: ProtocolState = {
+    self,
+    instance: args.instance,
+    authenticator: args.authenticator,
+    known,
+    offer: isSameFile ? null : own,
+    previous: null,
+    settings: args.settings,
+    peers: new Map(),
+    sequence: 0,
+    startedMs: nowMs,
+    lastTickMs: nowMs,
+    graceUntilMs: nowMs + known.file.heartbeat.periodMs * known.file.heartbeat.missedMax,
+    highest: { number: durable.highestNumber, head: durable.highestHead },
+    confirmed: null,
+    inForce: null,
+    inForceText: '',
+    inForceChecksum: '',
+    inForceSinceMs: nowMs,
+    inForceCause: '',
+    taken: false,
+    resumed: false,
+    side: { visible: [self], deaf: [], members: [self], known, outside: null },
+    lostFrom: new Set(),
+    hostDamper: newDamper(durable.returnCount, nowMs),
+    ruleDampers: known.file.portRules.map(() => newDamper(0, nowMs)),
+    leaving: null,
+    sending: { lastMs: Number.NEGATIVE_INFINITY, lastKey: '', repeatLeft: 0, forwardDue: false },
+    lastProposalMs: Number.NEGATIVE_INFINITY,
+    dropped: noDrops(),
+    problems: [],
+    unverified: new Map(),
+    reports: new Map(),
+    differences: new Map(),
+    fileSentMs: new Map(),
+    cause: '',
+    effects: [],
+  };
+  matchPeers(state);
+  if (isCopied) {
+    const text = `the state directory was written for host ${args.durable.self}, this is ${self}: it is not used`;
+    problem(state, nowMs, 'stateCopied', self, text);
+  } else if (earlier !== null) resume(state, earlier);
+  updateReports(state, nowMs);
+  return state;
+}
+
+/** Goes on with the view of the life before: this host's Envoy decides by it all the time. */
+function resume(state: ProtocolState, earlier: NonNullable<ProtocolState['inForce']>): void {
+  const { view, lostSince, file } = earlier;
+  if (!view.hosts.some((host) => host.name === state.self)) return;
+  const content = contentOf(file, view);
+  state.confirmed = { content, number: view.number, checksum: view.checksum };
+  state.resumed = true;
+  for (const name of lostSince) state.lostFrom.add(name);
+  state.effects.push({
+    kind: 'inForce',
+    inForce: earlier,
+    checksum: inForceOf(state, earlier, content.text),
+    cause: 'resumed',
+  });
+}
+
+export function step(state: ProtocolState, event: ProtocolEvent): { state: ProtocolState; effects: Effect[] } {
+  const { nowMs } = event;
+  const fingerprint = state.known.fingerprint;
+  handle(state, event);
+  converge(state, nowMs);
+  if (state.known.fingerprint !== fingerprint) matchPeers(state);
+  noteDisagreement(state, nowMs);
+  updateReports(state, nowMs);
+  sendWhatIsDue(state, nowMs, event.kind === 'tick');
+  const { effects } = state;
+  state.effects = [];
+  return { state, effects };
+}
+
+function handle(state: ProtocolState, event: ProtocolEvent): void {
+  const { nowMs } = event;
+  switch (event.kind) {
+    case 'tick':
+      return probe(state, nowMs);
+    case 'packet':
+      return receive(state, nowMs, event.fromAddress, event.bytes);
+    case 'settings':
+      return takeSettings(state, nowMs, event.settings);
+    case 'offer':
+      return takeOffer(state, nowMs, event);
+    case 'taken':
+      if (event.checksum === state.inForceChecksum) state.taken = true;
+      return;
+    case 'envoyAnswer': {
+      const peer = state.peers.get(event.host);
+      if (peer !== undefined) noteEnvoyAnswer(peer, event.answered);
+      return;
+    }
+    case 'leave':
+      state.leaving ??= { sinceMs: nowMs, viewNumber: state.confirmed?.number ?? 0 };
+      return persist(state);
+    case 'start':
+      forgive(state.hostDamper);
+      for (const damper of state.ruleDampers) forgive(damper);
+      return;
+  }
+}
+
+/** A service that is up again is a return of this host to that rule (R11). */
+function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSettings): void {
+  settings.rules.forEach((rule, index) => {
+    const before = state.settings.rules[index];
+    const damper = state.ruleDampers[index];
+    if (before === undefined || damper === undefined || before.serviceUp || !rule.serviceUp) return;
+    noteReturn(damper, nowMs);
+    if (damper.waitUntilMs <= nowMs) return;
+    const name = state.known.file.portRules[index]!.name;
+    const seconds = Math.ceil((damper.waitUntilMs - nowMs) / 1000);
+    notice(
+      state,
+      nowMs,
+      'damped',
+      state.self,
+      `port rule ${name}: its service comes and goes here, back in ${seconds} s`,
+    );
+  });
+  state.settings = settings;
+}
+
+function takeOffer(state: ProtocolState, nowMs: Milliseconds, event: ProtocolEvent & { kind: 'offer' }): void {
+  const { file, fingerprint } = event;
+  if (fingerprint === state.known.fingerprint) {
+    state.offer = null;
+    return;
+  }
+  state.offer = { file, fingerprint };
+  notice(
+    state,
+    nowMs,
+    'fileOffered',
+    state.self,
+    `file ${fingerprint} is offered, ${state.known.fingerprint} is in force`,
+  );
+}
+
+/** After a change of file: hosts that stay keep what is known of them. */
+function matchPeers(state: ProtocolState): void {
+  const peers = new Map<string, ReturnType<typeof newPeer>>();
+  for (const config of state.known.file.hosts) {
+    if (config.name === state.self) continue;
+    const known = state.peers.get(config.name);
+    if (known !== undefined) known.config = config;
+    peers.set(config.name, known ?? newPeer(config, hash32(config.name)));
+  }
+  state.peers = peers;
+  const { portRules } = state.known.file;
+  state.ruleDampers = portRules.map((_, index) => state.ruleDampers[index] ?? newDamper(0, state.startedMs));
+}
+
+/** R4: an alarm only where both say that they are converged with the same view, and decide by different things. */
+function noteDisagreement(state: ProtocolState, nowMs: Milliseconds): void {
+  if (state.inForce === null || !state.taken) return;
+  for (const peer of state.peers.values()) {
+    const { said } = peer;
+    if (said === null || peer.link !== 'heard' || said.row.phase !== 'taken') continue;
+    const beginning = `host ${peer.config.name} decides otherwise`;
+    const isSameNumber = said.inForceNumber === state.inForce.view.number;
+    if (isSameNumber && said.confirmedChecksum === state.inForce.view.checksum && isLater(state, nowMs)) {
+      if (said.inForceChecksum === state.inForceChecksum) continue;
+      const text = `${beginning}: view ${said.inForceNumber} is ${said.inForceChecksum} there, ${state.inForceChecksum} here`;
+      problem(state, nowMs, 'disagreement', peer.config.name, text);
+    }
+  }
+}
+
+/** What changed within the last tolerance may still be on its way. */
+function isLater(state: ProtocolState, nowMs: Milliseconds): boolean {
+  return nowMs - state.inForceSinceMs >= toleranceMs(state);
+}
+
+function noDrops(): Record<DropReason, number> {
+  return {
+    length: 0,
+    magic: 0,
+    otherCluster: 0,
+    protocolVersion: 0,
+    unknownKey: 0,
+    wrongMac: 0,
+    messageType: 0,
+    malformed: 0,
+    unknownHost: 0,
+    wrongAddress: 0,
+    ownName: 0,
+    replayed: 0,
+    notFresh: 0,
+  };
+}
+
+function inForceOf(state: ProtocolState, earlier: NonNullable<ProtocolState['inForce']>, text: string): string {
+  state.inForce = earlier;
+  state.inForceText = text;
+  state.inForceChecksum = inForceChecksum(earlier.view, earlier.lostSince);
+  state.inForceCause = 'resumed';
+  return state.inForceChecksum;
+}

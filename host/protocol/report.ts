@@ -1,0 +1,123 @@
+/** What a state says of itself: the hosts with their states, the view, what is dropped, what has to be mended. */
+import type { HostReport, ProtocolStatus } from './events.js';
+import type { Peer } from './peer.js';
+import { isWaitingHost, type ProtocolState } from './state.js';
+import type { HostConfig, Milliseconds } from './types.js';
+
+/** A leaving sidecar goes after this long at the latest. */
+const LEAVE_MAX_MS = 1000;
+
+export function statusOf(state: ProtocolState, nowMs: Milliseconds): ProtocolStatus {
+  const isAlone = state.side.members.length === 1 && state.peers.size > 0;
+  return {
+    state: clusterState(state, isAlone),
+    inForce: state.inForce,
+    inForceChecksum: state.inForceChecksum,
+    inForceSinceMs: state.inForceSinceMs,
+    inForceCause: state.inForceCause,
+    taken: state.taken,
+    hosts: state.known.file.hosts.map((host) => ({ ...state.reports.get(host.name)! })),
+    file: {
+      fingerprint: state.known.fingerprint,
+      offered: state.offer?.fingerprint ?? null,
+      detail: offerDetail(state),
+    },
+    droppedPackets: { ...state.dropped },
+    problems: [...state.problems],
+    holdVirtualIpBack: isAlone && [...state.unverified.values()].some((sinceMs) => nowMs - sinceMs < 10_000),
+    left: hasLeft(state, nowMs),
+  };
+}
+
+function clusterState(state: ProtocolState, isAlone: boolean): ProtocolStatus['state'] {
+  if (state.settings.hostState === 'stopped' || state.leaving !== null) return 'stopped';
+  if (state.inForce === null || state.resumed) return 'starting';
+  if (state.confirmed !== null && !isConverged(state)) return 'converging';
+  return isAlone ? 'alone' : 'converged';
+}
+
+function isConverged(state: ProtocolState): boolean {
+  const { inForce, confirmed } = state;
+  return inForce !== null && inForce.lostSince.length === 0 && inForce.view.checksum === confirmed?.checksum;
+}
+
+function offerDetail(state: ProtocolState): string | null {
+  if (state.offer === null) return null;
+  const head = state.offer.fingerprint.slice(0, 4);
+  const missing = state.side.members.filter((name) => {
+    const row = state.peers.get(name)?.row;
+    return row != null && row.file !== head && row.offered !== head;
+  });
+  if (missing.length === 0) return `file ${state.offer.fingerprint} is about to come in force`;
+  return `file ${state.offer.fingerprint} waits for ${missing.join(', ')}: put it there and run nlb reload`;
+}
+
+/** The others have gone on to another view, or nobody hears us, or it took long enough. */
+function hasLeft(state: ProtocolState, nowMs: Milliseconds): boolean {
+  const { leaving } = state;
+  if (leaving === null) return false;
+  if (nowMs - leaving.sinceMs >= LEAVE_MAX_MS) return true;
+  const heard = [...state.peers.values()].filter((peer) => peer.link === 'heard' && peer.row !== null);
+  return heard.every((peer) => {
+    const row = peer.row!;
+    return row.confirmedNumber > leaving.viewNumber && row.phase === 'taken';
+  });
+}
+
+/** Keeps for each host its state and since when; called after every event. */
+export function updateReports(state: ProtocolState, nowMs: Milliseconds): void {
+  for (const name of state.reports.keys()) {
+    if (!state.known.file.hosts.some((host) => host.name === name)) state.reports.delete(name);
+  }
+  for (const host of state.known.file.hosts) {
+    const before = state.reports.get(host.name);
+    const peer = state.peers.get(host.name);
+    const now = peer === undefined ? ownReport(state) : peerReport(state, peer, before?.state ?? 'notSeen');
+    const sinceMs = before?.state === now.state ? before.sinceMs : nowMs;
+    state.reports.set(host.name, {
+      ...identity(host),
+      ...now,
+      sinceMs,
+      detail: now.detail ?? detailOf(state, host.name),
+    });
+  }
+}
+
+function identity(host: HostConfig): Pick<HostReport, 'name' | 'priority' | 'dedicatedIp'> {
+  return { name: host.name, priority: host.priority, dedicatedIp: host.dedicatedIp };
+}
+
+type Said = Pick<HostReport, 'state' | 'detail'>;
+
+function ownReport(state: ProtocolState): Said {
+  const { side, settings } = state;
+  if (side.outside !== null) return { state: 'outside', detail: side.outside.reason };
+  if (settings.hostState !== 'started') return { state: settings.hostState, detail: null };
+  const isIn = isConverged(state) && !state.resumed;
+  return { state: isIn ? 'converged' : 'converging', detail: null };
+}
+
+function peerReport(state: ProtocolState, peer: Peer, before: HostReport['state']): Said {
+  const { name } = peer.config;
+  const inView = state.inForce?.view.hosts.some((host) => host.name === name) ?? false;
+  if (peer.left) return { state: 'stopped', detail: 'left on purpose' };
+  if (peer.link === 'held') return { state: 'sidecarSilent', detail: 'sidecar silent, Envoy serving' };
+  if (!state.side.visible.includes(name)) {
+    if (state.side.deaf.includes(name)) return { state: 'outside', detail: 'it is heard and hears none of us' };
+    if (before === 'notSeen' && !inView) return { state: 'notSeen', detail: null };
+    return state.resumed ? { state: before, detail: null } : { state: 'lost', detail: null };
+  }
+  const row = peer.row!;
+  if (row.waiting) return { state: 'outside', detail: 'it comes and goes and waits: nlb start --now there' };
+  if (!state.side.members.includes(name)) {
+    return { state: 'outside', detail: state.differences.get(name)?.[0] ?? `its file is ${row.file}...` };
+  }
+  if (row.hostState !== 'started') return { state: row.hostState, detail: null };
+  const isIn = inView && isConverged(state);
+  return { state: isIn ? 'converged' : 'converging', detail: null };
+}
+
+function detailOf(state: ProtocolState, name: string): string | null {
+  if (name === state.self && isWaitingHost(state, state.lastTickMs)) return 'waits out its damping';
+  return state.problems.find((each) => each.text.startsWith(`host ${name}`))?.text ?? null;
+}

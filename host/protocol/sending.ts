@@ -1,0 +1,140 @@
+/** What goes out: heartbeats to all configured hosts, probes and answers to one, and the file to who has another. */
+import { fileParts } from './file-items.js';
+import { ECHOES_MAX, encodeHeartbeat, ROWS_MAX, type Row } from './heartbeat.js';
+import type { Peer } from './peer.js';
+import { rowKey } from './peer.js';
+import { DECISION_VERSION, type MessageType, PROTOCOL_VERSION, seal } from './seal.js';
+import { ownPriority } from './side.js';
+import { ownRow, periodMs, type ProtocolState } from './state.js';
+import type { Milliseconds } from './types.js';
+
+/** A change is repeated with this many ticks, in case the first packet is lost (R12). */
+const REPEATS = 4;
+const NO_FILE = '0000000000000000';
+const VERSIONS = {
+  protocolLow: PROTOCOL_VERSION.lowest,
+  protocolHigh: PROTOCOL_VERSION.highest,
+  decisionLow: DECISION_VERSION.lowest,
+  decisionHigh: DECISION_VERSION.highest,
+};
+
+/** After each event: a changed row, or news for hosts that cannot hear its source, go out at once (R12). */
+export function sendWhatIsDue(state: ProtocolState, nowMs: Milliseconds, isTick: boolean): void {
+  const { sending } = state;
+  const key = rowKey(ownRow(state, nowMs));
+  const gapMs = Math.max(2, periodMs(state) / 50);
+  if (key !== sending.lastKey) {
+    if (nowMs - sending.lastMs < gapMs && !isTick) return;
+    sending.lastKey = key;
+    sending.repeatLeft = REPEATS;
+    broadcast(state, nowMs);
+  } else if (sending.forwardDue && (isTick || nowMs - sending.lastMs >= periodMs(state) / 10)) {
+    broadcast(state, nowMs);
+  } else if (isTick && isTimeForHeartbeat(state, nowMs)) {
+    sending.repeatLeft = Math.max(0, sending.repeatLeft - 1);
+    broadcast(state, nowMs);
+  }
+}
+
+function isTimeForHeartbeat(state: ProtocolState, nowMs: Milliseconds): boolean {
+  const { sending } = state;
+  // Half a tick early is better than a tick late: a period of 1,000 ms is not to become 1,100.
+  if (nowMs - sending.lastMs >= periodMs(state) * 0.95) return true;
+  const { phase } = ownRow(state, nowMs);
+  return sending.repeatLeft > 0 || phase === 'starting' || phase === 'converging' || state.leaving !== null;
+}
+
+function broadcast(state: ProtocolState, nowMs: Milliseconds): void {
+  const bytes = message(state, nowMs, state.leaving === null ? 'heartbeat' : 'leave', 0, null);
+  state.sending.lastMs = nowMs;
+  state.sending.forwardDue = false;
+  for (const peer of state.peers.values()) {
+    const toPort = state.known.file.ports.heartbeat;
+    state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
+  }
+}
+
+/** @param about hash of the host that the receiver is asked to ask, 0 for the receiver itself */
+export function sendTo(state: ProtocolState, nowMs: Milliseconds, peer: Peer, type: MessageType, about: number): void {
+  const bytes = message(state, nowMs, type, about, peer);
+  const toPort = state.known.file.ports.heartbeat;
+  state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
+}
+
+/** Tells a host with another file what this one's says, at most once a period. */
+export function sendFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
+  const { name } = peer.config;
+  if (nowMs - (state.fileSentMs.get(name) ?? Number.NEGATIVE_INFINITY) < periodMs(state) * 5) return;
+  state.fileSentMs.set(name, nowMs);
+  for (const part of fileParts(state.known.file)) {
+    const body = new Uint8Array(12 + part.length);
+    const view = new DataView(body.buffer);
+    state.sequence += 1;
+    view.setBigUint64(0, state.instance);
+    view.setUint32(8, state.sequence);
+    body.set(part, 12);
+    const bytes = sealed(state, 'file', body);
+    const toPort = state.known.file.ports.heartbeat;
+    state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
+  }
+}
+
+function message(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  type: MessageType,
+  about: number,
+  to: Peer | null,
+): Uint8Array {
+  state.sequence += 1;
+  const peers = [...state.peers.values()];
+  const waiting = peers.filter((peer) => peer.row !== null && peer.candidate !== null && peer !== to);
+  if (to?.candidate != null) waiting.unshift(to);
+  const body = encodeHeartbeat({
+    row: ownRow(state, nowMs),
+    name: state.self,
+    priority: ownPriority(state),
+    revision: 0,
+    fingerprint: state.known.fingerprint,
+    offered: state.offer?.fingerprint ?? NO_FILE,
+    confirmedChecksum: state.confirmed?.checksum ?? NO_FILE,
+    inForceNumber: state.inForce?.view.number ?? 0,
+    inForceChecksum: state.inForce === null ? NO_FILE : state.inForceChecksum,
+    about,
+    echoes: waiting.slice(0, ECHOES_MAX).map((peer) => peer.candidate!.instance),
+    rows: peers
+      .map(rowOf)
+      .filter((row) => row !== null)
+      .slice(0, ROWS_MAX),
+  });
+  return sealed(state, type, body);
+}
+
+function sealed(state: ProtocolState, type: MessageType, body: Uint8Array): Uint8Array {
+  const { clusterName } = state.known.file;
+  return seal({ clusterName, sender: state.self, versions: VERSIONS, type, body }, state.authenticator);
+}
+
+/** The newest row of a host; where none is proven, the start that was heard goes out as an echo (R7). */
+function rowOf(peer: Peer): Row | null {
+  if (peer.row !== null) return peer.row;
+  if (peer.candidate === null) return null;
+  return {
+    nameHash: peer.nameHash,
+    instance: peer.candidate.instance,
+    sequence: peer.candidate.sequence,
+    hostState: 'started',
+    phase: 'starting',
+    waiting: false,
+    leaving: false,
+    proven: false,
+    file: '0000',
+    offered: '0000',
+    confirmedNumber: 0,
+    confirmedHead: 0,
+    hears: 0,
+    protocolHigh: 1,
+    decisionHigh: 1,
+    rules: [],
+  };
+}

@@ -1,0 +1,189 @@
+/** The state of the machine and the small questions everybody asks of it. `protocol.ts` is the way in. */
+import { hash32 } from './checksum.js';
+import type { Content } from './content.js';
+import type { Damper } from './damping.js';
+import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
+import type { Row, RuleState } from './heartbeat.js';
+import type { Peer } from './peer.js';
+import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings } from './types.js';
+
+export interface KnownFile {
+  file: ClusterFile;
+  fingerprint: Fingerprint;
+}
+
+/** Who this host agrees with, worked out anew after each event. */
+export interface Side {
+  /** Hosts that hear each other, over whichever path, with this one; without those that left. */
+  visible: HostName[];
+  /** Heard by us, but hear none of us (R2). */
+  deaf: HostName[];
+  /** The hosts of the next view, this one among them unless it is outside. */
+  members: HostName[];
+  /** What the members will decide by: the file in force, or the one that all of them offer. */
+  known: KnownFile;
+  /** Why this host is outside, a sentence; null where it is in. `sameFile`: it can follow the members' view. */
+  outside: { reason: string; sameFile: boolean } | null;
+}
+
+export interface ProtocolState {
+  self: HostName;
+  instance: bigint;
+  authenticator: Authenticator;
+  /** What this host decides by. */
+  known: KnownFile;
+  offer: KnownFile | null;
+  previous: KnownFile | null;
+  settings: OwnSettings;
+  /** The other hosts of the file, by name; bounded by its 32. */
+  peers: Map<HostName, Peer>;
+  /** Of the last packet sent. */
+  sequence: number;
+  startedMs: Milliseconds;
+  lastTickMs: Milliseconds;
+  /** Until then nobody of the view that was resumed is missed. */
+  graceUntilMs: Milliseconds;
+  /** Highest number ever confirmed, with the head of its checksum; -1 where only the number is known (R3). */
+  highest: { number: number; head: number };
+  confirmed: { content: Content; number: number; checksum: string } | null;
+  inForce: InForce | null;
+  inForceText: string;
+  inForceChecksum: string;
+  inForceSinceMs: Milliseconds;
+  inForceCause: string;
+  taken: boolean;
+  /** Goes on with a view of an earlier life and has not met the others yet. */
+  resumed: boolean;
+  side: Side;
+  /** Hosts lost from a view of this host and not yet back; bounded by the file. */
+  lostFrom: Set<HostName>;
+  hostDamper: Damper;
+  ruleDampers: Damper[];
+  leaving: { sinceMs: Milliseconds; viewNumber: number } | null;
+  sending: { lastMs: Milliseconds; lastKey: string; repeatLeft: number; forwardDue: boolean };
+  lastProposalMs: Milliseconds;
+  dropped: Record<DropReason, number>;
+  /** Newest first, at most 50. */
+  problems: { sinceMs: Milliseconds; text: string }[];
+  /** Last unverified packet from a configured address; at most one entry a host (R6). */
+  unverified: Map<HostName, Milliseconds>;
+  reports: Map<HostName, HostReport>;
+  /** Differences to the file of a host with another one; at most 8 a host. */
+  differences: Map<HostName, string[]>;
+  fileSentMs: Map<HostName, Milliseconds>;
+  cause: string;
+  /** Of the step under way. */
+  effects: Effect[];
+}
+
+export const PROBLEMS_MAX = 50;
+
+export function periodMs(state: ProtocolState): Milliseconds {
+  return state.known.file.heartbeat.periodMs;
+}
+
+/** A host is lost after this long without a sign of life. */
+export function toleranceMs(state: ProtocolState): Milliseconds {
+  return periodMs(state) * state.known.file.heartbeat.missedMax;
+}
+
+export function notice(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  cause: NoticeCause,
+  host: HostName | null,
+  detail: string,
+): void {
+  state.effects.push({ kind: 'notice', nowMs, cause, host, detail });
+}
+
+/** Lists a thing an administrator has to mend; the same sentence only once, with its first time. */
+export function problem(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  cause: NoticeCause,
+  host: HostName | null,
+  text: string,
+) {
+  if (state.problems.some((each) => each.text === text)) return;
+  state.problems.unshift({ sinceMs: nowMs, text });
+  if (state.problems.length > PROBLEMS_MAX) state.problems.pop();
+  notice(state, nowMs, cause, host, text);
+}
+
+/** Takes the sentences about a host off the list that begin alike. */
+export function solved(state: ProtocolState, beginning: string): void {
+  state.problems = state.problems.filter((each) => !each.text.startsWith(beginning));
+}
+
+export function peerByHash(state: ProtocolState, nameHash: number): Peer | undefined {
+  for (const peer of state.peers.values()) if (peer.nameHash === nameHash) return peer;
+  return undefined;
+}
+
+export function isWaitingHost(state: ProtocolState, nowMs: Milliseconds): boolean {
+  return nowMs < state.hostDamper.waitUntilMs;
+}
+
+/** What this host brings to each rule, a service that is damped counted as down. */
+export function ownRules(state: ProtocolState, nowMs: Milliseconds): RuleState[] {
+  const rules: RuleState[] = [];
+  for (let i = 0; i < 32; i++) {
+    const rule = state.settings.rules[i];
+    const damped = nowMs < (state.ruleDampers[i]?.waitUntilMs ?? 0);
+    if (rule === undefined) rules.push('up');
+    else if (!rule.enabled) rules.push('ruleDisabled');
+    else rules.push(rule.serviceUp && !damped ? 'up' : 'serviceDown');
+  }
+  return rules;
+}
+
+/** The row of this host, as its next packet says it. */
+export function ownRow(state: ProtocolState, nowMs: Milliseconds): Row {
+  const { confirmed } = state;
+  return {
+    nameHash: hash32(state.self),
+    instance: state.instance,
+    sequence: state.sequence,
+    hostState: state.settings.hostState,
+    phase: ownPhase(state),
+    waiting: isWaitingHost(state, nowMs),
+    leaving: state.leaving !== null,
+    proven: true,
+    file: state.known.fingerprint.slice(0, 4),
+    offered: state.offer?.fingerprint.slice(0, 4) ?? '0000',
+    confirmedNumber: confirmed?.number ?? 0,
+    confirmedHead: confirmed === null ? 0 : Number.parseInt(confirmed.checksum.slice(0, 8), 16),
+    hears: ownHears(state),
+    protocolHigh: 1,
+    decisionHigh: 1,
+    rules: ownRules(state, nowMs),
+  };
+}
+
+function ownPhase(state: ProtocolState): Row['phase'] {
+  const { confirmed, inForce } = state;
+  if (confirmed === null || state.resumed) return 'starting';
+  const agreed = inForce !== null && inForce.view.number === confirmed.number;
+  if (!agreed || inForce.view.checksum !== confirmed.checksum) return 'converging';
+  return state.taken ? 'taken' : 'converged';
+}
+
+function ownHears(state: ProtocolState): number {
+  let bits = 0;
+  for (const peer of state.peers.values()) {
+    if (peer.link !== 'none') bits |= 1 << (peer.config.priority - 1);
+  }
+  return bits >>> 0;
+}
+
+/** Names that a `hears` of another host means: its bits count by the file it has in force. */
+export function hearsNames(state: ProtocolState, row: Row): Set<HostName> {
+  const files = [state.known, state.offer, state.previous];
+  const known = files.find((each) => each?.fingerprint.startsWith(row.file)) ?? state.known;
+  const names = new Set<HostName>();
+  for (const host of known.file.hosts) {
+    if ((row.hears >>> (host.priority - 1)) & 1) names.add(host.name);
+  }
+  return names;
+}
