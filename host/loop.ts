@@ -10,7 +10,7 @@ export type Arrival = ProtocolEvent extends infer E ? (E extends ProtocolEvent ?
 
 export interface LoopOptions<State> {
   clock: Clock;
-  initial: { state: State; effects: readonly Effect[] };
+  initial: State;
   step(state: State, event: ProtocolEvent): { state: State; effects: readonly Effect[] };
   /** Carries one effect out; a promise is waited for. Must not reject. */
   carry(effect: Effect): Promise<void> | void;
@@ -29,7 +29,6 @@ const DRAIN_TURNS_MAX = 64;
 export class Loop<State> {
   private current: State;
   private readonly queue: Arrival[] = [];
-  private effects: readonly Effect[];
   private packetsWaiting = 0;
   private packetCount = 0;
   private running = false;
@@ -39,17 +38,16 @@ export class Loop<State> {
   overflowCount = 0;
 
   constructor(private readonly options: LoopOptions<State>) {
-    this.current = options.initial.state;
-    this.effects = options.initial.effects;
+    this.current = options.initial;
   }
 
   get state(): State {
     return this.current;
   }
 
-  /** Carries out what `create` asked for, then ticks every `tickMs()`; asked anew each time, as the file may change. */
+  /** Ticks at once and then every `tickMs()`; asked anew each time, as the file may change. */
   start(tickMs: () => number): void {
-    void this.run();
+    this.post({ kind: 'tick' });
     const { clock } = this.options;
     const next = () => {
       const periodMs = tickMs();
@@ -90,8 +88,6 @@ export class Loop<State> {
     if (this.running) return;
     this.running = true;
     try {
-      await this.carryOut(this.effects);
-      this.effects = [];
       for (let arrival = this.queue.shift(); arrival && !this.stopped; arrival = this.queue.shift()) {
         if (arrival.kind === 'packet') this.packetsWaiting -= 1;
         const event = { ...arrival, nowMs: this.options.clock.nowMs() } as ProtocolEvent;

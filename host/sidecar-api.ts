@@ -1,6 +1,7 @@
 /** What the admin doors offer of a running sidecar: its status, and the verbs that change this host. */
 import type { AdminApi, EntryAnswer, ExplainQuestion, Verb, VerbAnswer } from './admin/api.js';
 import { buildStatus } from './admin/build-status.js';
+import { type Explanation, explain } from './admin/explain.js';
 import type { ClusterStatus } from './admin/status.js';
 import { loadClusterFile } from './edge/cluster-file.js';
 import { findingLine } from './protocol/config/index.js';
@@ -42,8 +43,11 @@ export class SidecarApi implements AdminApi {
       : { isIn: false, reason: `it is not in view ${inForce.view.number}` };
   }
 
-  async explain(_question: ExplainQuestion): Promise<unknown> {
-    throw new Error('explain is not there yet');
+  async explain(question: ExplainQuestion): Promise<Explanation> {
+    const { protocol, options, decision } = this.sidecar;
+    if (!protocol.inForce)
+      throw new Error('Cannot explain: there is no view yet; the hosts are still agreeing on the first');
+    return explain(protocol.inForce, options.host.name, decision, question);
   }
 
   async verb(verb: Verb, asked: URLSearchParams): Promise<VerbAnswer> {

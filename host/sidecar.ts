@@ -21,7 +21,7 @@ import { openUdp, type UdpSocket } from './edge/udp.js';
 import { Loop } from './loop.js';
 import { Problems } from './problems.js';
 import type { Effect, ProtocolStatus } from './protocol/events.js';
-import { createProtocol, type ProtocolState, statusOf, step } from './protocol/protocol.js';
+import { createState, type ProtocolState, statusOf, step } from './protocol/protocol.js';
 import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
 import { type SavedState, savedState } from './saved-state.js';
 import { SidecarApi } from './sidecar-api.js';
@@ -53,6 +53,7 @@ export class Sidecar {
   readonly startedAt: string;
   traffic: Traffic | null = null;
   shares!: Shares;
+  decision!: Decision;
   services!: Services;
   envoy!: OwnEnvoy;
   takingPart!: TakingPart;
@@ -71,7 +72,7 @@ export class Sidecar {
   }
 
   get protocol(): ProtocolStatus {
-    return statusOf(this.loop.state);
+    return statusOf(this.loop.state, this.options.clock.nowMs());
   }
 
   /** The file this host decides by: the one in force, or the one on disk before the first view. */
@@ -115,6 +116,7 @@ export class Sidecar {
     this.saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
     const { protocol: durable, hostState } = this.saved;
     const file = durable.inForce?.file ?? this.options.file;
+    this.decision = decision;
     this.shares = new Shares(decision, () => this.changed());
     this.services = new Services(host.name, log, () => this.takingPart?.say());
     this.envoy = this.createEnvoy(decision);
@@ -125,7 +127,7 @@ export class Sidecar {
     await Promise.all([this.envoy.open(file, hostState !== 'stopped'), this.services.firstChecks()]);
     this.loop = new Loop({
       clock,
-      initial: createProtocol({
+      initial: createState({
         file: this.options.file,
         fingerprint,
         self: host.name,
