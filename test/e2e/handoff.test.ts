@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { handoffIdentity } from '../../host/edge/handoff-identity.js';
 import type { ClusterFile } from '../../host/protocol/types.js';
 import { envoyClusters, handoffEnvoyCluster, listeners, STAT } from '../../host/protocol/xds/index.js';
 import { type TestClient, greeting, openClient } from './harness/client.js';
@@ -14,6 +15,7 @@ const file = clusterFile(PREFIX, 2);
 const handoff = { host: MAIL2, port: HANDOFF_PORT };
 const header = proxyHeaderV2('203.0.113.8', 4321, MAIL1, RULE_PORT);
 
+// Over plain TCP, so that a test can speak for a host of the cluster; who is let in is decided before TLS begins.
 describe('handoff listener', () => {
   let service: TestService;
   let entry: RunningEnvoy;
@@ -95,6 +97,33 @@ describe('handoff listener', () => {
     await held.echo('NOOP held\r\n');
     await fromNewHost.echo('NOOP its host left the file, it is served to its end\r\n');
     expect(await greeting('127.77.0.2', { host: MAIL1, port: RULE_PORT })).toContain('220 mail2');
+  });
+});
+
+describe('handoff listener under TLS', () => {
+  it('keeps its connections while rules come and go: the certificate is the same each time', async () => {
+    const identity = () => handoffIdentity(Buffer.alloc(32, 7), 'mail.example.org');
+    const one = clusterFile('127.0.32', 2);
+    const two = clusterFile('127.0.32', 2, [{}, { name: 'submission', portFirst: 2587, portLast: 2587 }]);
+    const toMail2 = chosenOwner(handoffEnvoyCluster('mail2', 'fallback', 1000));
+    const listen = { host: '127.0.32.2', port: SERVICE_PORT };
+    const service = await startService({ name: 'mail2', listen, proxyProtocol: 'v2' });
+    const owner = await startEnvoy({ file: two, self: 'mail2', identity: identity(), listenersAs: chosenOwner(null) });
+    const entry = await startEnvoy({ file: two, self: 'mail1', identity: identity(), listenersAs: toMail2 });
+    const [held, ofRemovedRule] = [RULE_PORT, 2587].map((port) =>
+      openClient({ from: '127.77.0.3', to: { host: '127.0.32.1', port } }),
+    ) as [TestClient, TestClient];
+    try {
+      for (const client of [held, ofRemovedRule]) expect(await client.firstLine()).toContain('220 mail2');
+      await owner.relisten(chosenOwner(null)(listeners(one, 'mail2', owner.paths, identity())), '2');
+      await ofRemovedRule.ended();
+      await held.echo('NOOP\r\n');
+    } finally {
+      for (const client of [held, ofRemovedRule]) client.close();
+      await entry.stop();
+      await owner.stop();
+      await service.stop();
+    }
   });
 });
 
