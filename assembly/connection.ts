@@ -1,4 +1,4 @@
-/** One new connection: read what is needed, decide, tell Envoy, count. Allocates nothing, keeps nothing, never traps. */
+/** One new connection: read what is needed, decide, tell Envoy, count. Allocates and keeps nothing, never traps. */
 
 import { countFallback, countHandedOff, countRefused, countRefusedWithoutView, countServedHere } from './counters';
 import { ENDPOINT_PORT } from './decision/address';

@@ -3,7 +3,7 @@
  * connection, as the argument of the foreign function `set_envoy_filter_state`, worked out when the view comes.
  *
  * The cluster is `nlb.handoff.<host>.p<ms>` where this host may serve in the owner's stead when it does not answer
- * within `ms`, else `nlb.handoff.<host>.strict<ms>`. The sidecar writes both into Envoy's clusters (host/protocol/xds.ts).
+ * within `ms`, else `nlb.handoff.<host>.strict<ms>`. The sidecar writes both into Envoy's clusters (host/protocol/xds).
  *
  * SetEnvoyFilterStateArguments (envoy, source/extensions/common/wasm/ext/set_envoy_filter_state.proto), protobuf:
  *

@@ -34,7 +34,6 @@ export const enum Fault {
   strayPart,
   /** Bytes that must be zero are not. */
   padding,
-  memory,
 }
 
 /** The last fault. Valid after decodeView() gave 0. */

@@ -1,7 +1,7 @@
 /**
- * Buckets that two hosts all but draw for: costs that differ by less than a part in a hundred million. Random vectors have none
- * of them, and so would not notice a logarithm with one digit less. Found by search over hash seeds and weights; the owners are
- * what test/model says (`ranking`).
+ * Buckets that two hosts all but draw for: costs that differ by less than a part in a hundred million. Random vectors
+ * have none of them, and so would not notice a logarithm with one digit less. Found by search over hash seeds and
+ * weights; the owners are what test/model says (`ranking`).
  */
 export interface CloseCall {
   hashSeed: number;

@@ -1,4 +1,4 @@
-/** The part of WebAssembly's interface that the tests use; Node.js has it, its type declarations leave it to the DOM's. */
+/** The part of WebAssembly's interface that the tests use: Node.js has it, the types of Node.js leave it out. */
 interface WasmApi {
   Module: {
     new (bytes: Uint8Array): object;
