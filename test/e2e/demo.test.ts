@@ -65,12 +65,16 @@ describe('npm start', () => {
     expect(code, output).toBe(0);
   });
 
-  test('serves mail, lets no second demo start, and Ctrl-C leaves nothing behind', async () => {
+  test('serves mail and pages, lets no second demo start, and Ctrl-C leaves nothing behind', async () => {
     demo = startDemo();
     await demo.until(ALL_THERE);
     const sent = await new Run(SEND, ['127.9.9.9']).ended;
     expect(sent.code, sent.output).toBe(0);
     expect(new Set(sent.output.match(/mail\d(?= keeps it)/g)).size, sent.output).toBe(1);
+    for (const host of [1, 2, 3]) {
+      const page = await fetch(`http://127.0.1.${host}:${Number(PORT_BASE) + 4}/`);
+      expect(await page.text()).toContain('<h2 id="hosts-title">Hosts</h2>');
+    }
     const second = await startDemo().ended;
     expect(second.code).toBe(1);
     expect(second.output).toMatch(/A demo runs already \(process \d+\)/);
