@@ -1,7 +1,9 @@
 /** What must hold for any cluster, over random ones. The seed is printed; NLB_SEED=<seed> runs the same again. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BUCKETS, type Decision, type WeightedHost } from '../../host/edge/decision.js';
+import { encodeView } from '../../host/protocol/view-bytes.js';
 import { freshDecision } from '../vectors/fresh-decision.js';
+import { inForceOf, loadVectors } from '../vectors/load.js';
 
 const SEED = Number(process.env.NLB_SEED ?? Math.floor(Math.random() * 2 ** 32));
 console.log(`decision properties: NLB_SEED=${SEED}`);
@@ -34,7 +36,7 @@ function shuffled<T>(list: readonly T[]): T[] {
 let decision: Decision;
 beforeAll(async () => {
   decision = await freshDecision();
-});
+}, 120_000);
 
 /** The owner of every bucket by name; null where nobody takes part. */
 async function ownersOf(hosts: readonly WeightedHost[], hashSeed: number): Promise<(string | null)[]> {
@@ -104,6 +106,20 @@ describe('over random clusters', () => {
       const isMore = loadWeight > changed.loadWeight;
       expect(moved.every(({ from, to }) => (isMore ? to : from) === changed.name)).toBe(true);
     });
+  });
+
+  test('order of listing and priorities of hosts in a view move nothing', () => {
+    for (const { cluster, connections } of loadVectors().decisions) {
+      const priorities = shuffled(cluster.hosts.map((host) => host.priority));
+      const hosts = shuffled(cluster.hosts.map((host, index) => ({ ...host, priority: priorities[index]! })));
+      for (const connection of connections) {
+        // What no rule covers belongs to the default host, and that is the one thing a priority decides.
+        if (connection.rule === null) continue;
+        const before = decision.decide(encodeView(inForceOf(cluster), connection.self), connection);
+        const after = decision.decide(encodeView(inForceOf({ ...cluster, hosts }), connection.self), connection);
+        expect(after).toEqual(before);
+      }
+    }
   });
 
   test('shares follow the weights (chi-square)', async () => {

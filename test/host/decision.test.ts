@@ -9,7 +9,7 @@ import { inForceOf, loadVectors } from '../vectors/load.js';
 let decision: Decision;
 beforeAll(async () => {
   decision = await freshDecision();
-});
+}, 120_000);
 
 describe('decision.wasm says what the model says about', () => {
   test.each(Object.keys(COMPARISONS))('%s', (kind) => COMPARISONS[kind]!(decision));

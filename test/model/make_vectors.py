@@ -25,6 +25,20 @@ ENDPOINTS = """192.0.2.17:0 192.0.2.17:65535 192.0.2.17:65536 192.0.2.17: 192.0.
 [::1%lo]:25 [::1]:0 [::1]:65535 [::1]:65536 [::1:25 ]:25 []:25 :25 a:25 [::1]:2:5 1.2.3.4:5:6 [[::1]]:25""".split() + ["", "["]
 
 
+# Clients, by hash seed, for whom mail1 and mail2 draw the same upper 16 bits: the lower ones decide. Found by search;
+# random decisions meet one in 65,536 of them, and would not notice when the lower bits are made otherwise.
+CLOSE_DRAWS = {
+    2: ["10.2.118.129"],
+    4: ["10.0.80.64"],
+    6: ["10.1.41.215", "10.0.73.128"],
+    9: ["10.0.28.53", "10.0.84.83", "10.1.50.205"],
+    11: ["10.2.64.191", "10.0.189.241"],
+    13: ["10.0.11.54"],
+    17: ["10.0.61.168", "10.1.170.47"],
+    18: ["10.0.10.196", "10.2.11.67"],
+}
+
+
 def random_address(rng):
     """Address text: IPv4, IPv6 or IPv4-mapped."""
     if rng.random() < 0.5:
@@ -171,8 +185,47 @@ def random_cluster(rng):
     }
 
 
-def decision_vectors(rng):
+def plain_cluster(hash_seed, names):
+    """Hosts of equal weight and one rule, affinity single."""
+    rule = {"name": "smtp", "virtualIp": None, "portFirst": 25, "portLast": 25, "protocol": "tcp"}
+    rule |= {"filteringMode": "multiple", "affinity": "single", "parts": dict.fromkeys(names, 50)}
+    hosts = [{"name": name, "priority": place + 1} for place, name in enumerate(names)]
+    return {"hashSeed": hash_seed, "ipv6PrefixLength": 64, "hosts": hosts, "rules": [rule]}
+
+
+def answered(cluster, connection):
+    """The connection with what comes of it."""
+    answer = model.decide(cluster, connection)
+    return connection | answer | {"action": model.action_of(cluster, answer, connection["self"])}
+
+
+def close_decision_vectors():
     result = []
+    for hash_seed, clients in CLOSE_DRAWS.items():
+        cluster = plain_cluster(hash_seed, ["mail1", "mail2"])
+        connections = []
+        for client in clients:
+            connection = {"protocol": "tcp", "client": f"{client}:1", "destination": "10.0.0.100:25", "self": "mail1"}
+            connections.append(answered(cluster, connection))
+            draws = {model.draw_of(connections[-1]["bucket"], name, hash_seed) >> 16 for name in ("mail1", "mail2")}
+            assert len(draws) == 1, f"hash seed {hash_seed}, client {client}: the draws are not close"
+        result.append({"cluster": cluster, "connections": connections})
+    return result
+
+
+def long_name_vectors(rng):
+    """Names of 11 to 25 bytes: around the blocks of 12 that the hash takes."""
+    cluster = plain_cluster(rng.randrange(2**32), ["n" * length for length in (11, 12, 13, 24, 25)])
+    connections = []
+    for _ in range(25):
+        client = with_port(random_address(rng), 1)
+        connection = {"protocol": "tcp", "client": client, "destination": "10.0.0.100:25", "self": "n" * 12}
+        connections.append(answered(cluster, connection))
+    return [{"cluster": cluster, "connections": connections}]
+
+
+def decision_vectors(rng):
+    result = close_decision_vectors() + long_name_vectors(rng)
     for _ in range(24):
         cluster = random_cluster(rng)
         connections = []
@@ -184,9 +237,7 @@ def decision_vectors(rng):
                 "destination": with_port(ip, rng.choice((25, 25, 443, 1000, 1005, 1099, 1100, 0, 9, 10, 45, 65535))),
                 "self": rng.choice([host["name"] for host in cluster["hosts"]]),
             }
-            answer = model.decide(cluster, connection)
-            action = model.action_of(cluster, answer, connection["self"])
-            connections.append(connection | answer | {"action": action})
+            connections.append(answered(cluster, connection))
         result.append({"cluster": cluster, "connections": connections})
     return result
 
