@@ -3,7 +3,6 @@
  * hand. The answer itself is what the filter's own code says; the rest shows how it comes to that.
  */
 import type { Connection, KeyQuestion, Outcome, Owners, Score, WeightedHost } from '../edge/decision.js';
-import { parseAddress } from '../protocol/config/address.js';
 import type {
   Absence,
   Affinity,
@@ -16,6 +15,7 @@ import type {
 } from '../protocol/types.js';
 import { encodeView } from '../protocol/view-bytes.js';
 import type { ExplainQuestion } from './api.js';
+import { destinationOf, endpointText, readClient } from './explain-question.js';
 import { explanationText } from './explain-text.js';
 
 /** What explain() asks of decision.wasm; host/edge/decision.ts is it. */
@@ -139,53 +139,6 @@ function absenceInFile(rule: PortRule, loadWeight: number, handlingPriority: num
 
 function briefly({ name, filteringMode, affinity, ownerPatienceMs }: PortRule): NonNullable<Explanation['rule']> {
   return { name, filteringMode, affinity, ownerPatienceMs };
-}
-
-/** `203.0.113.7`, `203.0.113.7:4711`, `2001:db8::1` or `[2001:db8::1]:4711`. */
-function readClient(text: string): Explanation['client'] {
-  const whole = parseAddress(text);
-  if (whole !== null) return { address: whole.text, port: null };
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(0|[1-9][0-9]{0,4})$/.exec(text);
-  const address = parseAddress(match?.[1] ?? match?.[2] ?? '');
-  const port = Number(match?.[3]);
-  if (address !== null && port <= 65535) return { address: address.text, port };
-  throw new Error(`client is ${text}, expected ADDRESS or ADDRESS:PORT such as 203.0.113.7, or [2001:db8::1]:4711`);
-}
-
-function endpointText(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** The address that the client connects to. */
-function destinationOf(file: ClusterFile, self: string | null, { to, port, protocol }: ExplainQuestion): string {
-  if (file.listenOn === 'dedicatedIp') {
-    const entry = file.hosts.find((host) => host.name === self) ?? file.hosts[0]!;
-    return to === null
-      ? entry.dedicatedIp
-      : addressAmong(
-          to,
-          file.hosts.map((host) => host.dedicatedIp),
-        );
-  }
-  if (to !== null) return addressAmong(to, file.virtualIps);
-  const covering = file.portRules.filter((rule) => covers(rule, port, protocol));
-  if (covering.length > 1) {
-    const names = covering.map((rule) => `${rule.name} on ${rule.virtualIp}`).join(', ');
-    throw new Error(
-      `to is missing: port ${port} has several rules (${names}), expected one of ${file.virtualIps.join(', ')}`,
-    );
-  }
-  return covering[0]?.virtualIp ?? file.virtualIps[0]!;
-}
-
-function covers(rule: PortRule, port: number, protocol: 'tcp' | 'udp'): boolean {
-  return rule.portFirst <= port && port <= rule.portLast && (rule.protocol === 'both' || rule.protocol === protocol);
-}
-
-function addressAmong(to: string, addresses: readonly string[]): string {
-  const address = parseAddress(to)?.text ?? '';
-  if (addresses.includes(address)) return address;
-  throw new Error(`to is ${to}, expected one of ${addresses.join(', ')}`);
 }
 
 function keyOf(

@@ -65,7 +65,9 @@ is missing and nobody can be asked. 4: a file is there already (--force).`,
 function refuseExisting(...paths: string[]): void {
   const there = paths.filter((path) => existsSync(path));
   if (there.length === 0) return;
-  const text = `${there.join(' and ')} ${there.length === 1 ? 'is' : 'are'} there already; nothing was written (--force replaces)`;
+  const text =
+    `${there.join(' and ')} ${there.length === 1 ? 'is' : 'are'} ` +
+    `there already; nothing was written (--force replaces)`;
   throw new CliError(EXIT.refused, text);
 }
 

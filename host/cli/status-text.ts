@@ -30,8 +30,8 @@ export function absenceText(absence: keyof typeof ABSENCE_WORDS): string {
 /** `Host mail1 converged as DEFAULT with the following host(s) as part of the cluster: 1,2,3`. */
 export function sentenceOf(status: ClusterStatus): string {
   const self = status.hosts.find((host) => host.isThisHost);
-  const members = status.hosts.filter(isMember);
-  const list = members.map((host) => host.priority).join(',');
+  const inView = status.hosts.filter(isInView);
+  const list = inView.map((host) => host.priority).join(',');
   const asDefault = self?.isDefaultHost === true ? ' as DEFAULT' : '';
   const withHosts = `with the following host(s) as part of the cluster: ${list}`;
   const host = `Host ${status.thisHost}`;
@@ -44,7 +44,7 @@ export function sentenceOf(status: ClusterStatus): string {
   return `${host} converged${asDefault}${alone} ${withHosts}`;
 }
 
-function isMember(host: HostStatus): boolean {
+function isInView(host: HostStatus): boolean {
   return host.state === 'converged' || host.state === 'draining' || host.state === 'sidecarSilent';
 }
 

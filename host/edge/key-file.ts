@@ -51,7 +51,10 @@ export function readKeyFile(path: string): ClusterKeys {
 /** The text of a key file with one key. */
 export function keyFileText(key: ClusterKey): string {
   const hex = Buffer.from(key.bytes).toString('hex');
-  return `# Cluster key of envoy-nlb: the same file on every host, mode 0600. Whoever has it can join the cluster.\n${key.id} ${hex}\n`;
+  return (
+    `# Cluster key of envoy-nlb: the same file on every host, mode 0600. ` +
+    `Whoever has it can join the cluster.\n${key.id} ${hex}\n`
+  );
 }
 
 /** Writes a key file with mode 0600. Without `replace` an existing one is left alone: EEXIST is thrown. */
@@ -66,7 +69,9 @@ function readSecret(path: string): string {
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT') {
-      const text = `Cannot read the cluster key ${path}: there is no such file; copy it from another host, or make one with nlb init`;
+      const text =
+        `Cannot read the cluster key ${path}: there is no such file; ` +
+        `copy it from another host, or make one with nlb init`;
       throw new KeyFileError('KEY_FILE_MISSING', text);
     }
     throw new KeyFileError('KEY_FILE_UNREADABLE', `Cannot read the cluster key ${path}: ${code}`);
@@ -76,7 +81,9 @@ function readSecret(path: string): string {
     const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
     const length = readSync(descriptor, buffer, 0, buffer.length, 0);
     if (length <= FILE_BYTES_MAX) return buffer.toString('utf8', 0, length);
-    const text = `Cannot read the cluster key ${path}: it has more than ${FILE_BYTES_MAX} bytes, expected one or two lines "ID HEX"`;
+    const text =
+      `Cannot read the cluster key ${path}: it has more than ` +
+      `${FILE_BYTES_MAX} bytes, expected one or two lines "ID HEX"`;
     throw new KeyFileError('KEY_MALFORMED', text);
   } catch (error) {
     if (error instanceof KeyFileError) throw error;
@@ -97,7 +104,9 @@ function refuseOpenFile(path: string, descriptor: number): void {
   }
   const own = process.getuid?.() ?? 0;
   if (uid !== own && uid !== 0) {
-    const text = `The cluster key ${path} belongs to user ${uid}, expected root or user ${own}, who runs this (chown ${own} ${path})`;
+    const text =
+      `The cluster key ${path} belongs to user ${uid}, expected root ` +
+      `or user ${own}, who runs this (chown ${own} ${path})`;
     throw new KeyFileError('KEY_FILE_OPEN_TO_OTHERS', text);
   }
 }
@@ -139,7 +148,8 @@ function parseKey(line: { text: string; number: number }, path: string): Cluster
   if (!/^[0-9a-fA-F]*$/.test(hex)) fail(`the key is not hexadecimal, expected ${2 * KEY_BYTES} digits 0-9 a-f`);
   if (hex.length !== 2 * KEY_BYTES) {
     fail(
-      `the key is too ${hex.length < 2 * KEY_BYTES ? 'short' : 'long'}: ${hex.length} digits, expected ${2 * KEY_BYTES} (${KEY_BYTES} bytes)`,
+      `the key is too ${hex.length < 2 * KEY_BYTES ? 'short' : 'long'}: ` +
+        `${hex.length} digits, expected ${2 * KEY_BYTES} (${KEY_BYTES} bytes)`,
     );
   }
   return { id: Number(id), bytes: new Uint8Array(Buffer.from(hex, 'hex')) };

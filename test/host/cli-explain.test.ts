@@ -10,7 +10,7 @@ import { changed, fileOf, LAWFUL } from './config-fixture.js';
 let decision: Decision;
 beforeAll(async () => {
   decision = await freshDecision();
-});
+}, 120_000);
 
 const question = (client: string, port = 25, to: string | null = null) =>
   ({ client, port, protocol: 'tcp', to }) as const;
@@ -46,7 +46,9 @@ describe('explain()', () => {
       const [one, two] = ['mail1', 'mail2'].map((self) => explain(inForce(), self, decision, question(client)));
       expect([one!.owner, one!.nextOwner, one!.hosts]).toEqual([two!.owner, two!.nextOwner, two!.hosts]);
       const other = one!.owner === 'mail1' ? two! : one!;
-      const expected = `${other.entryHost} hands it off to ${one!.owner}; if ${one!.owner} does not answer within 1000 ms, ${other.entryHost} serves it itself.`;
+      const expected =
+        `${other.entryHost} hands it off to ${one!.owner}; if ${one!.owner} does ` +
+        `not answer within 1000 ms, ${other.entryHost} serves it itself.`;
       expect(other.text.endsWith(expected)).toBe(true);
     }
   });
@@ -97,7 +99,8 @@ describe('explain()', () => {
   test('refuses questions that cannot be answered', () => {
     const none = inForce(changed(['ports: 25', 'ports: 25\n    affinity: none']));
     expect(() => textOf('192.0.2.7', 25, null, none)).toThrow(
-      'client is 192.0.2.7 without a port, but rule smtp has affinity none: expected 192.0.2.7:4711 or another port of the client',
+      'client is 192.0.2.7 without a port, but rule smtp has affinity none: ' +
+        'expected 192.0.2.7:4711 or another port of the client',
     );
     expect(() => textOf('mail.test', 25, null)).toThrow(
       'client is mail.test, expected ADDRESS or ADDRESS:PORT such as 203.0.113.7, or [2001:db8::1]:4711',

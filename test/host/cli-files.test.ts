@@ -136,7 +136,9 @@ ${file}: 2 mistakes
     const file = join(directory, 'c.yaml');
     writeFileSync(file, changed());
     const key = join(directory, 'cluster.key');
-    const elsewhere = `${file}:1:1: warning: This machine has none of the dedicated addresses of the cluster file (mail1 10.0.0.11, mail2 10.0.0.12)\n`;
+    const elsewhere =
+      `${file}:1:1: warning: This machine has none of the dedicated addresses ` +
+      `of the cluster file (mail1 10.0.0.11, mail2 10.0.0.12)\n`;
     expect((await nlb(['check', file])).err).toBe(
       `${file}:1:1: keyFile: Cannot read the cluster key ${key}: there is no such file; ` +
         `copy it from another host, or make one with nlb init\n${elsewhere}${file}: 1 mistake, 1 warning\n`,
@@ -183,7 +185,8 @@ describe('the command line', () => {
     [['query', '--fast'], "nlb query: Unknown option '--fast'; nlb query --help tells what it takes\n"],
     [
       ['explain'],
-      'nlb explain: Expected: nlb explain CLIENT[:PORT] --port PORT [--config FILE] [--json]; nlb explain --help tells what it takes\n',
+      'nlb explain: Expected: nlb explain CLIENT[:PORT] --port PORT [--config ' +
+        'FILE] [--json]; nlb explain --help tells what it takes\n',
     ],
     [['explain', '10.0.0.1'], 'nlb explain: --port is missing, expected a port 1-65535\n'],
     [['explain', '10.0.0.1', '--port', '70000'], 'nlb explain: --port is 70000, expected a port 1-65535\n'],
@@ -193,7 +196,8 @@ describe('the command line', () => {
     ],
     [
       ['stop', 'mail1'],
-      "nlb stop: Unexpected argument 'mail1', expected: nlb stop [--host NAME|N] [--state-dir DIR] [--json]; nlb stop --help tells what it takes\n",
+      "nlb stop: Unexpected argument 'mail1', expected: nlb stop [--host NAME|N] " +
+        '[--state-dir DIR] [--json]; nlb stop --help tells what it takes\n',
     ],
   ])('refuses %j with exit code 2', async (args, err) => expect(await nlb(args)).toEqual({ code: 2, out: '', err }));
 });

@@ -131,7 +131,9 @@ describe('a sidecar that does not answer', () => {
   test('is named with what is wrong with its socket, exit 3', async () => {
     const directory = freshDirectory();
     const socket = join(directory, 'nlb.sock');
-    const missing = `nlb query: Cannot reach the sidecar at ${socket}: there is no such socket; is it running on this host (nlb run)?\n`;
+    const missing =
+      `nlb query: Cannot reach the sidecar at ${socket}: there is no ` +
+      `such socket; is it running on this host (nlb run)?\n`;
     expect(await nlb(['query'], { NLB_STATE_DIR: directory })).toEqual({ code: 3, out: '', err: missing });
     writeFileSync(socket, '');
     expect((await nlb(['query', '--state-dir', directory])).code).toBe(3);

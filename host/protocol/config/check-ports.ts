@@ -45,7 +45,9 @@ function overlaps(rules: readonly RuleDraft[]): Complaint[] {
     const expected = 'each port in one rule only';
     const where = rule.virtualIp ?? other.virtualIp;
     const on = where === null ? '' : ` on ${where}`;
-    const says = `is ${rangeText(range)}, which overlaps ${ruleLabel(other)} (${rangeText(other.range)})${on}, expected ${expected}`;
+    const says =
+      `is ${rangeText(range)}, which overlaps ${ruleLabel(other)} ` +
+      `(${rangeText(other.range)})${on}, expected ${expected}`;
     return [{ path: [...rule.path, 'ports'], expected, says }];
   });
 }
