@@ -83,6 +83,20 @@ describe('connections of one Envoy', () => {
   });
 });
 
+describe('1,500 clients at once', () => {
+  it('are all served by their owner, which is not taken for dead for being busy', async () => {
+    await mail('mail1', `${PREFIX}.1`);
+    await mail('mail2', `${PREFIX}.2`);
+    const file = clusterFile(PREFIX, 2);
+    const envoyCluster = handoffEnvoyCluster('mail2', 'fallback', 1000);
+    await up({ file, self: 'mail2', listenersAs: chosenOwner(null), openFilesMax });
+    const entry = await up({ file, self: 'mail1', listenersAs: chosenOwner(envoyCluster), openFilesMax });
+    const clients = await openMany(1500, `${PREFIX}.1`, 1500);
+    expect(clients.filter((client) => !client.received().startsWith('220 mail2'))).toEqual([]);
+    expect(await entry.stat(STAT.healthy(envoyCluster))).toBe(2);
+  });
+});
+
 describe('an owner at its limit', () => {
   it('is not taken for dead: what was handed off to it stays open', async () => {
     await mail('mail2', `${PREFIX}.2`);

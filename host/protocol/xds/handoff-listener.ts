@@ -22,7 +22,14 @@ import {
 } from './names.js';
 import { type HandoffIdentity, ownerSocket } from './handoff-tls.js';
 import { portsOf, rulesServed } from './rules.js';
-import { BUFFER_BYTES_MAX, type EnvoyJson, socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
+import {
+  ACCEPTS_IN_A_ROW_MAX,
+  BUFFER_BYTES_MAX,
+  type EnvoyJson,
+  socketAddress,
+  TCP_KEEPALIVE,
+  typed,
+} from './sockets.js';
 import { tcpProxy } from './tcp-proxy.js';
 
 /** A host of the cluster sends its header at once; a stranger who sends nothing is not waited for longer. */
@@ -39,6 +46,7 @@ export function handoffListener(file: ClusterFile, ownHost: HostConfig, identity
     address: socketAddress(ownHost.dedicatedIp, file.ports.handoff),
     per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
     tcp_keepalive: TCP_KEEPALIVE,
+    max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
     listener_filters_timeout: HEADER_TIMEOUT,
     listener_filters: [
       {

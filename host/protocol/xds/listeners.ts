@@ -8,7 +8,14 @@ import type { HandoffIdentity } from './handoff-tls.js';
 import { ruleListener, ruleStatPrefix } from './names.js';
 import type { EnvoyPaths } from './paths.js';
 import { addressesOf, hostNamed, portsOf, rulesServed } from './rules.js';
-import { BUFFER_BYTES_MAX, type EnvoyJson, socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
+import {
+  ACCEPTS_IN_A_ROW_MAX,
+  BUFFER_BYTES_MAX,
+  type EnvoyJson,
+  socketAddress,
+  TCP_KEEPALIVE,
+  typed,
+} from './sockets.js';
 import { decisionFilter, tcpProxy } from './tcp-proxy.js';
 
 export function listeners(
@@ -35,6 +42,7 @@ function listenerOf(file: ClusterFile, rule: PortRule, address: string, port: nu
     ...(file.listenOn === 'virtualIp' ? { freebind: true } : {}),
     per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
     tcp_keepalive: TCP_KEEPALIVE,
+    max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
     filter_chains: [
       { name: ruleStatPrefix(rule.name), filters: [decisionFilter(paths), tcpProxy(rule, ruleStatPrefix(rule.name))] },
     ],
