@@ -1,88 +1,56 @@
-/**
- * `npm run bench`: what a new connection costs, in turns, ours beside others. See --help and docs/performance.md.
- */
-import { parseArgs } from 'node:util';
-import { LoadProcess } from './load-process.js';
-import { comparisonsOf, comparisonTable, resultOf, tableOf } from './report.js';
-import { Lane, takeTurns } from './turns.js';
-import { SERVICES, VARIANTS, type Running } from './variants.js';
-import { wasmPaths } from './wasm.js';
-
-const HELP = `npm run bench -- [--json] [--turns N] [--connections N] [--parallel N] [--only NAME,NAME]
-
-CPU of the proxy's processes and of the whole machine per new connection, all variants in turns.
-
-  --turns N         turns of each variant (default 15)
-  --connections N   measured connections of one turn (default 6000)
-  --parallel N      connections at a time (default 32)
-  --only NAME,...   some variants: ${VARIANTS.map(({ name }) => name).join(' ')}
-  --json            one JSON object on standard output
-`;
-
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    turns: { type: 'string', default: '15' },
-    connections: { type: 'string', default: '6000' },
-    parallel: { type: 'string', default: '32' },
-    only: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
+/** `npm run bench`: what a new connection costs, in turns, ours beside others. See --help and docs/performance.md. */
+import { decisionTimes } from './decision-time.js';
+import { HELP, type Options, readOptions } from './options.js';
+import { measureOpen, measureSoak, measureTurns } from './parts.js';
+import { align, comparisonsOf, comparisonTable, resultOf, tableOf } from './report.js';
 
 const say = (text: string) => void process.stderr.write(`bench: ${text}\n`);
 
-function positive(option: string, text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new Error(`--${option} is ${text}, expected a whole number above 0`);
+async function run({ parts, variants, plan, soak }: Options, show: (text: string) => void): Promise<object> {
+  const report: Record<string, unknown> = {};
+  if (parts.includes('turns')) {
+    const lanes = await measureTurns(variants, plan, say);
+    const comparisons = comparisonsOf(lanes);
+    show(`${tableOf(lanes)}\n\n${comparisonTable(comparisons)}`);
+    report.results = Object.fromEntries(lanes.map((lane) => [lane.name, resultOf(lane)]));
+    report.comparisons = comparisons;
+  }
+  if (parts.includes('decision')) {
+    report.decision = await decisionTimes();
+    show(`The decision alone:\n${fields(report.decision)}`);
+  }
+  if (parts.includes('open')) {
+    report.open_connections = await measureOpen(plan, say);
+    show(`New connections while many are open:\n${fields(report.open_connections)}`);
+  }
+  if (parts.includes('soak')) {
+    report.soak = await measureSoak(soak, say);
+    show(`Memory:\n${fields(report.soak)}`);
+  }
+  return report;
 }
 
-function chosen(): typeof VARIANTS {
-  if (values.only === undefined) return VARIANTS;
-  const names = values.only.split(',');
-  const unknown = names.filter((name) => !VARIANTS.some((variant) => variant.name === name));
-  if (unknown.length > 0) {
-    throw new Error(`--only names ${unknown.join(', ')}, expected some of: ${VARIANTS.map((v) => v.name).join(', ')}`);
-  }
-  return VARIANTS.filter(({ name }) => names.includes(name));
+/** Anything as lines of `name  value`. */
+function fields(value: unknown): string {
+  const rows = Object.entries(value as object).flatMap(([name, one]) =>
+    typeof one === 'object' && !Array.isArray(one)
+      ? Object.entries(one).map(([inner, number]) => [`  ${name} ${inner}`, String(number)])
+      : [[`  ${name}`, String(one)]],
+  );
+  return align(rows);
 }
 
 async function main(): Promise<void> {
-  const plan = {
-    turns: positive('turns', values.turns),
-    connections: positive('connections', values.connections),
-    parallel: positive('parallel', values.parallel),
-    warmUp: 500,
-  };
-  const variants = chosen();
-  const wasm = wasmPaths();
-  const load = LoadProcess.start();
-  const started: Running[] = [];
-  try {
-    await load.serve(SERVICES);
-    const lanes: Lane[] = [];
-    for (const variant of variants) {
-      say(`starting ${variant.name}: ${variant.what}`);
-      const running = await variant.start(wasm);
-      started.push(running);
-      lanes.push(new Lane(variant.name, running));
-    }
-    await takeTurns(lanes, load, plan, say);
-    const comparisons = comparisonsOf(lanes);
-    const results = Object.fromEntries(lanes.map((lane) => [lane.name, resultOf(lane)]));
-    if (values.json) process.stdout.write(`${JSON.stringify({ results, comparisons }, null, 2)}\n`);
-    else process.stdout.write(`${tableOf(lanes)}\n\n${comparisonTable(comparisons)}\n`);
-  } finally {
-    await Promise.all(started.flatMap(({ proxies }) => proxies.map((proxy) => proxy.stop())));
-    load.stop();
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(HELP);
+    return;
   }
+  const report = await run(options, options.json ? () => {} : (text) => void process.stdout.write(`${text}\n\n`));
+  if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 }
 
-if (values.help) process.stdout.write(HELP);
-else {
-  main().catch((error: Error) => {
-    say(error.message);
-    process.exitCode = 1;
-  });
-}
+main().catch((error: Error) => {
+  say(error.message);
+  process.exitCode = 1;
+});

@@ -7,6 +7,7 @@ import { DECISION_RESOURCE, type EnvoyJson, filterConfig } from '../../host/prot
 import { clusterFile, service } from '../e2e/harness/cluster.js';
 import { type RunningEnvoy, startEnvoy } from '../e2e/harness/envoy.js';
 import type { Place } from './load-process.js';
+import type { ProxyProcess } from './proxy-process.js';
 
 /** Hosts of a view in the benchmark, unless it says otherwise. */
 const HOST_COUNT = 3;
@@ -45,7 +46,7 @@ export function viewOf(file: ClusterFile, viewNumber: number): InForce {
 
 export function filterOf(file: ClusterFile, self: HostName, viewNumber: number, wasmPath: string): EnvoyJson {
   const bytes = encodeView(viewOf(file, viewNumber), self);
-  return filterConfig(Buffer.from(bytes).toString('base64'), wasmPath, String(viewNumber));
+  return filterConfig(Buffer.from(bytes).toString('base64'), wasmPath);
 }
 
 export async function startNlbEnvoy(options: NlbEnvoy): Promise<RunningEnvoy> {
@@ -62,6 +63,11 @@ export async function startNlbEnvoy(options: NlbEnvoy): Promise<RunningEnvoy> {
 /** All hosts of a cluster. */
 export function startNlbCluster(options: Omit<NlbEnvoy, 'self'>): Promise<RunningEnvoy[]> {
   return Promise.all(options.file.hosts.map(({ name }) => startNlbEnvoy({ ...options, self: name })));
+}
+
+/** An Envoy of ours as any other proxy. */
+export function proxyOf(envoy: RunningEnvoy): ProxyProcess {
+  return { pid: envoy.pid(), stop: () => envoy.stop() };
 }
 
 /** Where clients reach the rule on each host. */

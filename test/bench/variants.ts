@@ -6,7 +6,7 @@ import type { ClusterFile } from '../../host/protocol/types.js';
 import type { RunningEnvoy } from '../e2e/harness/envoy.js';
 import { RULE_PORT } from '../e2e/harness/cluster.js';
 import type { Place } from './load-process.js';
-import { benchFile, entriesOf, startNlbCluster, startNlbEnvoy } from './nlb-envoy.js';
+import { benchFile, entriesOf, proxyOf, startNlbCluster, startNlbEnvoy } from './nlb-envoy.js';
 import { startHaproxy, startNginx } from './other-proxies.js';
 import { clientsOwnedBy } from './owners.js';
 import * as places from './places.js';
@@ -19,7 +19,7 @@ export interface Running {
   /** Where clients connect, in turn. */
   places: Place[];
   clients: string[];
-  proxies: Pick<ProxyProcess, 'pid' | 'stop'>[];
+  proxies: ProxyProcess[];
 }
 
 export interface Variant {
@@ -65,7 +65,7 @@ function handoff(name: string, what: string, prefix: string, tls: boolean): Vari
 
 async function running(file: ClusterFile, envoys: RunningEnvoy[], owner: string): Promise<Running> {
   const clients = await clientsOwnedBy(owner, file, places.CLIENTS);
-  return { places: [{ host: file.hosts[0]!.dedicatedIp, port: RULE_PORT }], clients, proxies: envoys };
+  return { places: [{ host: file.hosts[0]!.dedicatedIp, port: RULE_PORT }], clients, proxies: envoys.map(proxyOf) };
 }
 
 const cluster: Variant = {
@@ -73,7 +73,7 @@ const cluster: Variant = {
   what: 'three hosts of ours, clients enter evenly; all three Envoys counted',
   start: async ({ filter }) => {
     const file = benchFile(places.CLUSTER_PREFIX, OWN_SERVICE);
-    const proxies = await startNlbCluster({ file, wasmPath: filter, tls: true });
+    const proxies = (await startNlbCluster({ file, wasmPath: filter, tls: true })).map(proxyOf);
     return { places: entriesOf(file), clients: places.CLIENTS, proxies };
   },
 };

@@ -15,14 +15,22 @@ export interface WasmPaths {
   sdk: string;
 }
 
+export function decisionWasmPath(): string {
+  return built('decision');
+}
+
+function built(name: string): string {
+  const path = join(ROOT, `build/wasm/${name}.wasm`);
+  if (!existsSync(path)) throw new Error(`${path} is missing, expected it from: npm run build`);
+  return path;
+}
+
 /** Compiles what is not built by `npm run build`. */
 export function wasmPaths(): WasmPaths {
-  const filter = join(ROOT, 'build/wasm/filter.wasm');
-  if (!existsSync(filter)) throw new Error(`${filter} is missing, expected it from: npm run build`);
   mkdirSync(BUILT, { recursive: true });
   const library = ['--lib', 'test/bench/wasm/lib', '--use', 'process=quietProcess', '--use', 'abort=abort_proc_exit'];
   return {
-    filter,
+    filter: built('filter'),
     empty: compile('empty', ['--runtime', 'stub', '--use', 'abort=']),
     sdk: compile('sdk', ['--runtime', 'incremental', ...library]),
   };

@@ -1,0 +1,79 @@
+/** The command line of `npm run bench`. */
+import { parseArgs } from 'node:util';
+import type { SoakPlan } from './soak.js';
+import type { TurnPlan } from './turns.js';
+import { type Variant, VARIANTS } from './variants.js';
+
+export const PARTS = ['turns', 'decision', 'open', 'soak'] as const;
+export type Part = (typeof PARTS)[number];
+
+export interface Options {
+  help: boolean;
+  json: boolean;
+  parts: Part[];
+  variants: Variant[];
+  plan: TurnPlan;
+  soak: SoakPlan;
+}
+
+export const HELP = `npm run bench -- [options]
+
+CPU of the proxy's processes and of the whole machine per new connection, all variants in turns, and what else the project
+wants to know of its speed. docs/performance.md has the figures of one run and says what they mean.
+
+  --json            one JSON object on standard output
+  --part NAME,...   some of: ${PARTS.join(' ')} (default all)
+  --only NAME,...   of the turns some variants: ${VARIANTS.map(({ name }) => name).join(' ')}
+  --turns N         turns of each variant (default 15)
+  --connections N   measured connections of one turn (default 6000)
+  --parallel N      connections at a time (default 32)
+  --soak            1,000,000 connections and 10,000 view changes in the soak, instead of 50,000 and 500
+`;
+
+/** @throws Error for an option that cannot be meant */
+export function readOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      help: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      part: { type: 'string' },
+      only: { type: 'string' },
+      turns: { type: 'string', default: '15' },
+      connections: { type: 'string', default: '6000' },
+      parallel: { type: 'string', default: '32' },
+      soak: { type: 'boolean', default: false },
+    },
+  });
+  const parallel = positive('parallel', values.parallel);
+  const names = VARIANTS.map(({ name }) => name);
+  const only = some('only', values.only, names);
+  return {
+    help: values.help,
+    json: values.json,
+    parts: some('part', values.part, [...PARTS]) as Part[],
+    variants: VARIANTS.filter(({ name }) => only.includes(name)),
+    plan: {
+      turns: positive('turns', values.turns),
+      connections: positive('connections', values.connections),
+      parallel,
+      warmUp: 500,
+    },
+    soak: values.soak
+      ? { connections: 1_000_000, viewChanges: 10_000, parallel }
+      : { connections: 50_000, viewChanges: 500, parallel },
+  };
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`--${option} is ${text}, expected a whole number above 0`);
+}
+
+function some(option: string, text: string | undefined, known: string[]): string[] {
+  if (text === undefined) return known;
+  const unknown = text.split(',').filter((name) => !known.includes(name));
+  if (unknown.length === 0) return text.split(',');
+  throw new Error(`--${option} names ${unknown.join(', ')}, expected some of: ${known.join(', ')}`);
+}
