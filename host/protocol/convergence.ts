@@ -16,14 +16,17 @@ import type { HostName, InForce, Milliseconds } from './types.js';
 export const VIEW_GAP_MS = 200;
 
 export function converge(state: ProtocolState, nowMs: Milliseconds): void {
-  noteReturns(state, nowMs);
   const before = state.side;
   state.side = findSide(state, nowMs);
+  if (noteReturns(state, nowMs)) state.side = findSide(state, nowMs);
   noteSide(state, nowMs, before);
   if (state.leaving !== null || !isSettled(state, nowMs)) return;
   state.resumed = false;
   const content = contentNow(state, nowMs);
-  if (state.side.outside !== null) return follow(state, nowMs, content);
+  if (state.side.outside !== null) {
+    follow(state, nowMs, content);
+    return;
+  }
   dropLost(state, nowMs);
   propose(state, nowMs, content);
   agree(state, nowMs);
@@ -75,7 +78,10 @@ function dropLost(state: ProtocolState, nowMs: Milliseconds): void {
 function propose(state: ProtocolState, nowMs: Milliseconds, content: Content): void {
   const rows = state.side.members.filter((name) => name !== state.self).map((name) => state.peers.get(name)!.row!);
   const own = state.confirmed?.number ?? 0;
-  const highest = rows.reduce((most, row) => Math.max(most, row.confirmedNumber), own);
+  // Whoever waits outside follows this view, and its numbers must not go back either.
+  const outside = state.side.visible.filter((name) => name !== state.self && !state.side.members.includes(name));
+  const numbers = [...rows, ...outside.map((name) => state.peers.get(name)!.row!)].map((row) => row.confirmedNumber);
+  const highest = Math.max(own, ...numbers);
   const { inForce, confirmed } = state;
   const isSame = confirmed !== null && confirmed.content.text === content.text && highest === own;
   if (isSame && (inForce === null || inForce.view.number !== own || inForce.lostSince.length === 0)) return;
@@ -83,7 +89,8 @@ function propose(state: ProtocolState, nowMs: Milliseconds, content: Content): v
   const isSaid = rows.some((row) => row.confirmedNumber === highest && row.confirmedHead === head);
   const isLawful = highest > state.highest.number || (highest === state.highest.number && head === state.highest.head);
   if (highest > 0 && isSaid && isLawful && highest > (inForce?.lostSince.length ? inForce.view.number : 0)) {
-    return confirm(state, nowMs, content, highest);
+    confirm(state, nowMs, content, highest);
+    return;
   }
   if (nowMs - state.lastProposalMs < VIEW_GAP_MS) return;
   state.lastProposalMs = nowMs;
@@ -156,12 +163,16 @@ function takeFile(state: ProtocolState, nowMs: Milliseconds, content: Content): 
  */
 function follow(state: ProtocolState, nowMs: Milliseconds, content: Content): void {
   const rows = state.side.members.map((name) => state.peers.get(name)!.row!);
-  const number = rows.reduce((most, row) => Math.max(most, row.confirmedNumber), 0);
-  if (number === 0) return;
+  const theirs = rows.reduce((most, row) => Math.max(most, row.confirmedNumber), 0);
+  if (theirs === 0) return;
+  const own = state.inForce?.view.number ?? 0;
+  const isSameFile = state.side.outside!.sameFile;
+  if (isSameFile && theirs < own) return;
+  const number = Math.max(theirs, own);
   const view = viewOf(content, number);
   const head = checksumHead(view.checksum);
   const isTheirs = rows.every((row) => row.confirmedNumber === number && row.confirmedHead === head);
-  if (state.side.outside!.sameFile && !isTheirs) return;
+  if (isSameFile && !isTheirs) return;
   if (state.inForce?.view.checksum === view.checksum && state.inForce.lostSince.length === 0) return;
   state.confirmed = null;
   const inForce = { file: content.file, view, lostSince: [] };
@@ -197,11 +208,11 @@ export function persist(state: ProtocolState): void {
  * R11, counted by whoever returns: hosts lost from this one's view are heard again, and theirs is the stronger part, so
  * it is this host that came back. The weaker part waits; the stronger goes on.
  */
-function noteReturns(state: ProtocolState, nowMs: Milliseconds): void {
-  const { visible } = findSide(state, nowMs);
-  noteReturnAfterStart(state, nowMs, visible);
+function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean {
+  const { visible } = state.side;
+  const started = noteReturnAfterStart(state, nowMs, visible);
   const back = visible.filter((name) => state.lostFrom.has(name));
-  if (back.length === 0) return;
+  if (back.length === 0) return started;
   const theirs = back.filter((name) => {
     const row = state.peers.get(name)!.row!;
     return row.phase !== 'starting' && !row.waiting;
@@ -210,22 +221,26 @@ function noteReturns(state: ProtocolState, nowMs: Milliseconds): void {
   notice(state, nowMs, 'hostBack', back[0]!, `${back.join(', ')} heard again`);
   const lost = state.inForce?.lostSince ?? [];
   const mine = (state.inForce?.view.hosts ?? []).map((host) => host.name).filter((name) => !lost.includes(name));
-  if (theirs.length === 0 || isStrongerPart(state, mine, theirs)) return;
+  if (theirs.length === 0 || isStrongerPart(state, mine, theirs)) return started;
   noteReturn(state.hostDamper, nowMs);
   persist(state);
-  if (state.hostDamper.waitUntilMs <= nowMs) return;
+  if (state.hostDamper.waitUntilMs <= nowMs) return started;
   const seconds = Math.ceil((state.hostDamper.waitUntilMs - nowMs) / 1000);
   notice(state, nowMs, 'damped', state.self, `this host comes and goes: back in ${seconds} s; nlb start --now`);
+  return true;
 }
 
 /** A host that goes on with its old view and finds the others in a newer one was lost in between: that is a return. */
-function noteReturnAfterStart(state: ProtocolState, nowMs: Milliseconds, visible: HostName[]): void {
-  if (!state.resumed) return;
+function noteReturnAfterStart(state: ProtocolState, nowMs: Milliseconds, visible: HostName[]): boolean {
+  if (!state.resumed) return false;
   const rows = visible.filter((name) => name !== state.self).map((name) => state.peers.get(name)!.row!);
   const agreed = rows.filter((row) => row.phase === 'converged' || row.phase === 'taken');
-  if (agreed.length === 0) return;
+  if (agreed.length === 0) return false;
   state.resumed = false;
-  if (agreed.some((row) => row.confirmedNumber > state.confirmed!.number)) noteReturn(state.hostDamper, nowMs);
+  if (!agreed.some((row) => row.confirmedNumber > state.confirmed!.number)) return false;
+  noteReturn(state.hostDamper, nowMs);
+  persist(state);
+  return true;
 }
 
 function isStrongerPart(state: ProtocolState, mine: HostName[], theirs: HostName[]): boolean {

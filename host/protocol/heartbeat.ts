@@ -45,7 +45,7 @@ export interface Row {
   protocolHigh: number;
   decisionHigh: number;
   /** 32 of them; those beyond the file's rules are `up`. */
-  rules: RuleState[];
+  rules: readonly RuleState[];
 }
 
 export interface Heartbeat {
@@ -244,18 +244,25 @@ function writeRules(out: ByteWriter, rules: readonly RuleState[]): void {
   }
 }
 
-function readRules(from: ByteReader): RuleState[] | null {
+function readRules(from: ByteReader): readonly RuleState[] | null {
+  const packed = from.u64();
+  const known = UNPACKED.get(packed);
+  if (known !== undefined) return known;
   const rules: RuleState[] = [];
-  for (let byte = 0; byte < 8; byte++) {
-    const bits = from.u8();
-    for (let i = 0; i < 4; i++) {
-      const state = RULE_STATES[(bits >> (i * 2)) & 3];
-      if (state === undefined) return null;
-      rules.push(state);
-    }
+  for (let i = 0; i < 32; i++) {
+    const byte = Number((packed >> BigInt(8 * (7 - (i >> 2)))) & 0xffn);
+    const state = RULE_STATES[(byte >> ((i & 3) * 2)) & 3];
+    if (state === undefined) return null;
+    rules.push(state);
   }
+  if (UNPACKED.size >= UNPACKED_MAX) UNPACKED.clear();
+  UNPACKED.set(packed, rules);
   return rules;
 }
+
+/** Nearly all rows say the same: equal bytes become one and the same array, which makes comparing cheap. */
+const UNPACKED = new Map<bigint, readonly RuleState[]>();
+const UNPACKED_MAX = 256;
 
 function hex64(value: bigint): string {
   return value.toString(16).padStart(16, '0');

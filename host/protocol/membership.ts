@@ -2,7 +2,6 @@
  * Packets in: who sent it, is it fresh, what does it tell of the others (R1, R5, R6, R7). What cannot be read or
  * believed is counted by reason and never acted on.
  */
-import { hash32 } from './checksum.js';
 import type { DropReason } from './events.js';
 import { differencesIn, DIFFERENCES_MAX } from './file-items.js';
 import { decodeHeartbeat, type Heartbeat, type Row } from './heartbeat.js';
@@ -14,11 +13,20 @@ import type { Milliseconds } from './types.js';
 
 export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: string, bytes: Uint8Array): void {
   const opened = open(bytes, state.known.file.clusterName, state.authenticator);
-  if (!opened.ok) return drop(state, nowMs, opened.reason, fromAddress);
+  if (!opened.ok) {
+    drop(state, nowMs, opened.reason, fromAddress);
+    return;
+  }
   const { header, body } = opened;
-  if (header.senderHash === hash32(state.self)) return receiveOwnName(state, nowMs, fromAddress, body);
+  if (header.senderHash === state.selfHash) {
+    receiveOwnName(state, nowMs, fromAddress, body);
+    return;
+  }
   const peer = peerByHash(state, header.senderHash);
-  if (peer === undefined) return receiveUnknown(state, nowMs, fromAddress, header, body);
+  if (peer === undefined) {
+    receiveUnknown(state, nowMs, fromAddress, header, body);
+    return;
+  }
   if (peer.config.dedicatedIp !== fromAddress) {
     const { name, priority, dedicatedIp } = peer.config;
     const text = `host ${name}: priority ${priority} is claimed from ${fromAddress}, configured is ${dedicatedIp}`;
@@ -26,10 +34,16 @@ export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: 
     state.dropped.wrongAddress += 1;
     return;
   }
-  if (header.type === 'file') return receiveFile(state, nowMs, peer, body);
+  if (header.type === 'file') {
+    receiveFile(state, nowMs, peer, body);
+    return;
+  }
   const { protocolHigh, decisionHigh } = header.versions;
   const heartbeat = decodeHeartbeat(body, header.senderHash, { protocol: protocolHigh, decision: decisionHigh });
-  if (heartbeat === null) return drop(state, nowMs, 'malformed', fromAddress);
+  if (heartbeat === null) {
+    drop(state, nowMs, 'malformed', fromAddress);
+    return;
+  }
   receiveHeartbeat(state, nowMs, peer, header, heartbeat);
 }
 
@@ -54,7 +68,7 @@ const DROP_TEXTS: Partial<Record<DropReason, string>> = {
 
 /** Somebody else has this host's name (R5); the own packets that come back by a loop are none of that. */
 function receiveOwnName(state: ProtocolState, nowMs: Milliseconds, fromAddress: string, body: Uint8Array): void {
-  const heartbeat = decodeHeartbeat(body, hash32(state.self), { protocol: 1, decision: 1 });
+  const heartbeat = decodeHeartbeat(body, state.selfHash, { protocol: 1, decision: 1 });
   if (heartbeat === null || heartbeat.row.instance === state.instance) return;
   state.dropped.ownName += 1;
   const self = state.known.file.hosts.find((host) => host.name === state.self);
@@ -80,7 +94,10 @@ function receiveUnknown(
 
 /** What the other's file says otherwise. Only from the proven instance, only newer than what is known. */
 function receiveFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer, body: Uint8Array): void {
-  if (body.length < 12 || peer.row === null) return drop(state, nowMs, 'malformed', peer.config.dedicatedIp);
+  if (body.length < 12 || peer.row === null) {
+    drop(state, nowMs, 'malformed', peer.config.dedicatedIp);
+    return;
+  }
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   if (view.getBigUint64(0) !== peer.row.instance || view.getUint32(8) <= peer.row.sequence) {
     state.dropped.replayed += 1;
@@ -126,8 +143,7 @@ function receiveHeartbeat(
 /** R7: it names this host's random instance, so it was made after this host started. */
 function echoes(state: ProtocolState, heartbeat: Heartbeat): boolean {
   if (heartbeat.echoes.includes(state.instance)) return true;
-  const selfHash = hash32(state.self);
-  return heartbeat.rows.some((row) => row.nameHash === selfHash && row.instance === state.instance);
+  return heartbeat.rows.some((row) => row.nameHash === state.selfHash && row.instance === state.instance);
 }
 
 /** R5: the instance that is heard stays; a new one of the same name has to wait until it is silent for a period. */
@@ -161,14 +177,18 @@ function takeDirect(
 ): void {
   const { name } = peer.config;
   const { row } = heartbeat;
-  noteForward(state, peer, row);
-  takeRow(peer, row, hearsNames(state, row));
+  noteChange(state, peer, row);
+  takeRow(peer, row, hearsOf(state, peer, row));
   peer.said = heartbeat;
   peer.directMs = nowMs;
   peer.advancedMs = nowMs;
   peer.suspicion = null;
+  state.changed ||= peer.link !== 'heard';
   state.unverified.delete(name);
-  if (row.leaving) return noteLeft(state, nowMs, peer);
+  if (row.leaving) {
+    noteLeft(state, nowMs, peer);
+    return;
+  }
   if (restarted) notice(state, nowMs, 'hostRestarted', name, `host ${name}: its sidecar was started anew`);
   if (peer.link === 'held') notice(state, nowMs, 'sidecarBack', name, `host ${name}: its sidecar is heard again`);
   if (peer.link === 'none') {
@@ -186,7 +206,10 @@ function noteLeft(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
 
 /** A row that another brought. It advances nobody's life but by the sequence of the host itself (R1). */
 function takeTold(state: ProtocolState, nowMs: Milliseconds, row: Row): void {
-  if (row.nameHash === hash32(state.self)) return takeToldOfMe(state, row);
+  if (row.nameHash === state.selfHash) {
+    takeToldOfMe(state, row);
+    return;
+  }
   const peer = peerByHash(state, row.nameHash);
   if (peer === undefined || !row.proven || peer.retired.includes(row.instance)) return;
   const known = peer.row;
@@ -200,9 +223,10 @@ function takeTold(state: ProtocolState, nowMs: Milliseconds, row: Row): void {
     peer.said = null;
     peer.left = false;
   }
-  noteForward(state, peer, row);
+  if (known?.instance !== row.instance) peer.toldMs = nowMs;
+  noteChange(state, peer, row);
+  peer.hears = hearsOf(state, peer, row);
   peer.row = { ...row };
-  peer.hears = hearsNames(state, row);
   if (row.leaving) noteLeft(state, nowMs, peer);
 }
 
@@ -212,9 +236,15 @@ function takeToldOfMe(state: ProtocolState, row: Row): void {
   state.highest = { number: row.confirmedNumber, head: row.confirmedHead };
 }
 
+function hearsOf(state: ProtocolState, peer: Peer, row: Row): ReadonlySet<string> {
+  const isSame = peer.row !== null && peer.row.hears === row.hears && peer.row.file === row.file;
+  return isSame ? peer.hears : hearsNames(state, row);
+}
+
 /** News for hosts that do not hear its source have to be passed on at once, not with the next heartbeat (R12). */
-function noteForward(state: ProtocolState, peer: Peer, row: Row): void {
+function noteChange(state: ProtocolState, peer: Peer, row: Row): void {
   if (!rowChanged(peer.row, row)) return;
+  state.changed = true;
   const { name } = peer.config;
   for (const other of state.peers.values()) {
     if (other === peer || other.link === 'none' || other.hears.has(name)) continue;

@@ -36,6 +36,8 @@ export interface Peer {
   said: Heartbeat | null;
   /** When its own sequence last advanced as seen here; null where it was only told of and never moved (R1). */
   advancedMs: Milliseconds | null;
+  /** When another first told of the instance in `row`. */
+  toldMs: Milliseconds;
   directMs: Milliseconds;
   suspicion: Suspicion | null;
   /** When it became `held`. */
@@ -58,6 +60,7 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     hears: new Set(),
     said: null,
     advancedMs: null,
+    toldMs: Number.NEGATIVE_INFINITY,
     directMs: Number.NEGATIVE_INFINITY,
     suspicion: null,
     silentSinceMs: 0,
@@ -103,8 +106,11 @@ export function takeRow(peer: Peer, row: Row, hears: ReadonlySet<HostName>): voi
 
 /** True where the two rows differ in something others have to be told at once (R12). */
 export function rowChanged(before: Row | null, after: Row): boolean {
-  if (before === null || before.instance !== after.instance) return true;
-  return rowKey(before) !== rowKey(after);
+  if (before === null || before.instance !== after.instance || before.rules !== after.rules) return true;
+  if (before.hears !== after.hears || before.confirmedNumber !== after.confirmedNumber) return true;
+  if (before.confirmedHead !== after.confirmedHead || before.phase !== after.phase) return true;
+  if (before.hostState !== after.hostState || before.waiting !== after.waiting) return true;
+  return before.leaving !== after.leaving || before.file !== after.file || before.offered !== after.offered;
 }
 
 /** Everything of a row but sequence and freshness. */

@@ -91,7 +91,8 @@ function settle(state: ProtocolState, nowMs: Milliseconds, peer: Peer, envoyAnsw
 function isInView(state: ProtocolState, peer: Peer): boolean {
   const { name } = peer.config;
   const { inForce } = state;
-  return inForce !== null && inForce.view.hosts.some((host) => host.name === name) && !inForce.lostSince.includes(name);
+  if (inForce === null || inForce.lostSince.includes(name)) return false;
+  return inForce.view.hosts.some((host) => host.name === name);
 }
 
 function watchHeld(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
@@ -115,5 +116,5 @@ export function noteEnvoyAnswer(peer: Peer, answered: boolean): void {
 /** Confirms nothing at present, so nothing waits for it (R13). */
 export function isSilent(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean {
   if (peer.link !== 'none') return peer.link === 'held';
-  return nowMs - (peer.advancedMs ?? Number.NEGATIVE_INFINITY) >= toleranceMs(state);
+  return nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs) >= toleranceMs(state);
 }

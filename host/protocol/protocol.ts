@@ -31,6 +31,7 @@ export function createState(args: CreateArguments): ProtocolState {
   const known = isSameFile ? own : { file: earlier.file, fingerprint: earlier.view.fingerprint };
   const state: ProtocolState = {
     self,
+    selfHash: hash32(self),
     instance: args.instance,
     authenticator: args.authenticator,
     known,
@@ -38,6 +39,8 @@ export function createState(args: CreateArguments): ProtocolState {
     previous: null,
     settings: args.settings,
     peers: new Map(),
+    peersByHash: new Map(),
+    changed: true,
     sequence: 0,
     startedMs: nowMs,
     lastTickMs: nowMs,
@@ -95,12 +98,17 @@ function resume(state: ProtocolState, earlier: NonNullable<ProtocolState['inForc
 export function step(state: ProtocolState, event: ProtocolEvent): { state: ProtocolState; effects: Effect[] } {
   const { nowMs } = event;
   const fingerprint = state.known.fingerprint;
+  // Most packets say nothing new but that their sender lives: those end here.
+  state.changed ||= event.kind !== 'packet';
   handle(state, event);
-  converge(state, nowMs);
-  if (state.known.fingerprint !== fingerprint) matchPeers(state);
-  noteDisagreement(state, nowMs);
-  updateReports(state, nowMs);
-  sendWhatIsDue(state, nowMs, event.kind === 'tick');
+  if (state.changed) {
+    state.changed = false;
+    converge(state, nowMs);
+    if (state.known.fingerprint !== fingerprint) matchPeers(state);
+    if (event.kind === 'tick') noteDisagreement(state, nowMs);
+    updateReports(state, nowMs);
+    sendWhatIsDue(state, nowMs, event.kind === 'tick');
+  }
   const { effects } = state;
   state.effects = [];
   return { state, effects };
@@ -110,13 +118,17 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
   const { nowMs } = event;
   switch (event.kind) {
     case 'tick':
-      return probe(state, nowMs);
+      probe(state, nowMs);
+      return;
     case 'packet':
-      return receive(state, nowMs, event.fromAddress, event.bytes);
+      receive(state, nowMs, event.fromAddress, event.bytes);
+      return;
     case 'settings':
-      return takeSettings(state, nowMs, event.settings);
+      takeSettings(state, nowMs, event.settings);
+      return;
     case 'offer':
-      return takeOffer(state, nowMs, event);
+      takeOffer(state, nowMs, event);
+      return;
     case 'taken':
       if (event.checksum === state.inForceChecksum) state.taken = true;
       return;
@@ -127,7 +139,8 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
     }
     case 'leave':
       state.leaving ??= { sinceMs: nowMs, viewNumber: state.confirmed?.number ?? 0 };
-      return persist(state);
+      persist(state);
+      return;
     case 'start':
       forgive(state.hostDamper);
       for (const damper of state.ruleDampers) forgive(damper);
@@ -182,6 +195,7 @@ function matchPeers(state: ProtocolState): void {
     peers.set(config.name, known ?? newPeer(config, hash32(config.name)));
   }
   state.peers = peers;
+  state.peersByHash = new Map([...peers.values()].map((peer) => [peer.nameHash, peer]));
   const { portRules } = state.known.file;
   state.ruleDampers = portRules.map((_, index) => state.ruleDampers[index] ?? newDamper(0, state.startedMs));
 }

@@ -12,7 +12,7 @@ export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
   const alone = { visible, deaf, known: state.known };
   const winner = strongerGroup(state, visible, files.members);
   if (winner !== null) {
-    const adopted = state.offer !== null && state.offer.fingerprint.startsWith(winner.file);
+    const adopted = state.offer?.fingerprint.startsWith(winner.file) ?? false;
     if (adopted) return { ...alone, known: state.offer!, members: [...winner.names, state.self], outside: null };
     const reason = `this host's file is ${state.known.fingerprint}, ${winner.names.join(', ')} agree on ${winner.file}...`;
     return { ...alone, members: winner.names, outside: { reason, sameFile: false } };

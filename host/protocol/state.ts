@@ -1,5 +1,4 @@
 /** The state of the machine and the small questions everybody asks of it. `protocol.ts` is the way in. */
-import { hash32 } from './checksum.js';
 import type { Content } from './content.js';
 import type { Damper } from './damping.js';
 import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
@@ -28,6 +27,7 @@ export interface Side {
 
 export interface ProtocolState {
   self: HostName;
+  selfHash: number;
   instance: bigint;
   authenticator: Authenticator;
   /** What this host decides by. */
@@ -37,6 +37,10 @@ export interface ProtocolState {
   settings: OwnSettings;
   /** The other hosts of the file, by name; bounded by its 32. */
   peers: Map<HostName, Peer>;
+  /** The same by `hash32` of the name. */
+  peersByHash: Map<number, Peer>;
+  /** Something came that may change a view, a report or the own row: the rest of the step has work to do. */
+  changed: boolean;
   /** Of the last packet sent. */
   sequence: number;
   startedMs: Milliseconds;
@@ -117,8 +121,7 @@ export function solved(state: ProtocolState, beginning: string): void {
 }
 
 export function peerByHash(state: ProtocolState, nameHash: number): Peer | undefined {
-  for (const peer of state.peers.values()) if (peer.nameHash === nameHash) return peer;
-  return undefined;
+  return state.peersByHash.get(nameHash);
 }
 
 export function isWaitingHost(state: ProtocolState, nowMs: Milliseconds): boolean {
@@ -142,7 +145,7 @@ export function ownRules(state: ProtocolState, nowMs: Milliseconds): RuleState[]
 export function ownRow(state: ProtocolState, nowMs: Milliseconds): Row {
   const { confirmed } = state;
   return {
-    nameHash: hash32(state.self),
+    nameHash: state.selfHash,
     instance: state.instance,
     sequence: state.sequence,
     hostState: state.settings.hostState,

@@ -1,0 +1,80 @@
+/** Cluster files and keys for the simulation: small, made up, told apart by a fingerprint of their text. */
+import { checksum64 } from '../../host/protocol/checksum.js';
+import type { Authenticator } from '../../host/protocol/events.js';
+import type { Affinity, ClusterFile, HostConfig, PortRule } from '../../host/protocol/types.js';
+
+export interface FileOptions {
+  hostCount: number;
+  periodMs?: number;
+  missedMax?: number;
+  affinity?: Affinity;
+  /** Rules beyond `smtp` and `single`. */
+  moreRules?: number;
+  revision?: number;
+}
+
+export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint: string } {
+  const hosts: HostConfig[] = [];
+  for (let i = 1; i <= options.hostCount; i++) {
+    hosts.push({ name: `mail${i}`, priority: i, dedicatedIp: `10.0.0.${i}` });
+  }
+  const rule = (name: string, port: number, part: Partial<PortRule>): PortRule => ({
+    name,
+    virtualIp: null,
+    portFirst: port,
+    portLast: port,
+    protocol: 'tcp',
+    filteringMode: 'multiple',
+    affinity: 'single',
+    loadWeights: Object.fromEntries(hosts.map((host) => [host.name, 50])),
+    handlingPriorities: {},
+    ownerPatienceMs: 1000,
+    service: null,
+    ...part,
+  });
+  const portRules = [
+    rule('smtp', 25, { affinity: options.affinity ?? 'single' }),
+    rule('single', 26, {
+      filteringMode: 'single',
+      loadWeights: {},
+      handlingPriorities: Object.fromEntries(hosts.map((host) => [host.name, host.priority])),
+    }),
+  ];
+  for (let i = 0; i < (options.moreRules ?? 0); i++) portRules.push(rule(`more${i}`, 100 + i, {}));
+  const file: ClusterFile = {
+    clusterName: 'mail.example.org',
+    mode: 'routed',
+    listenOn: 'dedicatedIp',
+    virtualIps: [],
+    hashSeed: 1,
+    ipv6PrefixLength: 64,
+    heartbeat: { periodMs: options.periodMs ?? 1000, missedMax: options.missedMax ?? 5 },
+    ports: { heartbeat: 7620, handoff: 7620, channel: 7621, page: 7622 },
+    keyFile: 'cluster.key',
+    hosts,
+    portRules,
+  };
+  return { file, fingerprint: checksum64(JSON.stringify([file, options.revision ?? 0])) };
+}
+
+/** Cheap stand-in for HMAC-SHA-256: two sums over the bytes. Told apart by `key`; it protects nothing. */
+export function cheapAuthenticator(key = 1): Authenticator {
+  return {
+    keyId: 1,
+    mac(keyId, bytes) {
+      if (keyId !== 1) return null;
+      let a = 0x811c9dc5 ^ key;
+      let b = 0x9e3779b9 ^ key;
+      for (const byte of bytes) {
+        a = Math.imul(a ^ byte, 0x01000193);
+        b = (Math.imul(b, 31) + byte) | 0;
+      }
+      const mac = new Uint8Array(32);
+      const view = new DataView(mac.buffer);
+      view.setInt32(0, a);
+      view.setInt32(4, b);
+      view.setInt32(8, a ^ b);
+      return mac;
+    },
+  };
+}
