@@ -14,6 +14,7 @@ import {
   isOwnEnvoy,
   refuseTakenPorts,
   startEnvoy,
+  writtenEnvoy,
 } from './envoy-process.js';
 import type { Endpoint } from './listening.js';
 import type { Log } from './log.js';
@@ -136,7 +137,7 @@ export class EnvoyMinder {
     this.envoyLog.follow();
     const { directory, clock } = this.options;
     if (this.state.pid === null || !isOwnEnvoy(this.state.pid, directory)) {
-      const pid = findOwnEnvoy(directory);
+      const pid = writtenEnvoy(directory);
       if (pid === null) return this.restart();
       this.become({ state: 'starting', pid, version: null, detail: null });
     }
@@ -166,6 +167,8 @@ export class EnvoyMinder {
     const { clock, log } = this.options;
     if (this.state.pid !== null) this.sayEnded(this.state.pid);
     if (clock.nowMs() < this.nextStartAtMs || !this.minding) return;
+    const pid = findOwnEnvoy(this.options.directory);
+    if (pid !== null) return this.become({ state: 'starting', pid, version: null, detail: null });
     try {
       await this.start();
     } catch (error) {

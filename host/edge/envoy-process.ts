@@ -27,19 +27,19 @@ export const pidPath = (directory: string) => join(directory, 'envoy.pid');
 
 /** The process id of the Envoy that serves from `directory`, or null. Reads /proc; a zombie has no command line. */
 export function findOwnEnvoy(directory: string): number | null {
-  const wanted = bootstrapPath(directory);
-  const written = Number.parseInt(readOrEmpty(pidPath(directory)), 10);
-  const candidates = Number.isInteger(written) ? [written, ...processes()] : processes();
-  return candidates.find((pid) => isEnvoyOf(pid, wanted)) ?? null;
+  // The file may be missing (a full disk), so every process is looked at; they are some hundred.
+  return writtenEnvoy(directory) ?? processes().find((pid) => isOwnEnvoy(pid, directory)) ?? null;
+}
+
+/** As findOwnEnvoy(), by its pid file alone: cheap, for looking often. */
+export function writtenEnvoy(directory: string): number | null {
+  const pid = Number.parseInt(readOrEmpty(pidPath(directory)), 10);
+  return Number.isInteger(pid) && isOwnEnvoy(pid, directory) ? pid : null;
 }
 
 export function isOwnEnvoy(pid: number, directory: string): boolean {
-  return isEnvoyOf(pid, bootstrapPath(directory));
-}
-
-function isEnvoyOf(pid: number, bootstrap: string): boolean {
   const argv = readOrEmpty(`/proc/${pid}/cmdline`).split('\0');
-  return argv.includes('--config-path') && argv[argv.indexOf('--config-path') + 1] === bootstrap;
+  return argv.includes('--config-path') && argv[argv.indexOf('--config-path') + 1] === bootstrapPath(directory);
 }
 
 /**
@@ -47,7 +47,7 @@ function isEnvoyOf(pid: number, bootstrap: string): boolean {
  *
  * @throws EdgeError PORT_TAKEN, naming every port and who has it
  */
-export function refuseTakenPorts(endpoints: Endpoint[]): void {
+export function refuseTakenPorts(endpoints: readonly Endpoint[]): void {
   const taken = takenBy(endpoints);
   if (taken.length === 0) return;
   const named = taken.slice(0, 5).map((s) => `${s.address} TCP port ${s.port} is taken by ${holderOf(s)}`);

@@ -15,27 +15,24 @@ export interface Listening extends Endpoint {
   inode: string;
 }
 
-const STATE_LISTEN = '0A';
-
 /** All listening TCP sockets of this network namespace, IPv4-mapped ones as IPv4. */
 export function listeningSockets(): Listening[] {
-  return [...parseProcNet(readOrEmpty('/proc/net/tcp')), ...parseProcNet(readOrEmpty('/proc/net/tcp6'))];
+  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => parseProcNet(readOrEmpty(path)));
 }
+
+/** sl, local address and port, remote, state 0A (listening), queues, timer, retransmits, uid, timeout, inode. */
+const LISTENING_LINE = /^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A (?:\S+ +){5}(\d+)/gm;
 
 /**
  * Lines as `0: 0100007F:1DC4 00000000:0000 0A ... inode ...`; the address is in words of the machine's byte order, which
- * is little-endian on every machine Envoy is built for.
+ * is little-endian on every machine Envoy is built for. Source: proc(5).
  */
 export function parseProcNet(text: string): Listening[] {
-  const found: Listening[] = [];
-  for (const line of text.split('\n').slice(1)) {
-    const fields = line.trim().split(/\s+/);
-    const [local, state, inode] = [fields[1], fields[3], fields[9]];
-    if (state !== STATE_LISTEN || !local || !inode) continue;
-    const [address, port] = local.split(':') as [string, string];
-    found.push({ address: addressText(address), port: Number.parseInt(port, 16), inode });
-  }
-  return found;
+  return [...text.matchAll(LISTENING_LINE)].map(([, address = '', port = '', inode = '']) => ({
+    address: addressText(address),
+    port: Number.parseInt(port, 16),
+    inode,
+  }));
 }
 
 function addressText(hex: string): string {
@@ -61,7 +58,7 @@ function canonicalIpv6(address: string): string {
 }
 
 /** The sockets that take connections meant for one of `wanted`: the same address and port, or all addresses. */
-export function takenBy(wanted: Endpoint[], sockets = listeningSockets()): Listening[] {
+export function takenBy(wanted: readonly Endpoint[], sockets = listeningSockets()): Listening[] {
   const names = new Set(
     wanted.map(({ address, port }) => `${isIPv4(address) ? address : canonicalIpv6(address)} ${port}`),
   );

@@ -44,7 +44,7 @@ export function createLog(
   }
 
   function settle(topic: Topic): void {
-    if (topic.unsaidCount > 0) say(topic.level, `${topic.text} (${topic.unsaidCount} times more in the last minute)`);
+    if (topic.unsaidCount > 0) say(topic.level, `${topic.text} (${topic.unsaidCount} more since then)`);
     topic.unsaidCount = 0;
     topic.saidAtMs = clock.nowMs();
   }
