@@ -14,6 +14,8 @@ import { decisionWasmPath } from './wasm.js';
 const BUCKETS = 65_536;
 const PROTOCOL_TCP = 1;
 const ROUNDS = 15;
+const LOAD_WEIGHT = 50;
+const HASH_SEED = 0x5eed1234;
 const DECISIONS_A_ROUND = 200_000;
 
 export interface DecisionTime {
@@ -43,23 +45,25 @@ function timesFor(wasm: DecisionExports, hosts: number): DecisionTime {
 /** Text is put into wasm's memory beforehand for one client after the other, as Envoy does for each connection. */
 function decisionNs(wasm: DecisionExports, hosts: number): Estimate {
   const file = benchFile(places.LOCAL_PREFIX, 'unix:/nowhere', hosts);
-  put(wasm, encodeView(viewOf(file, 1), file.hosts[0]!.name));
-  if (wasm.openView(encodeView(viewOf(file, 1), file.hosts[0]!.name).length) !== 0) throw new Error('view refused');
+  const put = inputOf(wasm);
+  if (wasm.openView(put(encodeView(viewOf(file, 1), file.hosts[0]!.name))) !== 0) throw new Error('view refused');
   const destination = text(`${places.LOCAL_PREFIX}.1:${RULE_PORT}`);
   const clients = places.CLIENTS.map((address) => text(`${address}:40001`));
   return rounds(DECISIONS_A_ROUND, () => {
     for (let i = 0; i < DECISIONS_A_ROUND; i++) {
-      wasm.readEndpoint(put(wasm, destination));
+      wasm.readEndpoint(put(destination));
       wasm.setDestination();
-      wasm.readEndpoint(put(wasm, clients[i % clients.length]!));
+      wasm.readEndpoint(put(clients[i % clients.length]!));
       wasm.decideFor(PROTOCOL_TCP);
     }
   });
 }
 
 function tableNs(wasm: DecisionExports, hosts: number): Estimate {
-  for (let i = 0; i < hosts; i++)
-    wasm.setHost(i, put(wasm, text(`mail${String(i + 1).padStart(2, '0')}`)), 50, 0x5eed1234);
+  const put = inputOf(wasm);
+  for (let i = 0; i < hosts; i++) {
+    wasm.setHost(i, put(text(`mail${String(i + 1).padStart(2, '0')}`)), LOAD_WEIGHT, HASH_SEED);
+  }
   return rounds(1, () => wasm.fillTable(0, BUCKETS, hosts));
 }
 
@@ -74,9 +78,13 @@ function rounds(operations: number, work: () => void): Estimate {
   return estimateOf(values);
 }
 
-function put(wasm: DecisionExports, bytes: Uint8Array): number {
-  new Uint8Array(wasm.memory.buffer).set(bytes, wasm.input());
-  return bytes.length;
+/** Once for all: the memory does not grow any more. */
+function inputOf(wasm: DecisionExports): (bytes: Uint8Array) => number {
+  const input = new Uint8Array(wasm.memory.buffer, wasm.input(), wasm.inputSize());
+  return (bytes) => {
+    input.set(bytes);
+    return bytes.length;
+  };
 }
 
 const text = (ascii: string): Uint8Array => new TextEncoder().encode(ascii);

@@ -1,6 +1,7 @@
 /** The load process seen from outside: one job at a time, and its outcome. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { ROOT } from './root.js';
 
 export interface Place {
   host: string;
@@ -30,8 +31,9 @@ export interface Outcome {
 export class LoadProcess {
   private constructor(private readonly child: ChildProcess) {}
 
+  /** Always as built: a forked process runs no TypeScript. */
   static start(): LoadProcess {
-    return new LoadProcess(fork(fileURLToPath(new URL('./load.js', import.meta.url)), { stdio: 'inherit' }));
+    return new LoadProcess(fork(join(ROOT, 'build/test/bench/load.js'), { stdio: 'inherit' }));
   }
 
   /** Opens the services that variants lead to. */

@@ -2,11 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { ROOT } from './root.js';
 
-/** This file runs as build/test/bench/wasm.js, or from its source under vitest. */
-const HERE = fileURLToPath(new URL('.', import.meta.url));
-const ROOT = HERE.includes('/build/test/') ? join(HERE, '../../..') : join(HERE, '../..');
 const BUILT = join(ROOT, 'build/bench');
 
 export interface WasmPaths {
