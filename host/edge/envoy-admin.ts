@@ -103,7 +103,7 @@ function takenFrom(stats: Map<string, number | string>): TakenVersions {
 export function parseStats(text: string): Map<string, number | string> {
   const stats = new Map<string, number | string>();
   for (const line of text.split('\n')) {
-    const at = line.lastIndexOf(': ');
+    const at = line.indexOf(': ');
     if (at < 0) continue;
     const value = line.slice(at + 2);
     if (value.startsWith('"')) stats.set(line.slice(0, at), value.slice(1, -1));

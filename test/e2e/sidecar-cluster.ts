@@ -1,0 +1,176 @@
+/**
+ * A cluster of real sidecars with real Envoys on loopback, each a process of `nlb run` as an administrator starts it; the mail
+ * servers are the test's. Everything is ended by pid.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ClusterStatus } from '../../host/admin/status.js';
+import { endEnvoy, findOwnEnvoy } from '../../host/edge/envoy-process.js';
+import { startService, type TestService } from './harness/service.js';
+import { waitFor } from './harness/wait.js';
+
+const MAIN = fileURLToPath(new URL('../../build/host/main.js', import.meta.url));
+export const PORTS = { rule: 2553, service: 3553, heartbeat: 7653, handoff: 7653, page: 7655 };
+
+export class SidecarHost {
+  sidecar: ChildProcess | null = null;
+  service: TestService | null = null;
+
+  constructor(
+    readonly cluster: SidecarCluster,
+    readonly name: string,
+    readonly ip: string,
+  ) {}
+
+  get stateDir(): string {
+    return join(this.cluster.directory, this.name);
+  }
+
+  get envoyPid(): number | null {
+    return findOwnEnvoy(join(this.stateDir, 'envoy'));
+  }
+
+  log(): string {
+    return readFileSync(join(this.cluster.directory, `${this.name}.log`), 'utf8');
+  }
+
+  /** Starts the sidecar and nothing else. */
+  run(): void {
+    const log = openSync(join(this.cluster.directory, `${this.name}.log`), 'a');
+    const place = ['--config', this.cluster.filePath, '--host', this.name, '--state-dir', this.stateDir];
+    const envoyArguments = '--envoy-args=--concurrency 1 --drain-time-s 1';
+    this.sidecar = spawn(process.execPath, [MAIN, 'run', ...place, envoyArguments], { stdio: ['ignore', log, log] });
+    closeSync(log);
+  }
+
+  async serve(): Promise<void> {
+    const listen = { host: this.ip, port: PORTS.service };
+    this.service = await startService({ name: this.name, listen, proxyProtocol: 'v2' });
+  }
+
+  /** Resolves when the process is gone. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const { sidecar } = this;
+    if (!sidecar || sidecar.exitCode !== null || sidecar.signalCode !== null) return;
+    const exited = once(sidecar, 'exit');
+    sidecar.kill(signal);
+    await exited;
+  }
+
+  async ask(method: 'GET' | 'POST', path: string): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const asked = request({ socketPath: join(this.stateDir, 'nlb.sock'), method, path }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (part: string) => {
+          text += part;
+        });
+        response.on('end', () => resolve(JSON.parse(text)));
+      });
+      asked.on('error', reject);
+      asked.end();
+    });
+  }
+
+  async status(): Promise<ClusterStatus> {
+    return (await this.ask('GET', '/status')) as ClusterStatus;
+  }
+}
+
+export class SidecarCluster {
+  readonly directory = mkdtempSync(join(tmpdir(), 'nlb-sidecars-'));
+  readonly hosts: SidecarHost[];
+
+  /** @param prefix  `127.0.53`: hosts are mail1 at .1, mail2 at .2 ... */
+  constructor(prefix: string, hostCount: number) {
+    this.hosts = Array.from(
+      { length: hostCount },
+      (_, i) => new SidecarHost(this, `mail${i + 1}`, `${prefix}.${i + 1}`),
+    );
+    writeFileSync(join(this.directory, 'cluster.key'), `1 ${'5a'.repeat(32)}\n`, { mode: 0o600 });
+    this.writeFile('equal');
+  }
+
+  get filePath(): string {
+    return join(this.directory, 'cluster.yaml');
+  }
+
+  writeFile(loadWeight: string): void {
+    const hosts = this.hosts.map(({ name, ip }, i) => `  - {name: ${name}, priority: ${i + 1}, dedicatedIp: ${ip}}`);
+    const { rule, service, heartbeat, handoff, page } = PORTS;
+    const text = `cluster: mail.example.org
+mode: routed
+listenOn: dedicatedIp
+hashSeed: 0x5eed1234
+keyFile: cluster.key
+heartbeat: {periodMs: 500, missedMax: 5}
+ports: {heartbeat: ${heartbeat}, handoff: ${handoff}, channel: ${handoff + 1}, page: ${page}}
+hosts:
+${hosts.join('\n')}
+portRules:
+  - name: smtp
+    ports: ${rule}
+    protocol: tcp
+    filteringMode: multiple
+    affinity: single
+    loadWeight: ${loadWeight}
+    service:
+      address: '{dedicatedIp}:${service}'
+      proxyProtocol: v2
+      check: {kind: banner, expect: '220', periodMs: 500, timeoutMs: 500, failuresMax: 3}
+`;
+    writeFileSync(this.filePath, text);
+  }
+
+  /** Sidecars, Envoys and services of all hosts, until all are in one view. */
+  async start(): Promise<void> {
+    for (const host of this.hosts) {
+      mkdirSync(host.stateDir, { mode: 0o700 });
+      await host.serve();
+      host.run();
+    }
+    await this.converged();
+  }
+
+  /** Waits until every host has one and the same view with all of them, taken by its Envoy. */
+  async converged(): Promise<number> {
+    return waitFor(
+      'one view with all hosts',
+      async () => {
+        const statuses = await Promise.all(this.hosts.map((host) => host.status()));
+        const all = statuses.every(
+          (status) =>
+            status.state === 'converged' &&
+            status.envoy.state === 'serving' &&
+            status.envoy.tookConfiguration &&
+            status.lostSince.length === 0 &&
+            status.hosts.every(({ state }) => state === 'converged') &&
+            status.rules.every((rule) => rule.hosts.every(({ takesPart }) => takesPart)),
+        );
+        const identities = new Set(statuses.map(({ view }) => `${view?.number} ${view?.checksum}`));
+        return all && identities.size === 1 ? statuses[0]!.view!.number : null;
+      },
+      60_000,
+    ).catch((error) => {
+      throw new Error(`${error.message}\n${this.logs()}`);
+    });
+  }
+
+  logs(): string {
+    return this.hosts.map((host) => `--- ${host.name}\n${host.log().split('\n').slice(-25).join('\n')}`).join('\n');
+  }
+
+  async stop(): Promise<void> {
+    for (const host of this.hosts) {
+      await host.end('SIGKILL');
+      const pid = host.envoyPid;
+      if (pid !== null) await endEnvoy(pid, join(host.stateDir, 'envoy'), 0);
+      await host.service?.stop();
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { Loop } from '../../host/loop.js';
+import type { Effect, ProtocolEvent } from '../../host/protocol/events.js';
+
+const PACKET = { kind: 'packet', fromAddress: '127.0.50.2', fromPort: 7620, bytes: new Uint8Array(1) } as const;
+
+/** A machine that writes down what it is given and asks for what it is told to ask for. */
+function recording(effectsOf: (event: ProtocolEvent) => Effect[], carry: (effect: Effect) => Promise<void> | void) {
+  const seen: string[] = [];
+  const broken: unknown[] = [];
+  let nowMs = 0;
+  const loop = new Loop<null>({
+    clock: { nowMs: () => ++nowMs, wallIso: () => '' },
+    initial: null,
+    step(_state, event) {
+      seen.push(`${event.kind} ${event.nowMs}`);
+      return { state: null, effects: effectsOf(event) };
+    },
+    carry,
+    onBroken: (error) => broken.push(error),
+  });
+  return { loop, seen, broken };
+}
+
+describe('Loop', () => {
+  it('begins no effect before the one before is done, and no event before its effects are', async () => {
+    const order: string[] = [];
+    let onDisk = () => {};
+    const persist = { kind: 'persist', durable: {} } as unknown as Effect;
+    const send = { kind: 'send' } as unknown as Effect;
+    const { loop, seen } = recording(
+      () => [persist, send],
+      (effect) => {
+        order.push(effect.kind);
+        if (effect.kind !== 'persist') return;
+        return new Promise((resolve) => {
+          onDisk = resolve;
+        });
+      },
+    );
+    loop.post(PACKET);
+    loop.post(PACKET);
+    await expect.poll(() => order).toEqual(['persist']);
+    expect(seen).toHaveLength(1);
+    onDisk();
+    await expect.poll(() => order).toEqual(['persist', 'send', 'persist']);
+    expect(seen).toEqual(['packet 1', 'packet 2']);
+    onDisk();
+    loop.stop();
+  });
+
+  it('keeps at most 2,048 packets and one tick waiting, and counts what found no room', async () => {
+    let release = () => {};
+    const { loop, seen } = recording(
+      (event) => (event.kind === 'leave' ? [{ kind: 'persist' } as unknown as Effect] : []),
+      () =>
+        new Promise((resolve) => {
+          release = resolve;
+        }),
+    );
+    loop.post({ kind: 'leave' });
+    for (let i = 0; i < 3000; i++) loop.post(PACKET);
+    for (let i = 0; i < 5; i++) loop.post({ kind: 'tick' });
+    expect(loop.overflowCount).toBe(3000 - 2048);
+    release();
+    await expect.poll(() => seen.length).toBe(1 + 2048 + 1);
+    loop.stop();
+  });
+
+  it('stops for good when the machine throws, and says why', async () => {
+    const { loop, seen, broken } = recording(
+      () => {
+        throw new Error('a broken promise');
+      },
+      () => {},
+    );
+    loop.post(PACKET);
+    loop.post(PACKET);
+    await expect.poll(() => broken).toHaveLength(1);
+    loop.post(PACKET);
+    expect(seen).toHaveLength(1);
+  });
+
+  it('hands over the packets that wait before a late tick (R9)', async () => {
+    let nowMs = 0;
+    const seen: string[] = [];
+    const loop = new Loop<null>({
+      clock: { nowMs: () => nowMs, wallIso: () => '' },
+      initial: null,
+      step(_state, event) {
+        seen.push(event.kind);
+        return { state: null, effects: [] };
+      },
+      carry: () => {},
+      onBroken: () => {},
+    });
+    loop.start(() => 1);
+    expect(seen).toEqual(['tick']);
+    nowMs = 10_000;
+    // Arrives while the late tick lets the socket speak.
+    setImmediate(() => setImmediate(() => loop.post(PACKET)));
+    await expect.poll(() => seen.length).toBeGreaterThan(2);
+    loop.stop();
+    expect(seen.slice(0, 2)).toEqual(['tick', 'packet']);
+  });
+});
