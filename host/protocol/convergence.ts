@@ -181,6 +181,9 @@ function follow(state: ProtocolState, nowMs: Milliseconds, content: Content): vo
 
 function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce, text: string, cause: string): void {
   state.inForce = inForce;
+  // A view that was only followed counts as well: this host's own numbers go on above it (R3).
+  const { number, checksum } = inForce.view;
+  if (number > state.highest.number) state.highest = { number, head: checksumHead(checksum) };
   state.inForceText = text;
   state.inForceChecksum = inForceChecksum(inForce.view, inForce.lostSince);
   state.inForceSinceMs = nowMs;

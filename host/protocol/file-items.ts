@@ -58,8 +58,11 @@ export function fileParts(file: ClusterFile): Uint8Array[] {
   return parts;
 }
 
-/** @returns whole sentences, `host mail3: port rule smtp affinity is none, the cluster has single` */
-export function differencesIn(host: string, part: Uint8Array, own: ClusterFile): string[] {
+/**
+ * @param whose `the cluster`, or `this host` where this one is outside
+ * @returns     whole sentences: `host mail3: port rule smtp has affinity none, the cluster has single`
+ */
+export function differencesIn(host: string, part: Uint8Array, own: ClusterFile, whose: string): string[] {
   const items = fileItems(own);
   const sentences: string[] = [];
   for (const line of partLines(part)) {
@@ -70,7 +73,7 @@ export function differencesIn(host: string, part: Uint8Array, own: ClusterFile):
     const subject = /^(port rule \S+) (.+)$/.exec(item);
     const what = subject === null ? `has ${item} ${value}` : `${subject[1]} has ${subject[2]} ${value}`;
     const colon = subject === null ? '' : ':';
-    sentences.push(`host ${host}${colon} ${what}, the cluster has ${ours ?? 'none'}`);
+    sentences.push(`host ${host}${colon} ${what}, ${whose} has ${ours ?? 'none'}`);
   }
   return sentences.slice(0, DIFFERENCES_MAX);
 }

@@ -105,8 +105,9 @@ function receiveFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer, body
   }
   peer.row.sequence = view.getUint32(8);
   const { name } = peer.config;
+  const whose = state.side.outside === null ? 'the cluster' : 'this host';
   const known = state.differences.get(name) ?? [];
-  for (const sentence of differencesIn(name, body.subarray(12), state.known.file)) {
+  for (const sentence of differencesIn(name, body.subarray(12), state.known.file, whose)) {
     if (known.includes(sentence) || known.length >= DIFFERENCES_MAX) continue;
     known.push(sentence);
     problem(state, nowMs, 'contradiction', name, sentence);
@@ -164,7 +165,13 @@ function answerCandidate(state: ProtocolState, nowMs: Milliseconds, peer: Peer, 
   const isSame = candidate?.instance === row.instance;
   const answeredMs = isSame ? candidate.answeredMs : Number.NEGATIVE_INFINITY;
   const isDue = nowMs - answeredMs >= periodMs(state) / 10 || (candidate === null && answeredMs < 0);
-  peer.candidate = { instance: row.instance, sequence: row.sequence, answeredMs: isDue ? nowMs : answeredMs };
+  peer.candidate = {
+    instance: row.instance,
+    sequence: row.sequence,
+    answeredMs: isDue ? nowMs : answeredMs,
+    firstMs: isSame ? candidate.firstMs : nowMs,
+    lastMs: nowMs,
+  };
   if (isDue) sendTo(state, nowMs, peer, 'answer', 0);
 }
 

@@ -24,6 +24,15 @@ export interface Suspicion {
   envoyAnswered: boolean | null;
 }
 
+export interface Candidate {
+  instance: bigint;
+  sequence: number;
+  answeredMs: Milliseconds;
+  /** Since when it is heard without an echo; long after, it is deaf (R2). */
+  firstMs: Milliseconds;
+  lastMs: Milliseconds;
+}
+
 export interface Peer {
   config: HostConfig;
   nameHash: number;
@@ -43,7 +52,7 @@ export interface Peer {
   /** When it became `held`. */
   silentSinceMs: Milliseconds;
   /** A start that is not proven to be of today: heard directly, waits for its echo. */
-  candidate: { instance: bigint; sequence: number; answeredMs: Milliseconds } | null;
+  candidate: Candidate | null;
   retired: bigint[];
   left: boolean;
   /** Who asked this host to ask that one, and is told of the answer. Bounded by the hosts of a file. */

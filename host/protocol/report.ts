@@ -38,6 +38,7 @@ function clusterState(state: ProtocolState, isAlone: boolean): ProtocolStatus['s
 
 function isConverged(state: ProtocolState): boolean {
   const { inForce, confirmed } = state;
+  if (state.side.outside !== null) return inForce !== null;
   return inForce !== null && inForce.lostSince.length === 0 && inForce.view.checksum === confirmed?.checksum;
 }
 

@@ -3,11 +3,12 @@
  * which wait out their damping (R11). Everything here follows from rows that all of them have, so all answer alike.
  */
 import type { Peer } from './peer.js';
-import { isWaitingHost, type KnownFile, type ProtocolState, type Side } from './state.js';
+import { isWaitingHost, type KnownFile, type ProtocolState, type Side, toleranceMs } from './state.js';
 import type { Fingerprint, HostName, Milliseconds } from './types.js';
 
 export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
-  const { visible, deaf } = findVisible(state);
+  const { visible, deaf: unheard } = findVisible(state);
+  const deaf = [...unheard, ...findEcholess(state, nowMs)];
   const files = chooseFile(state, visible);
   const alone = { visible, deaf, known: state.known };
   const winner = strongerGroup(state, visible, files.members);
@@ -51,6 +52,16 @@ function findVisible(state: ProtocolState): { visible: HostName[]; deaf: HostNam
     }
   }
   return { visible: [...both].sort(), deaf: [...reachUs].filter((name) => !both.has(name)).sort() };
+}
+
+/** Hosts whose packets arrive for a whole tolerance and never show that they hear this one (R2, R7). */
+function findEcholess(state: ProtocolState, nowMs: Milliseconds): HostName[] {
+  const names: HostName[] = [];
+  for (const { candidate, config, link } of state.peers.values()) {
+    if (candidate === null || link !== 'none' || nowMs - candidate.lastMs > toleranceMs(state)) continue;
+    if (candidate.lastMs - candidate.firstMs >= toleranceMs(state)) names.push(config.name);
+  }
+  return names;
 }
 
 /** Hosts with a file in common with this one; on the offered file as soon as each of them has or offers it. */

@@ -10,6 +10,8 @@ export class Checkers {
   #confirmed = new Map<string, string>();
   #lastNumber = new Map<string, number>();
   #lastInForce = new Map<string, unknown>();
+  /** `host|number|checksum` that were found lawful: a restart or a loss puts the same view in force again. */
+  #lawful = new Set<string>();
   stepCount = 0;
 
   afterStep(cluster: Cluster, host: SimHost): void {
@@ -40,13 +42,19 @@ export class Checkers {
     this.#lastNumber.set(host.name, view.number);
     // Outside, a host only follows the view of the others.
     if (!view.hosts.some((each) => each.name === host.name)) return;
+    if (this.#lawful.has(`${host.name}|${identity}`)) return;
+    this.#lawful.add(`${host.name}|${identity}`);
     for (const { name } of view.hosts) {
       if (this.#confirmed.get(`${name}|${view.number}`) === view.checksum) continue;
       // R13: a silent sidecar whose Envoy answers confirms nothing and keeps its share.
       const peer = state.peers.get(name);
       if (peer?.link !== 'held') {
         const isHeldByOthers = cluster.hosts.some((each) => each.state?.peers.get(name)?.link === 'held');
-        if (!isHeldByOthers) fail(cluster, `${host.name} put view ${view.number} in force, ${name} never confirmed it`);
+        if (!isHeldByOthers)
+          fail(
+            cluster,
+            `${host.name} put view ${view.number} in force, ${name} never confirmed it (it is ${peer?.link}, ${peer?.row?.confirmedNumber})`,
+          );
       }
     }
   }
