@@ -281,6 +281,7 @@ export class Sidecar {
 
   private async look(): Promise<void> {
     this.options.log.flush();
+    await this.envoy.lookAtExisting();
     const rules = this.file.portRules.map(({ name }) => name);
     const serves = this.envoy.state.state === 'serving';
     this.traffic = serves ? await readTraffic(this.envoy.admin, rules).catch(() => null) : null;

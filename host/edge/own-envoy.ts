@@ -97,7 +97,8 @@ export class OwnEnvoy {
       },
       onRefused: this.options.onRefused,
     });
-    if (this.isExisting) return this.greetExisting();
+    await this.lookAtExisting();
+    if (this.isExisting) return true;
     const { path } = await findEnvoy();
     this.minder = this.createMinder(path);
     const isRunning = findOwnEnvoy(this.paths.directory) !== null;
@@ -119,7 +120,7 @@ export class OwnEnvoy {
 
   /** Ends Envoy, because this host is stopped. Somebody's own goes on; its listeners hand everything off. */
   async end(): Promise<void> {
-    if (!this.wanted) return;
+    if (!this.wanted || this.isExisting) return;
     this.wanted = false;
     if (this.begun) await this.minder?.end();
     this.begun = false;
@@ -168,12 +169,23 @@ export class OwnEnvoy {
     });
   }
 
-  private async greetExisting(): Promise<boolean> {
-    const { version } = await this.admin.serverInfo().catch((error: Error) => {
-      throw new EdgeError('ENVOY_ADMIN_SILENT', `${error.message}; expected the Envoy that --envoy existing speaks of`);
-    });
-    this.existingState = { state: 'serving', pid: null, version, detail: null };
-    return true;
+  /**
+   * Asks an Envoy that is not ours whether it is there. It may come later: with the lines of envoy/existing.yaml it cannot
+   * start before the first files are written.
+   */
+  async lookAtExisting(): Promise<void> {
+    if (!this.isExisting) return;
+    const { socketPath } = this.admin;
+    try {
+      const { version, state } = await this.admin.serverInfo();
+      const isLive = state === 'LIVE';
+      const detail = isLive ? null : `it says that it is ${state}, expected LIVE`;
+      this.existingState = { state: isLive ? 'serving' : 'starting', pid: null, version, detail };
+    } catch {
+      const detail = `the Envoy beside which this host works does not answer at ${socketPath}`;
+      this.existingState = { state: 'down', pid: null, version: null, detail };
+    }
+    this.options.onState(this.existingState);
   }
 
   private endpoints(file = this.file): Endpoint[] {

@@ -1,18 +1,20 @@
 /**
  * The sidecar's own Envoy without the protocol: started, adopted, mended, refused, put back. The view is the test's.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/edge/clock.js';
 import { loadDecision } from '../../host/edge/decision.js';
-import { endEnvoy, findOwnEnvoy } from '../../host/edge/envoy-process.js';
+import { findEnvoy } from '../../host/edge/envoy-binary.js';
+import { endEnvoy, findOwnEnvoy, startEnvoy } from '../../host/edge/envoy-process.js';
 import { handoffIdentity } from '../../host/edge/handoff-identity.js';
 import { createLog } from '../../host/edge/log.js';
 import { OwnEnvoy } from '../../host/edge/own-envoy.js';
 import type { ClusterFile, InForce } from '../../host/protocol/types.js';
+import { bootstrap, envoyPaths } from '../../host/protocol/xds/index.js';
 import { greeting, openClient } from './harness/client.js';
 import { clusterFile, RULE_PORT, SERVICE_PORT } from './harness/cluster.js';
 import { startService, type TestService } from './harness/service.js';
@@ -50,7 +52,7 @@ interface Opened {
 }
 
 /** As a sidecar does at its start; `leave()` is what is left of one that was killed. */
-async function open(file: ClusterFile): Promise<Opened> {
+async function open(file: ClusterFile, existingAdmin: string | null = null): Promise<Opened> {
   const taken: string[] = [];
   const refused: string[] = [];
   const envoy = new OwnEnvoy({
@@ -60,7 +62,7 @@ async function open(file: ClusterFile): Promise<Opened> {
     decision: await loadDecision(),
     clock: systemClock,
     log: createLog(systemClock, (line) => lines.push(line)),
-    existingAdmin: null,
+    existingAdmin,
     extraArguments: ['--concurrency', '1', '--drain-time-s', '1'],
     onState: () => {},
     onTaken: (_inForce, checksum) => taken.push(checksum),
@@ -186,6 +188,28 @@ describe('OwnEnvoy', () => {
     expect(findOwnEnvoy(join(stateDir, 'envoy'))).toBeNull();
     opening.envoy.want();
     await serving(opening, view(file, 3), 'three');
+    expect(await greeting('127.0.51.9', RULE)).toMatch(/^220 mail1/);
+  });
+
+  it('works beside an Envoy that somebody else starts, later, and leaves it alone', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const paths = envoyPaths(stateDir);
+    const opening = await open(file, paths.adminSocket);
+    opening.envoy.decideBy(view(file, 1), 'one');
+    await waitFor('the files', () => existsSync(paths.ecds));
+    expect(opening.taken).toEqual([]);
+    expect(opening.envoy.state).toMatchObject({ state: 'down', detail: expect.stringContaining(paths.adminSocket) });
+    writeFileSync(
+      paths.bootstrap,
+      JSON.stringify(bootstrap(file, 'mail1', paths, { openFilesMax: 4096, workerCount: 1 })),
+    );
+    const binaryPath = (await findEnvoy()).path;
+    await startEnvoy({ binaryPath, directory: paths.directory, extraArguments: ['--concurrency', '1'] });
+    await waitFor('one taken', () => opening.taken.includes('one'));
+    expect(await greeting('127.0.51.9', RULE)).toMatch(/^220 mail1/);
+    await opening.envoy.lookAtExisting();
+    expect(opening.envoy.state).toMatchObject({ state: 'serving', version: '1.40.0', pid: null });
+    await opening.envoy.end();
     expect(await greeting('127.0.51.9', RULE)).toMatch(/^220 mail1/);
   });
 });
