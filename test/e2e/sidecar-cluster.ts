@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterStatus } from '../../host/admin/status.js';
+import { connectEnvoyAdmin } from '../../host/edge/envoy-admin.js';
 import { endEnvoy, findOwnEnvoy } from '../../host/edge/envoy-process.js';
 import { startService, type TestService } from './harness/service.js';
 import { waitFor } from './harness/wait.js';
@@ -76,6 +77,18 @@ export class SidecarHost {
     });
   }
 
+  /**
+   * True where this host's Envoy has checked the Envoys of all others: until its first good check an owner is taken for
+   * one that does not answer, and the entry host serves in its stead.
+   */
+  async seesOwners(): Promise<boolean> {
+    const admin = connectEnvoyAdmin(join(this.stateDir, 'envoy', 'admin.sock'));
+    const healthy = await admin.stats('^cluster\\.nlb\\.handoff\\..*\\.membership_healthy$');
+    admin.close();
+    const isSeen = (name: string, count: number | string) => count === (/\.strict\d+\./.test(name) ? 1 : 2);
+    return healthy.size > 0 && [...healthy].every(([name, count]) => isSeen(name, count));
+  }
+
   async status(): Promise<ClusterStatus> {
     return (await this.ask('GET', '/status')) as ClusterStatus;
   }
@@ -136,7 +149,7 @@ portRules:
     await this.converged();
   }
 
-  /** Waits until every host has one and the same view with all of them, taken by its Envoy. */
+  /** Waits until every host has one and the same view with all of them, taken by its Envoy, which sees all others. */
   async converged(): Promise<number> {
     return waitFor(
       'one view with all hosts',
@@ -152,7 +165,8 @@ portRules:
             status.rules.every((rule) => rule.hosts.every(({ takesPart }) => takesPart)),
         );
         const identities = new Set(statuses.map(({ view }) => `${view?.number} ${view?.checksum}`));
-        return all && identities.size === 1 ? statuses[0]!.view!.number : null;
+        const seen = all && (await Promise.all(this.hosts.map((host) => host.seesOwners())));
+        return seen?.every(Boolean) && identities.size === 1 ? statuses[0]!.view!.number : null;
       },
       60_000,
     ).catch((error) => {
