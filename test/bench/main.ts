@@ -2,6 +2,7 @@
 import { decisionTimes } from './decision-time.js';
 import { HELP, type Options, readOptions } from './options.js';
 import { measureOpen, measureSoak, measureTurns } from './parts.js';
+import { sidecarDelay } from './sidecar-delay.js';
 import { align, comparisonsOf, comparisonTable, resultOf, tableOf } from './report.js';
 
 const say = (text: string) => void process.stderr.write(`bench: ${text}\n`);
@@ -26,6 +27,10 @@ async function run({ parts, variants, plan, soak }: Options, show: (text: string
   if (parts.includes('soak')) {
     report.soak = await measureSoak(soak, say);
     show(`Memory:\n${fields(report.soak)}`);
+  }
+  if (parts.includes('sidecar')) {
+    report.sidecar = await sidecarDelay(say);
+    show(`Event-loop delay of a sidecar, 32 hosts and 32 port rules:\n${fields(report.sidecar)}`);
   }
   return report;
 }

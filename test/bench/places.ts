@@ -22,3 +22,6 @@ export const SOAK_PREFIX = '127.0.64';
 export const CLIENTS: string[] = [68, 69].flatMap((network) =>
   Array.from({ length: 250 }, (_, i) => `127.0.${network}.${i + 1}`),
 );
+
+/** 32 hosts of the sidecar's part, of which one is real. */
+export const SIDECAR_PREFIX = '127.0.65';
