@@ -1,9 +1,9 @@
 /**
  * A network of its own for tests: one namespace a host and one that is the switch.
  *
- *      n1 eth0 10.77.0.1 ──┐
- *      n2 eth0 10.77.0.2 ──┼── br0 (namespace sw) ── eth0 10.77.0.50 cl
- *      n3 eth0 10.77.0.3 ──┘
+ *      n1 eth0 10.77.0.1, fd77::1 ──┐
+ *      n2 eth0 10.77.0.2, fd77::2 ──┼── br0 (namespace sw) ── eth0 10.77.0.250, fd77::250 cl
+ *      n3 eth0 10.77.0.3, fd77::3 ──┘
  *
  * Names carry the pid of the test, nothing is routed to the outside, and no packet of it ever leaves these namespaces.
  */
@@ -13,6 +13,8 @@ export interface NetworkHost {
   name: string;
   namespace: string;
   address: string;
+  /** The same last number in IPv6, as it is written: 10.77.0.12 has fd77::12. */
+  address6: string;
 }
 
 export interface Network {
@@ -46,18 +48,23 @@ export function whyNoNetwork(): string | null {
 }
 
 function addHost(sw: string, host: NetworkHost): void {
-  const { namespace, name, address } = host;
+  const { namespace, name, address, address6 } = host;
   ip('netns', 'add', namespace);
   ip('-n', namespace, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', name, 'netns', sw);
   ip('-n', sw, 'link', 'set', name, 'master', 'br0', 'up');
   ip('-n', namespace, 'link', 'set', 'lo', 'up');
   ip('-n', namespace, 'addr', 'add', `${address}/24`, 'brd', '+', 'dev', 'eth0');
+  const ipv4 = ['net.ipv4.ip_forward=0', 'net.ipv4.conf.all.arp_announce=2', 'net.ipv4.conf.all.rp_filter=0'];
+  // Nobody else is on this network. With duplicate detection even the link-local address, which asks for neighbours,
+  // would be of no use for a second or two.
+  const ipv6 = ['disable_ipv6', 'accept_dad'].flatMap((s) => [`net.ipv6.conf.all.${s}=0`, `net.ipv6.conf.eth0.${s}=0`]);
+  execFileSync('ip', ['netns', 'exec', namespace, 'sysctl', '-qw', ...ipv4, ...ipv6]);
+  ip('-n', namespace, 'addr', 'add', `${address6}/64`, 'dev', 'eth0');
   ip('-n', namespace, 'link', 'set', 'eth0', 'up');
-  const settings = ['net.ipv4.ip_forward=0', 'net.ipv4.conf.all.arp_announce=2', 'net.ipv4.conf.all.rp_filter=0'];
-  execFileSync('ip', ['netns', 'exec', namespace, 'sysctl', '-qw', ...settings]);
 }
 
-function nft(namespace: string, ruleset: string): void {
+/** Loads a ruleset in a namespace. Throws with what nft said. */
+export function nft(namespace: string, ruleset: string): void {
   execFileSync('ip', ['netns', 'exec', namespace, 'nft', '-f', '-'], { input: ruleset });
 }
 
@@ -69,6 +76,7 @@ export function createNetwork(hostCount: number): Network {
     name,
     namespace: `${prefix}-${name}`,
     address: `10.77.0.${last}`,
+    address6: `fd77::${last}`,
   });
   const hosts = Array.from({ length: hostCount }, (_, i) => made(`n${i + 1}`, i + 1));
   const client = made('cl', 250);
