@@ -113,7 +113,7 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
     return;
   const head = checksumHead(confirmed.checksum);
   for (const host of confirmed.content.hosts) {
-    if (host.name === state.self) continue;
+    if (host.name === state.self || isAgreedElsewhere(state, confirmed.number, head)) continue;
     const peer = state.peers.get(host.name);
     if (peer === undefined || peer.row === null || !state.side.members.includes(host.name)) return;
     const { row } = peer;
@@ -128,6 +128,15 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
   state.cause = '';
   const view = viewOf(content, number);
   putInForce(state, nowMs, { file: content.file, view, lostSince: [] }, content.text, cause);
+}
+
+/** Another host saw all of them confirm this very view: that settles it here too. */
+function isAgreedElsewhere(state: ProtocolState, number: number, head: number): boolean {
+  return state.side.members.some((name) => {
+    const row = state.peers.get(name)?.row;
+    const isSame = row?.confirmedNumber === number && row.confirmedHead === head;
+    return isSame && (row.phase === 'converged' || row.phase === 'taken');
+  });
 }
 
 function causeOf(before: InForce | null, content: Content, gathered: string): string {

@@ -113,8 +113,12 @@ export function noteEnvoyAnswer(peer: Peer, answered: boolean): void {
   else if (peer.link === 'held' && !answered) peer.link = 'none';
 }
 
-/** Confirms nothing at present, so nothing waits for it (R13). */
+/**
+ * Keeps its share in silence, so no view waits for it (R13). Only a host of the view in force has a share to keep: one
+ * that a neighbour still believes in, just awake from a stall, is waited for until that neighbour knows better.
+ */
 export function isSilent(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean {
   if (peer.link !== 'none') return peer.link === 'held';
+  if (!isInView(state, peer)) return false;
   return nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs) >= toleranceMs(state);
 }

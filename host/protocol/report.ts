@@ -67,20 +67,17 @@ function hasLeft(state: ProtocolState, nowMs: Milliseconds): boolean {
 
 /** Keeps for each host its state and since when; called after every event. */
 export function updateReports(state: ProtocolState, nowMs: Milliseconds): void {
-  for (const name of state.reports.keys()) {
+  for (const name of state.reports.size > state.known.file.hosts.length ? state.reports.keys() : []) {
     if (!state.known.file.hosts.some((host) => host.name === name)) state.reports.delete(name);
   }
   for (const host of state.known.file.hosts) {
     const before = state.reports.get(host.name);
     const peer = state.peers.get(host.name);
     const now = peer === undefined ? ownReport(state) : peerReport(state, peer, before?.state ?? 'notSeen');
+    const detail = now.detail ?? detailOf(state, host.name);
+    if (before?.state === now.state && before.detail === detail && before.priority === host.priority) continue;
     const sinceMs = before?.state === now.state ? before.sinceMs : nowMs;
-    state.reports.set(host.name, {
-      ...identity(host),
-      ...now,
-      sinceMs,
-      detail: now.detail ?? detailOf(state, host.name),
-    });
+    state.reports.set(host.name, { ...identity(host), state: now.state, sinceMs, detail });
   }
 }
 

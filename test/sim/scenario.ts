@@ -42,9 +42,13 @@ function act(cluster: Cluster, words: string[]): void {
     run: () => cluster.run(milliseconds(first)),
     loss: () => Object.assign(cluster.weather, { loss: Number(first) / 100 }),
     heal: () => cluster.cuts.clear(),
-    start: () => hosts.forEach((each) => cluster.start(each)),
+    start: () => {
+      for (const each of hosts) cluster.start(each);
+    },
     restart: () => restart(cluster, host, rest[0] === 'empty'),
-    kill: () => hosts.forEach((each) => cluster.kill(each)),
+    kill: () => {
+      for (const each of hosts) cluster.kill(each);
+    },
     killsidecar: () => cluster.killSidecar(host),
     stall: () => cluster.stall(host, milliseconds(rest[0]!)),
     stop: () => give('leave'),
@@ -68,7 +72,9 @@ function act(cluster: Cluster, words: string[]): void {
         for (const each of hosts) cluster.cuts.add(`${each.name}>${other.name}`).add(`${other.name}>${each.name}`);
       }
     },
-    deafen: () => hostsOf(cluster, rest[1]!).forEach((other) => cluster.cuts.add(`${host.name}>${other.name}`)),
+    deafen: () => {
+      for (const other of hostsOf(cluster, rest[1]!)) cluster.cuts.add(`${host.name}>${other.name}`);
+    },
   };
   const action = actions[verb!];
   if (action === undefined)
