@@ -77,7 +77,7 @@ function rulesetOf({ markings, maps = '', before = [] }: Question): string {
 
 /** Everything the sets remember, by their names. */
 async function readSets(namespace: string): Promise<Map<string, Marks>> {
-  const args = ['netns', 'exec', namespace, 'nft', '-j', 'list', 'table', ...TABLE.split(' ')];
+  const args = ['netns', 'exec', namespace, 'nft', '-j', 'list', 'sets', 'table', ...TABLE.split(' ')];
   const { stdout } = await promisify(execFile)('ip', args, { maxBuffer: 256 << 20 });
   const { nftables } = JSON.parse(stdout) as { nftables: { set?: ListedSet }[] };
   return new Map(nftables.flatMap(({ set }) => (set ? [[set.name, marksOf(set)] as const] : [])));
