@@ -165,8 +165,8 @@ portRules:
             status.rules.every((rule) => rule.hosts.every(({ takesPart }) => takesPart)),
         );
         const identities = new Set(statuses.map(({ view }) => `${view?.number} ${view?.checksum}`));
-        const seen = all && (await Promise.all(this.hosts.map((host) => host.seesOwners())));
-        return seen?.every(Boolean) && identities.size === 1 ? statuses[0]!.view!.number : null;
+        const seen = all ? await Promise.all(this.hosts.map((host) => host.seesOwners())) : [false];
+        return seen.every(Boolean) && identities.size === 1 ? statuses[0]!.view!.number : null;
       },
       60_000,
     ).catch((error) => {
