@@ -14,9 +14,23 @@ export const envoyWheels = {
   },
 };
 
-/** Installed where they are missing and this is root. `start` needs none. */
+/** Installed where they are missing and this is root. `start` needs none; `fetch` is what an image is built with. */
 export const debianPackages = {
+  fetch: [],
   start: [],
-  test: ['chromium', 'nftables', 'iproute2', 'procps', 'iputils-ping'],
+  test: [
+    'chromium',
+    'nftables',
+    'iproute2',
+    'procps',
+    'iputils-ping',
+    'docker.io',
+    'docker-compose',
+    'mmdebstrap',
+    'iptables',
+  ],
   bench: ['haproxy', 'nginx', 'libnginx-mod-stream'],
 };
+
+/** A package is not wanted where its command is there from elsewhere: Docker's own packages would have to go for Debian's. */
+export const commandInstead = { 'docker.io': 'dockerd', 'docker-compose': 'docker-compose' };

