@@ -62,8 +62,10 @@ test('a confirmed number is on disk before the packet that says so', () => {
     authenticator: cheapAuthenticator(),
   };
   const state = createState({ ...common, self: 'mail1', instance: 1n });
-  const { effects } = step(state, { kind: 'tick', nowMs: 6000 });
-  const kinds = effects.map((each) => each.kind);
+  let kinds: string[] = [];
+  for (let nowMs = 100; nowMs <= 5500 && !kinds.includes('persist'); nowMs += 100) {
+    kinds = step(state, { kind: 'tick', nowMs }).effects.map((each) => each.kind);
+  }
   expect(kinds.indexOf('persist')).toBeGreaterThanOrEqual(0);
   expect(kinds.lastIndexOf('persist')).toBeLessThan(kinds.indexOf('send'));
 });
