@@ -3,6 +3,7 @@
  * Everything is killed by pid on `remove`, also what was stopped with SIGSTOP.
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -117,8 +118,7 @@ export function startCluster(options: ClusterOptions): Cluster {
   const network = createNetwork(options.hostCount);
   const directory = mkdtempSync(join(tmpdir(), 'nlb-netns-'));
   writeFileSync(join(directory, 'cluster.yaml'), clusterFile(network.hosts, options));
-  const made = spawnSync(process.execPath, [sidecarProgram(), 'init', '--key-only', join(directory, 'cluster.key')]);
-  if (made.status !== 0) throw new Error(`nlb init --key-only failed: ${made.stderr}`);
+  writeFileSync(join(directory, 'cluster.key'), `1 ${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
   const hosts = network.hosts.map((host) => startHost(network, host, directory));
   return {
     network,
@@ -129,7 +129,7 @@ export function startCluster(options: ClusterOptions): Cluster {
       if (status?.envoy?.pid) host.envoyPid = status.envoy.pid;
       return status;
     },
-    post: (host, verb) => call(host.stateDir, 'POST', `/verbs/${verb}`),
+    post: (host, verb) => call(host.stateDir, 'POST', `/${verb}`),
     signal: (host, signal) => {
       kill(host.sidecar.pid, signal);
       kill(host.envoyPid, signal);

@@ -7,7 +7,8 @@
  *
  * Names carry the pid of the test, nothing is routed to the outside, and no packet of it ever leaves these namespaces.
  */
-import { execFileSync, type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 
 export interface NetworkHost {
   name: string;
@@ -68,6 +69,19 @@ export function nft(namespace: string, ruleset: string): void {
   execFileSync('ip', ['netns', 'exec', namespace, 'nft', '-f', '-'], { input: ruleset });
 }
 
+/**
+ * Starts what clears the namespaces away when this process ends without doing it, be it by SIGKILL: the pipe between
+ * them closes then. It is detached, so that an interrupt from the terminal does not end it first.
+ */
+function startCleaner(namespaces: string[]): ChildProcess {
+  const script = 'read -r _; for n; do ip netns pids "$n" | xargs -r kill -9; ip netns del "$n"; done';
+  const args = ['-c', script, 'cleaner', ...namespaces];
+  const cleaner = spawn('sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  cleaner.unref();
+  (cleaner.stdin as Socket).unref();
+  return cleaner;
+}
+
 /** @param hostCount 1-32; the addresses are 10.77.0.1 and up, the client's is 10.77.0.250 */
 export function createNetwork(hostCount: number): Network {
   const prefix = `nlb${process.pid}`;
@@ -80,8 +94,12 @@ export function createNetwork(hostCount: number): Network {
   });
   const hosts = Array.from({ length: hostCount }, (_, i) => made(`n${i + 1}`, i + 1));
   const client = made('cl', 250);
+  const namespaces = [...[...hosts, client].map((h) => h.namespace), sw];
+  const cleaner = startCleaner(namespaces);
   const remove = () => {
-    for (const namespace of [...[...hosts, client].map((h) => h.namespace), sw]) {
+    // First of all: the next network of this process has the same names.
+    cleaner.kill('SIGKILL');
+    for (const namespace of namespaces) {
       try {
         ip('netns', 'del', namespace);
       } catch {
