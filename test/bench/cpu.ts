@@ -1,9 +1,11 @@
 /** CPU time as the kernel counts it: of some processes with all their threads, and of the whole machine. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** Clock ticks a second that /proc counts in (sysconf(_SC_CLK_TCK)); 100 on every Linux this runs on. */
 const TICKS_PER_SECOND = 100;
 const US_PER_TICK = 1_000_000 / TICKS_PER_SECOND;
+/** In /proc/PID/sched, ms with six digits after the point. */
+const RUNTIME = 'se.sum_exec_runtime';
 
 export interface CpuReading {
   /** User and system time of the proxy's processes. */
@@ -16,10 +18,29 @@ export function readCpu(pids: readonly number[]): CpuReading {
   return { proxyUs: pids.reduce((sum, pid) => sum + processUs(pid), 0), machineUs: machineUs() };
 }
 
-/** The command's name in parentheses may hold anything, so fields are counted after its end: utime is the 12th, stime the 13th. */
+/**
+ * What the scheduler has measured for every thread, in ns; where this kernel does not tell (no CONFIG_SCHED_DEBUG), user and
+ * system time in ticks, which is the same sum cut to 10 ms. Threads that ended are missing in the first: proxies keep theirs.
+ */
 function processUs(pid: number): number {
+  if (!TELLS_RUNTIME) return ticksOf(pid) * US_PER_TICK;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.reduce((sum, thread) => sum + runtimeMs(`/proc/${pid}/task/${thread}/sched`) * 1000, 0);
+}
+
+const TELLS_RUNTIME = existsSync('/proc/self/sched') && readFileSync('/proc/self/sched', 'utf8').includes(RUNTIME);
+
+function runtimeMs(path: string): number {
+  const line = readFileSync(path, 'utf8')
+    .split('\n')
+    .find((one) => one.startsWith(RUNTIME));
+  return Number(line?.split(':')[1]);
+}
+
+/** The command's name in parentheses may hold anything, so fields are counted after its end: utime is the 12th, stime the 13th. */
+function ticksOf(pid: number): number {
   const fields = afterName(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  return (Number(fields[11]) + Number(fields[12])) * US_PER_TICK;
+  return Number(fields[11]) + Number(fields[12]);
 }
 
 /** `cpu  user nice system idle iowait irq softirq steal guest guest_nice`; guest is within user. */

@@ -24,8 +24,8 @@ wants to know of its speed. docs/performance.md has the figures of one run and s
   --json            one JSON object on standard output
   --part NAME,...   some of: ${PARTS.join(' ')} (default all)
   --only NAME,...   of the turns some variants: ${VARIANTS.map(({ name }) => name).join(' ')}
-  --turns N         turns of each variant (default 15)
-  --connections N   measured connections of one turn (default 6000)
+  --turns N         turns of each variant (default 40)
+  --connections N   measured connections of one turn (default 1000)
   --parallel N      connections at a time (default 32)
   --soak            1,000,000 connections and 10,000 view changes in the soak, instead of 50,000 and 500
 `;
@@ -39,8 +39,8 @@ export function readOptions(args: string[]): Options {
       json: { type: 'boolean', default: false },
       part: { type: 'string' },
       only: { type: 'string' },
-      turns: { type: 'string', default: '15' },
-      connections: { type: 'string', default: '6000' },
+      turns: { type: 'string', default: '40' },
+      connections: { type: 'string', default: '1000' },
       parallel: { type: 'string', default: '32' },
       soak: { type: 'boolean', default: false },
     },
@@ -57,7 +57,7 @@ export function readOptions(args: string[]): Options {
       turns: positive('turns', values.turns),
       connections: positive('connections', values.connections),
       parallel,
-      warmUp: 500,
+      warmUp: 200,
     },
     soak: values.soak
       ? { connections: 1_000_000, viewChanges: 10_000, parallel }
