@@ -2,6 +2,9 @@
 import type { Place } from './load-process.js';
 import { type ProxyProcess, startProxy } from './proxy-process.js';
 
+/** Ends with the benchmark, however that ends; Envoy asks for this by itself. */
+const TOGETHER = ['setpriv', '--pdeathsig', 'TERM'];
+
 export function startHaproxy(name: string, place: Place, services: readonly Place[]): Promise<ProxyProcess> {
   const servers = services.map(({ host, port }, i) => `  server s${i + 1} ${host}:${port}`).join('\n');
   const config = `global
@@ -17,7 +20,7 @@ listen smtp
   balance source
 ${servers}
 `;
-  return startProxy({ name, config, place, command: (path) => ['/usr/sbin/haproxy', '-db', '-f', path] });
+  return startProxy({ name, config, place, command: (path) => [...TOGETHER, '/usr/sbin/haproxy', '-db', '-f', path] });
 }
 
 export function startNginx(name: string, place: Place, services: readonly Place[]): Promise<ProxyProcess> {
@@ -39,6 +42,6 @@ ${servers}
   }
 }
 `;
-  const command = (path: string, directory: string) => ['/usr/sbin/nginx', '-c', path, '-p', directory];
+  const command = (path: string, directory: string) => [...TOGETHER, '/usr/sbin/nginx', '-c', path, '-p', directory];
   return startProxy({ name, config, place, command });
 }

@@ -63,17 +63,25 @@ export class Lane {
 }
 
 export async function takeTurns(lanes: Lane[], load: LoadProcess, plan: TurnPlan, say: (text: string) => void) {
+  let interrupted = false;
+  const interrupt = () => {
+    interrupted = true;
+  };
+  // Whoever is paused would not end by itself.
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   for (const lane of lanes) lane.pause();
   try {
     for (let turn = 1; turn <= plan.turns; turn++) {
       say(`turn ${turn} of ${plan.turns}`);
       for (const lane of lanes) {
+        if (interrupted) throw new Error('interrupted');
         lane.resume();
         await lane.turn(load, plan);
         lane.pause();
       }
     }
   } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     for (const lane of lanes) lane.resume();
   }
 }

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { measureTurns } from '../bench/parts.js';
 import { comparisonsOf, tableOf } from '../bench/report.js';
+import { estimateOf } from '../bench/statistics.js';
 import { VARIANTS } from '../bench/variants.js';
 
 /** The wanted figure is 1.05 (docs/performance.md); this one only a real regression passes on a busy machine. */
@@ -16,4 +17,13 @@ it('serving locally costs at most 1.25 times the CPU of plain tcp_proxy, median 
   const failed = lanes.flatMap((lane) => lane.measurements).reduce((sum, turn) => sum + turn.failed, 0);
   expect(failed, 'connections without a banner').toBe(0);
   expect(ratio?.median).toBeLessThanOrEqual(RATIO_MAX);
+});
+
+it('a median comes with the order statistics that hold it 95 times in 100', () => {
+  const upTo = (count: number) => Array.from({ length: count }, (_, i) => count - i);
+  // Ranks of the sign test, as in any table of it: 7 values 1 and 7, 9 values 2 and 8, 15 values 4 and 12.
+  expect(estimateOf(upTo(7))).toEqual({ median: 4, low: 1, high: 7 });
+  expect(estimateOf(upTo(9))).toEqual({ median: 5, low: 2, high: 8 });
+  expect(estimateOf(upTo(15))).toEqual({ median: 8, low: 4, high: 12 });
+  expect(estimateOf([3, 1])).toEqual({ median: 2, low: 1, high: 3 });
 });
