@@ -106,7 +106,9 @@ describe('watchService()', () => {
       failuresInARow = fails ? failuresInARow + 1 : 0;
       socket.end(fails ? '554 no\r\n' : '220 ready\r\n');
     });
-    const watch = watchService(service(addressOf(server)), (up) => seen.push(up ? 'up' : `down after ${failuresInARow}`));
+    const watch = watchService(service(addressOf(server)), (up) =>
+      seen.push(up ? 'up' : `down after ${failuresInARow}`),
+    );
     await expect.poll(() => seen).toEqual(['up']);
     fails = true;
     await expect.poll(() => seen).toEqual(['up', 'down after 3']);
@@ -115,6 +117,28 @@ describe('watchService()', () => {
     await expect.poll(() => seen).toEqual(['up', 'down after 3', 'up']);
     expect(watch.failure).toBeNull();
     watch.stop();
+  });
+
+  it('repeats a failed check sooner: a dead service is down before a healthy one was checked twice more', async () => {
+    let healthyCheckCount = 0;
+    let fails = false;
+    const healthy = await listen((socket) => {
+      healthyCheckCount++;
+      socket.end('220 ready\r\n');
+    });
+    const dying = await listen((socket) => socket.end(fails ? '554 no\r\n' : '220 ready\r\n'));
+    const seen: boolean[] = [];
+    const check = { periodMs: 1000 };
+    const watches = [
+      watchService(service(addressOf(healthy), check), () => {}),
+      watchService(service(addressOf(dying), check), (up) => seen.push(up)),
+    ];
+    await expect.poll(() => seen).toEqual([true]);
+    fails = true;
+    const before = healthyCheckCount;
+    await expect.poll(() => seen, { timeout: 10_000 }).toEqual([true, false]);
+    expect(healthyCheckCount - before).toBeLessThanOrEqual(2);
+    for (const watch of watches) watch.stop();
   });
 
   it('never calls a service up that has not answered yet', async () => {
@@ -133,7 +157,7 @@ describe('knock()', () => {
       from = socket.remoteAddress ?? '';
       socket.on('data', (bytes) => {
         said += bytes.toString('hex');
-        if (said.length >= (LOCAL_V2.length + 'alive'.length * 2)) socket.write('alive');
+        if (said.length >= LOCAL_V2.length + 'alive'.length * 2) socket.write('alive');
       });
     });
     const { port } = server.address() as AddressInfo;

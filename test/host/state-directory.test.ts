@@ -54,7 +54,9 @@ describe('openStateDirectory()', () => {
     await (await openStateDirectory(path, MAIL1)).close();
     const copy = join(parent, 'mail2');
     cpSync(path, copy, { recursive: true });
-    await expect(openStateDirectory(copy, { ...MAIL1, host: 'mail2', dedicatedIp: '127.0.50.2' })).rejects.toMatchObject({
+    await expect(
+      openStateDirectory(copy, { ...MAIL1, host: 'mail2', dedicatedIp: '127.0.50.2' }),
+    ).rejects.toMatchObject({
       code: 'STATE_DIRECTORY_FOREIGN',
       message: expect.stringMatching(/belongs to host mail1, this is mail2.*--state-dir/),
     });
@@ -66,26 +68,29 @@ describe('openStateDirectory()', () => {
     await expect(openStateDirectory(path, MAIL1)).rejects.toMatchObject({ code: 'STATE_UNREADABLE' });
   });
 
-  it.skipIf(!isRoot)(`keeps the last good state when the disk is full${isRoot ? '' : ' (skipped: only root may mount a tmpfs)'}`, async () => {
-    mkdirSync(path);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'nlb-test', path]);
-    try {
-      const directory = await openStateDirectory(path, MAIL1);
-      await directory.save({ number: 1 });
-      const filler = join(path, 'filler');
-      expect(() => writeFileSync(filler, Buffer.alloc(256 * 1024))).toThrow('ENOSPC');
-      await expect(directory.save({ number: 2, text: 'x'.repeat(8192) })).rejects.toMatchObject({
-        code: 'DISK_FULL',
-        message: expect.stringMatching(/state\.json: the disk is full \(ENOSPC\); the last good file stays/),
-      });
-      expect(readFileSync(join(path, 'state.json'), 'utf8')).toBe('{"number":1}\n');
-      expect(readdirSync(path).filter((name) => name.startsWith('.'))).toEqual([]);
-      rmSync(filler);
-      await directory.save({ number: 3 });
-      await directory.close();
-      expect(readFileSync(join(path, 'state.json'), 'utf8')).toBe('{"number":3}\n');
-    } finally {
-      execFileSync('umount', ['-l', path]);
-    }
-  });
+  it.skipIf(!isRoot)(
+    `keeps the last good state when the disk is full${isRoot ? '' : ' (skipped: only root may mount a tmpfs)'}`,
+    async () => {
+      mkdirSync(path);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'nlb-test', path]);
+      try {
+        const directory = await openStateDirectory(path, MAIL1);
+        await directory.save({ number: 1 });
+        const filler = join(path, 'filler');
+        expect(() => writeFileSync(filler, Buffer.alloc(256 * 1024))).toThrow('ENOSPC');
+        await expect(directory.save({ number: 2, text: 'x'.repeat(8192) })).rejects.toMatchObject({
+          code: 'DISK_FULL',
+          message: expect.stringMatching(/state\.json: the disk is full \(ENOSPC\); the last good file stays/),
+        });
+        expect(readFileSync(join(path, 'state.json'), 'utf8')).toBe('{"number":1}\n');
+        expect(readdirSync(path).filter((name) => name.startsWith('.'))).toEqual([]);
+        rmSync(filler);
+        await directory.save({ number: 3 });
+        await directory.close();
+        expect(readFileSync(join(path, 'state.json'), 'utf8')).toBe('{"number":3}\n');
+      } finally {
+        execFileSync('umount', ['-l', path]);
+      }
+    },
+  );
 });
