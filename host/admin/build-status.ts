@@ -85,6 +85,7 @@ function ruleStatus(parts: StatusParts, rule: PortRule, index: number): RuleStat
     fallbackCount: traffic?.fallbackCount ?? 0,
     refusedCounts: traffic?.refusedCounts ?? {},
     openCount: traffic?.enteredOpenCount ?? 0,
+    servedOpenCount: traffic?.servedOpenCount ?? 0,
   };
 }
 

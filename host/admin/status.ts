@@ -66,6 +66,8 @@ export interface RuleStatus {
   refusedCounts: Record<string, number>;
   /** Open connections on this host's listeners of the rule. */
   openCount: number;
+  /** Open connections to this host's service, wherever they entered: what a draining host waits for, beside the others. */
+  servedOpenCount: number;
 }
 
 export interface ClusterStatus {

@@ -112,7 +112,8 @@ export function countLines(status: ClusterStatus): string {
     .map((rule) => {
       const refused = Object.entries(rule.refusedCounts).map(([reason, count]) => `${count} ${reason}`);
       const refusals = refused.length === 0 ? 'none refused' : `refused: ${refused.join(', ')}`;
-      return `  ${rule.name}: ${rule.openCount} open, ${counted(rule.fallbackCount, 'fallback')}, ${refusals}\n`;
+      const open = `${rule.openCount} open entered here, ${rule.servedOpenCount} open served here`;
+      return `  ${rule.name}: ${open}, ${counted(rule.fallbackCount, 'fallback')}, ${refusals}\n`;
     })
     .join('');
 }

@@ -62,6 +62,7 @@ function ruleOf(index: number, states: HostState[], serving: number): RuleStatus
     fallbackCount: 2,
     refusedCounts: { disabled: 0, no_host: 1 },
     openCount: 12,
+    servedOpenCount: 9,
   };
 }
 

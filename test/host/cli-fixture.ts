@@ -75,7 +75,14 @@ const SINCE = '2026-11-22T21:04:19.123Z';
 /** Three hosts: this one, one that is lost, one whose service is down. */
 export function statusFixture(): ClusterStatus {
   const host = { since: SINCE, isDefaultHost: false, isThisHost: false, detail: null };
-  const rule = { virtualIp: null, protocol: 'tcp', fallbackCount: 0, refusedCounts: {}, openCount: 0 } as const;
+  const rule = {
+    virtualIp: null,
+    protocol: 'tcp',
+    fallbackCount: 0,
+    refusedCounts: {},
+    openCount: 0,
+    servedOpenCount: 0,
+  } as const;
   const part = {
     takesPart: true,
     absence: null,
@@ -128,6 +135,7 @@ export function statusFixture(): ClusterStatus {
         fallbackCount: 1,
         refusedCounts: { nobody: 2 },
         openCount: 3,
+        servedOpenCount: 2,
         hosts: [
           { ...part, host: 'mail1', expectedShare: 1, connectionCount: 30, measuredShare: 0.75 },
           {

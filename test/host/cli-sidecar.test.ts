@@ -74,8 +74,8 @@ Shares of new connections:
         mail2  no: lost             0.0 %    25.0 %           10
         mail3  no: service down     0.0 %     0.0 %            0
   db    mail1  yes                100.0 %         -            0
-  smtp: 3 open, 1 fallback, refused: 2 nobody
-  db: 0 open, 0 fallbacks, none refused
+  smtp: 3 open entered here, 2 open served here, 1 fallback, refused: 2 nobody
+  db: 0 open entered here, 0 open served here, 0 fallbacks, none refused
 
 Envoy 1.40.0 (process 4711): serving, has the newest configuration
 File /etc/envoy-nlb/cluster.yaml, fingerprint a1c67144a90125c1
