@@ -2,7 +2,7 @@
  * The laboratory of scripts/lab: a Docker engine of its own with the images of envoy/compose, kept by one process that ends it
  * when we end or close its standard input.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -64,20 +64,24 @@ export class Lab {
   }
 
   /** Runs a shell command in envoy/compose, as somebody who reads the README there would. */
-  sh(command: string): Done {
-    const script = `${PRELUDE}\nexec 2>&1\n${command}`;
-    const done = spawnSync('bash', ['-c', script], {
+  sh(command: string): Promise<Done> {
+    const shell = spawn('bash', ['-c', `${PRELUDE}\nexec 2>&1\n${command}`], {
       cwd: COMPOSE,
       env: { ...process.env, ...this.environment },
-      encoding: 'utf8',
-      maxBuffer: 16 << 20,
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
-    return { code: done.status, output: done.stdout };
+    let output = '';
+    shell.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    return new Promise((resolve, reject) => {
+      shell.once('error', reject).once('close', (code) => resolve({ code, output }));
+    });
   }
 
   /** As sh(), for what has to succeed. */
-  must(command: string): string {
-    const { code, output } = this.sh(command);
+  async must(command: string): Promise<string> {
+    const { code, output } = await this.sh(command);
     if (code !== 0) throw new Error(`exit code ${code} of: ${command}\n${output}`);
     return output;
   }
