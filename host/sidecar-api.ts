@@ -37,10 +37,8 @@ export class SidecarApi implements AdminApi {
     if (hostState !== 'started') return { isIn: false, reason: `this host is ${hostState}` };
     if (sidecar.envoy.state.state !== 'serving') return { isIn: false, reason: 'its Envoy does not serve' };
     if (!inForce) return { isIn: false, reason: 'it has no view yet' };
-    const isMember = inForce.view.hosts.some(({ name }) => name === sidecar.options.host.name);
-    return isMember
-      ? { isIn: true, reason: 'in' }
-      : { isIn: false, reason: `it is not in view ${inForce.view.number}` };
+    const isIn = inForce.view.hosts.some(({ name }) => name === sidecar.options.host.name);
+    return isIn ? { isIn: true, reason: 'in' } : { isIn: false, reason: `it is not in view ${inForce.view.number}` };
   }
 
   async explain(question: ExplainQuestion): Promise<Explanation> {
@@ -89,7 +87,7 @@ export class SidecarApi implements AdminApi {
     };
   }
 
-  private reload(): VerbAnswer {
+  private async reload(): Promise<VerbAnswer> {
     const { options, envoy, loop, protocol } = this.sidecar;
     const loaded = loadClusterFile(options.filePath);
     if (!loaded.ok) return { ok: false, text: loaded.errors.map(findingLine).join('\n') };
@@ -104,7 +102,7 @@ export class SidecarApi implements AdminApi {
       return { ok: false, text };
     }
     try {
-      envoy.refusePortsTakenFor(file);
+      await envoy.refusePortsTakenFor(file);
     } catch (error) {
       return { ok: false, text: (error as Error).message };
     }

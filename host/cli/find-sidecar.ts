@@ -6,7 +6,7 @@
  *     /var/lib/envoy-nlb/mail1/nlb.sock       several: chosen by --host
  */
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { ClusterStatus } from '../admin/status.js';
 import type { Call } from './args.js';
 import { statusOf } from './client.js';
@@ -15,8 +15,9 @@ import type { Terminal } from './terminal.js';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/envoy-nlb';
 
+/** Absolute, because Envoy is started in another working directory than ours. */
 export function stateDirectoryOf(call: Call, terminal: Terminal): string {
-  return call.text('state-dir') ?? terminal.env.NLB_STATE_DIR ?? DEFAULT_STATE_DIRECTORY;
+  return resolve(call.text('state-dir') ?? terminal.env.NLB_STATE_DIR ?? DEFAULT_STATE_DIRECTORY);
 }
 
 /**

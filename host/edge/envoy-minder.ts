@@ -116,7 +116,7 @@ export class EnvoyMinder {
   }
 
   private async start(): Promise<void> {
-    refuseTakenPorts(this.options.endpoints());
+    await refuseTakenPorts(this.options.endpoints());
     this.startedAtMs = this.options.clock.nowMs();
     this.startsInARow += 1;
     await startEnvoy(this.options);

@@ -10,7 +10,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EdgeError, systemCode } from './edge-error.js';
-import { type Endpoint, holderOf, processes, takenBy } from './listening.js';
+import { type Endpoint, processes, takenPorts } from './listening.js';
 
 export interface EnvoyStart {
   binaryPath: string;
@@ -47,10 +47,10 @@ export function isOwnEnvoy(pid: number, directory: string): boolean {
  *
  * @throws EdgeError PORT_TAKEN, naming every port and who has it
  */
-export function refuseTakenPorts(endpoints: readonly Endpoint[]): void {
-  const taken = takenBy(endpoints);
+export async function refuseTakenPorts(endpoints: readonly Endpoint[]): Promise<void> {
+  const taken = await takenPorts(endpoints);
   if (taken.length === 0) return;
-  const named = taken.slice(0, 5).map((s) => `${s.address} TCP port ${s.port} is taken by ${holderOf(s)}`);
+  const named = taken.slice(0, 5);
   const more = taken.length > named.length ? ` and ${taken.length - named.length} more` : '';
   throw new EdgeError('PORT_TAKEN', `Cannot start Envoy: ${named.join('; ')}${more}; expected free ports`);
 }

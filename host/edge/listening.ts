@@ -1,9 +1,11 @@
 /**
- * Who listens on a TCP port of this machine, read from /proc and without binding anything: a second Envoy binds the same
- * port without an error (SO_REUSEPORT) and takes half the clients on a stale view, so trying the port tells nothing.
+ * Who listens on a TCP port of this machine. A second Envoy binds the same port without an error (SO_REUSEPORT) and takes
+ * half the clients on a stale view; Node.js binds without that option, so its bind is refused where anybody listens.
+ * Only then /proc is read, for the names: with tens of thousands of connections that takes a second.
  */
+import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
+import { createServer, isIPv4 } from 'node:net';
 
 export interface Endpoint {
   address: string;
@@ -71,6 +73,33 @@ export function takenBy(wanted: readonly Endpoint[], sockets = listeningSockets(
       // A socket on :: takes IPv4 too unless it says otherwise, which /proc does not show.
       (s.address === '::' && ports.has(s.port)),
   );
+}
+
+/** One sentence for each of `wanted` that somebody listens on: `10.0.0.11 TCP port 25 is taken by master (process 812)`. */
+export async function takenPorts(wanted: readonly Endpoint[]): Promise<string[]> {
+  const taken: Endpoint[] = [];
+  for (const endpoint of wanted) if (await isTaken(endpoint)) taken.push(endpoint);
+  if (taken.length === 0) return [];
+  const sockets = listeningSockets();
+  return taken.map((endpoint) => {
+    const [socket] = takenBy([endpoint], sockets);
+    const holder = socket ? holderOf(socket) : 'a process that ended meanwhile';
+    return `${endpoint.address} TCP port ${endpoint.port} is taken by ${holder}`;
+  });
+}
+
+/** Other refusals (no right to a low port, an address that is not here) are for Envoy to say. */
+async function isTaken({ address, port }: Endpoint): Promise<boolean> {
+  const server = createServer((socket) => socket.destroy());
+  try {
+    server.listen({ host: address, port, exclusive: true });
+    await once(server, 'listening');
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+  } finally {
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  }
 }
 
 /** `postfix master (process 812)`, or `an unknown process` where /proc does not show it to this user. */

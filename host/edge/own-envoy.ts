@@ -103,7 +103,7 @@ export class OwnEnvoy {
     this.minder = this.createMinder(path);
     const isRunning = findOwnEnvoy(this.paths.directory) !== null;
     if (isRunning) await this.begin();
-    else refuseTakenPorts(this.endpoints());
+    else await refuseTakenPorts(this.endpoints());
     return isRunning;
   }
 
@@ -113,9 +113,9 @@ export class OwnEnvoy {
   }
 
   /** Where this host would listen by `file` and does not yet: taken ones make a file unfit. */
-  refusePortsTakenFor(file: ClusterFile): void {
+  async refusePortsTakenFor(file: ClusterFile): Promise<void> {
     const now = new Set(this.endpoints().map(nameOf));
-    refuseTakenPorts(this.endpoints(file).filter((endpoint) => !now.has(nameOf(endpoint))));
+    await refuseTakenPorts(this.endpoints(file).filter((endpoint) => !now.has(nameOf(endpoint))));
   }
 
   /** Ends Envoy, because this host is stopped. Somebody's own goes on; its listeners hand everything off. */

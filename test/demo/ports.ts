@@ -1,15 +1,13 @@
 /** Whether the demo's addresses are free, asked before anything is started; whoever has one is named. */
 import { createSocket } from 'node:dgram';
-import { holderOf, listeningSockets, takenBy } from '../../host/edge/listening.js';
+import { takenPorts as takenTcpPorts } from '../../host/edge/listening.js';
 import type { Layout } from './layout.js';
 
 /** One sentence for each address that is taken, e.g. `127.0.1.1:2525 is taken by node (process 812)`. */
 export async function takenPorts({ hosts, ports }: Layout): Promise<string[]> {
   const tcp = [ports.smtp, ports.service, ports.handoff, ports.channel, ports.page];
   const wanted = hosts.flatMap(({ address }) => tcp.map((port) => ({ address, port })));
-  const taken = takenBy(wanted, listeningSockets()).map(
-    (s) => `${s.address} TCP port ${s.port} is taken by ${holderOf(s)}`,
-  );
+  const taken = await takenTcpPorts(wanted);
   for (const { address } of hosts) {
     if (await udpTaken(address, ports.heartbeat)) taken.push(`${address} UDP port ${ports.heartbeat} is taken`);
   }

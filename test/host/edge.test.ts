@@ -1,4 +1,5 @@
 /** Small files of host/edge that touch little: who listens, which Envoy, what Envoy says, the log, the heartbeat socket. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -8,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseStats } from '../../host/edge/envoy-admin.js';
 import { cachedEnvoyPath, findEnvoy } from '../../host/edge/envoy-binary.js';
 import { startDelayMs } from '../../host/edge/envoy-minder.js';
-import { holderOf, parseProcNet, takenBy } from '../../host/edge/listening.js';
+import { holderOf, parseProcNet, takenBy, takenPorts } from '../../host/edge/listening.js';
 import { createLog } from '../../host/edge/log.js';
 import { openFilesMax } from '../../host/edge/open-files.js';
 import { trafficOf } from '../../host/edge/traffic.js';
@@ -38,6 +39,19 @@ describe('who listens', () => {
     ];
     const wanted = [25, 26, 27].map((port) => ({ address: '10.0.0.11', port }));
     expect(takenBy(wanted, sockets).map(({ inode }) => inode)).toEqual(['1', '2']);
+  });
+
+  it('names a port that somebody listens on, also with SO_REUSEPORT as Envoy does, and no free one', async () => {
+    const program = `import socket,sys
+s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+s.bind(("127.0.50.3", 0)); s.listen(); print(s.getsockname()[1], flush=True); sys.stdin.read()`;
+    const other = spawn('python3', ['-c', program], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const port = Number(String((await once(other.stdout, 'data'))[0]));
+    const ask = () => takenPorts([{ address: '127.0.50.3', port }]);
+    expect(await ask()).toEqual([`127.0.50.3 TCP port ${port} is taken by python3 (process ${other.pid})`]);
+    other.stdin.end();
+    await once(other, 'exit');
+    expect(await ask()).toEqual([]);
   });
 
   it('names the process behind a port', async () => {
