@@ -14,10 +14,13 @@ export const envoyWheels = {
   },
 };
 
+const mail = ['postfix', 'swaks'];
+
 /** Installed where they are missing and this is root. `start` needs none; `fetch` is what an image is built with. */
 export const debianPackages = {
   fetch: [],
   start: [],
+  mail,
   test: [
     'chromium',
     'nftables',
@@ -28,9 +31,16 @@ export const debianPackages = {
     'docker-compose',
     'mmdebstrap',
     'iptables',
+    ...mail,
   ],
   bench: ['haproxy', 'nginx', 'libnginx-mod-stream'],
 };
 
 /** A package is not wanted where its command is there from elsewhere: Docker's own packages would have to go for Debian's. */
 export const commandInstead = { 'docker.io': 'dockerd', 'docker-compose': 'docker-compose' };
+
+/** Unpacked beside in the cache and never installed, because it excludes postfix. */
+export const unpackedPackages = { test: ['exim4-daemon-heavy'] };
+
+/** Answers to what packages ask when installed: no postfix of the machine's own, so that nothing of it listens. */
+export const debconfAnswers = { postfix: 'postfix postfix/main_mailer_type select No configuration' };

@@ -58,11 +58,13 @@ function npmPackages() {
   writeFileSync(stamp, want);
 }
 
-/** Where Envoy is kept; the sidecar looks in the same place (host/edge/envoy-binary.ts). */
+/** What is fetched and not installed; the sidecar looks in the same place (host/edge/envoy-binary.ts). */
+function cachePath() {
+  return process.env.ENVOY_NLB_CACHE ?? join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'envoy-nlb');
+}
+
 function envoyCachePath() {
-  const cache =
-    process.env.ENVOY_NLB_CACHE ?? join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'envoy-nlb');
-  return join(cache, `envoy-${ENVOY_VERSION}-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}`);
+  return join(cachePath(), `envoy-${ENVOY_VERSION}-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}`);
 }
 
 function hasEnvoy() {
@@ -136,10 +138,25 @@ function debian() {
   say(`installing Debian packages: ${missing.join(' ')} ...`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update', '-q'], { env });
+  for (const name of missing.filter((each) => Object.hasOwn(debconfAnswers, each))) {
+    run('debconf-set-selections', [], { input: `${debconfAnswers[name]}\n` });
+  }
   const { ok, output } = run('apt-get', ['install', '-qy', '--no-install-recommends', '--no-remove', ...missing], {
     env,
   });
   if (!ok) fail(`apt-get install ${missing.join(' ')} failed:\n${lastLines(output, 15)}`);
+}
+
+/** Their tests are skipped where it fails, so it is said and no more. */
+function unpackedDebian() {
+  if (process.getuid() !== 0 || !existsSync('/usr/bin/apt-get')) return;
+  for (const name of unpackedPackages[profile] ?? []) {
+    try {
+      unpack(name, join(cachePath(), name));
+    } catch (error) {
+      say(`Debian package ${name} was not unpacked, and what needs it is skipped: ${error.message}`);
+    }
+  }
 }
 
 if (!Object.hasOwn(debianPackages, profile))
@@ -148,6 +165,7 @@ checkTools();
 npmPackages();
 envoy();
 debian();
+unpackedDebian();
 if (profile !== 'fetch') {
   const { build } = await import('./build.mjs');
   build();

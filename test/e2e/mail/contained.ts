@@ -8,17 +8,22 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 
-/** `$1` is bound over `$2`, and so on in pairs up to `--`; the rest is the server, which stays in the foreground. */
-const BIND_AND_RUN =
-  'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 71; shift 2; done; shift; umask 022; exec "$@"';
+/** `$1` goes over `$2`, and so on in pairs up to `--`; the rest is the server, which stays in the foreground. */
+const SCRIPT = `while [ "$1" != -- ]; do
+  if [ -d "$1" ]; then mount -t overlay overlay -o "lowerdir=$1:$2" "$2"; else mount --bind "$1" "$2"; fi || exit 71
+  shift 2
+done
+shift; umask 022; exec "$@"`;
 
 export interface ContainedOptions {
   command: string[];
   /** What the server prints. */
   logFile: string;
-  /** Files that it sees in place of the machine's own, e.g. `{'/etc/hosts': '/tmp/x/hosts'}`; nobody else sees them. */
+  /**
+   * What it sees otherwise than the rest of the machine: a file in place of another (`{'/etc/hosts': '/tmp/x/hosts'}`), the
+   * files of a directory over those of another.
+   */
   binds?: Record<string, string>;
-  environment?: Record<string, string>;
 }
 
 export class Contained {
@@ -32,14 +37,14 @@ export class Contained {
 
   start(): void {
     if (this.isRunning) throw new Error(`Cannot start ${this.options.command[0]}: it runs already, expected it ended`);
-    const { command, logFile, binds = {}, environment = {} } = this.options;
+    const { command, logFile, binds = {} } = this.options;
     const pairs = Object.entries(binds).flatMap(([place, file]) => [file, place]);
     const log = openSync(logFile, 'a');
     this.unshare = spawn(
       'unshare',
-      ['--pid', '--fork', '--mount-proc', 'sh', '-c', BIND_AND_RUN, 'sh', ...pairs, '--', ...command],
+      ['--pid', '--fork', '--mount-proc', 'sh', '-c', SCRIPT, 'sh', ...pairs, '--', ...command],
       // In a process group of its own, so that Ctrl-C does not reach unshare alone.
-      { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...environment } },
+      { detached: true, stdio: ['ignore', log, log] },
     );
     closeSync(log);
   }

@@ -5,7 +5,17 @@
  *     D/etc  main.cf, master.cf    D/spool  the queue    D/data    D/mail/all/new  what it keeps    D/mail.log
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from '../harness/wait.js';
 import { Contained } from './contained.js';
@@ -100,7 +110,7 @@ ${main}`,
   /** Messages that it took and has neither delivered nor sent yet. */
   queuedCount(): number {
     const queues = ['maildrop', 'incoming', 'active', 'deferred'];
-    return queues.reduce((sum, queue) => sum + countFiles(join(this.options.directory, 'spool', queue)), 0);
+    return queues.reduce((sum, queue) => sum + countComplete(join(this.options.directory, 'spool', queue)), 0);
   }
 }
 
@@ -143,11 +153,14 @@ virtual_gid_maps = static:${MAIL_USER}
   });
 }
 
-function countFiles(directory: string): number {
+/** Postfix marks a message that it has whole with the execute bit; one cut off while it came in stays unmarked. */
+function countComplete(directory: string): number {
   if (!existsSync(directory)) return 0;
   let count = 0;
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    count += entry.isDirectory() ? countFiles(join(directory, entry.name)) : 1;
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) count += countComplete(path);
+    else if (((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o100) !== 0) count += 1;
   }
   return count;
 }
