@@ -33,6 +33,10 @@ export interface Cluster {
   status(host: ClusterHost): Promise<ClusterStatus | null>;
   post(host: ClusterHost, verb: string): Promise<unknown>;
   signal(host: ClusterHost, signal: NodeJS.Signals): void;
+  /** Starts the sidecar of a host again, whose last one has ended. */
+  runSidecar(host: ClusterHost): void;
+  /** Writes the cluster file again, with other weights; `POST /reload` offers it. */
+  writeFile(loadWeight: string): void;
   remove(): void;
 }
 
@@ -61,9 +65,15 @@ export interface ClusterOptions {
   hostCount: number;
   heartbeatPeriodMs: number;
   missedHeartbeatsMax: number;
+  /** As in the cluster file; default `{kind: none}`. */
+  serviceCheck?: string;
+  /** Further arguments of `nlb run`. */
+  sidecarArguments?: string[];
+  /** What has to be there before a host's sidecar starts; its state directory is. */
+  prepare?(host: NetworkHost, stateDir: string): void;
 }
 
-function clusterFile(hosts: NetworkHost[], options: ClusterOptions): string {
+function clusterFile(hosts: NetworkHost[], options: ClusterOptions, loadWeight: string): string {
   const hostLines = hosts.map((h, i) => `  - {name: ${h.name}, priority: ${i + 1}, dedicatedIp: ${h.address}}`);
   return [
     'cluster: mail.test.example',
@@ -81,22 +91,27 @@ function clusterFile(hosts: NetworkHost[], options: ClusterOptions): string {
     '    protocol: tcp',
     '    filteringMode: multiple',
     '    affinity: single',
-    '    loadWeight: equal',
-    "    service: {address: '127.0.0.1:2525', proxyProtocol: v2, check: {kind: none}}",
+    `    loadWeight: ${loadWeight}`,
+    `    service: {address: '127.0.0.1:2525', proxyProtocol: v2, check: ${options.serviceCheck ?? '{kind: none}'}}`,
     '',
   ].join('\n');
 }
 
-function startHost(network: Network, host: NetworkHost, directory: string): ClusterHost {
-  const stateDir = join(directory, host.name);
-  const logPath = join(directory, `${host.name}.log`);
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const logFd = openSync(logPath, 'a');
-  const config = join(directory, 'cluster.yaml');
-  const args = [sidecarProgram(), 'run', '--config', config, '--host', host.name, '--state-dir', stateDir];
+function spawnSidecar(network: Network, host: NetworkHost, directory: string, options: ClusterOptions): ChildProcess {
+  const logFd = openSync(join(directory, `${host.name}.log`), 'a');
+  const place = ['--config', join(directory, 'cluster.yaml'), '--state-dir', join(directory, host.name)];
+  const args = [sidecarProgram(), 'run', ...place, '--host', host.name, ...(options.sidecarArguments ?? [])];
   const sidecar = network.spawn(host, process.execPath, args, logFd);
   closeSync(logFd);
-  return { ...host, stateDir, logPath, sidecar, envoyPid: null };
+  return sidecar;
+}
+
+function startHost(network: Network, host: NetworkHost, directory: string, options: ClusterOptions): ClusterHost {
+  const stateDir = join(directory, host.name);
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  options.prepare?.(host, stateDir);
+  const sidecar = spawnSidecar(network, host, directory, options);
+  return { ...host, stateDir, logPath: join(directory, `${host.name}.log`), sidecar, envoyPid: null };
 }
 
 function kill(pid: number | null | undefined, signal: NodeJS.Signals): void {
@@ -117,9 +132,11 @@ function pidsIn(namespace: string): number[] {
 export function startCluster(options: ClusterOptions): Cluster {
   const network = createNetwork(options.hostCount);
   const directory = mkdtempSync(join(tmpdir(), 'nlb-netns-'));
-  writeFileSync(join(directory, 'cluster.yaml'), clusterFile(network.hosts, options));
+  const writeFile = (loadWeight: string) =>
+    writeFileSync(join(directory, 'cluster.yaml'), clusterFile(network.hosts, options, loadWeight));
+  writeFile('equal');
   writeFileSync(join(directory, 'cluster.key'), `1 ${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
-  const hosts = network.hosts.map((host) => startHost(network, host, directory));
+  const hosts = network.hosts.map((host) => startHost(network, host, directory, options));
   return {
     network,
     hosts,
@@ -134,6 +151,10 @@ export function startCluster(options: ClusterOptions): Cluster {
       kill(host.sidecar.pid, signal);
       kill(host.envoyPid, signal);
     },
+    runSidecar: (host) => {
+      host.sidecar = spawnSidecar(network, host, directory, options);
+    },
+    writeFile,
     remove: () => {
       for (const host of network.hosts) for (const pid of pidsIn(host.namespace)) kill(pid, 'SIGKILL');
       network.remove();

@@ -1,0 +1,62 @@
+/** View after view under load: the weight of n3 goes up and down in the cluster file, offered on all hosts each time. */
+import { waitFor } from '../e2e/harness/wait.js';
+import { logsOf } from '../netns/cluster.js';
+import { failures, judge } from './judge.js';
+import { type Lab, startLab } from './lab.js';
+import { failureNotes, type Outcome, ownersUnder, type RunSettings, startedLoad, watch } from './run.js';
+
+const WEIGHTS = [60, 50];
+const CHANGE_LIMIT_MS = 20_000;
+
+/** One changed file, until it is in force in all Envoys under a new view. @returns how long that took, ms */
+async function changeView(lab: Lab, weight: number): Promise<number> {
+  const { cluster } = lab;
+  const before = (await cluster.status(lab.host('n1')))?.view?.number ?? 0;
+  const startedMs = Date.now();
+  cluster.writeFile(`{n1: 50, n2: 50, n3: ${weight}}`);
+  await Promise.all(cluster.hosts.map((host) => cluster.post(host, 'reload')));
+  await waitFor(
+    `a view after ${before} with weight ${weight}`,
+    async () => {
+      const statuses = await Promise.all(cluster.hosts.map((host) => cluster.status(host)));
+      const isIn = (status: (typeof statuses)[number]) =>
+        !!status?.envoy.tookConfiguration &&
+        (status.view?.number ?? 0) > before &&
+        status.rules[0]?.hosts.find(({ host }) => host === 'n3')?.loadWeight === weight;
+      return statuses.every(isIn) && new Set(statuses.map((status) => status?.view?.checksum)).size === 1;
+    },
+    CHANGE_LIMIT_MS,
+  );
+  return Date.now() - startedMs;
+}
+
+function median(times: number[]): number {
+  return [...times].sort((a, b) => a - b)[times.length >> 1] ?? 0;
+}
+
+export async function runViewChanges(count: number, settings: RunSettings): Promise<Outcome> {
+  const lab = startLab(null);
+  const observed = watch(lab);
+  const { samples } = observed;
+  try {
+    await lab.ready();
+    const load = await startedLoad(lab, settings);
+    const faultMs = Date.now();
+    const times: number[] = [];
+    for (let i = 0; i < count; i++) times.push(await changeView(lab, WEIGHTS[i % WEIGHTS.length] ?? 50));
+    const owners = await ownersUnder(['n1', 'n2', 'n3'], WEIGHTS);
+    const never = () => false;
+    const records = await load.end();
+    const rest = { isDoomed: never, mayMove: never, closedEntries: [], faultMs, settledMs: Date.now() };
+    const evidence = { ...records, samples, owners, ...rest };
+    const figures = { ...judge(evidence), one_view_ms: median(times), whole_again_ms: Math.max(...times) };
+    const slowest = `${count} views, median ${median(times)} ms, slowest ${Math.max(...times)} ms`;
+    return { figures, notes: [slowest, ...failureNotes(failures(evidence), faultMs)] };
+  } catch (error) {
+    process.stderr.write(`${logsOf(lab.cluster)}\n`);
+    throw error;
+  } finally {
+    observed.stop();
+    lab.remove();
+  }
+}
