@@ -20,7 +20,7 @@ const RULES = 32;
 const CHANGES = 10;
 /** All of a change is over by then: convergence, files, tables. */
 const SETTLE_MS = 4000;
-const CONVERGENCE_MAX_MS = 60_000;
+const CONVERGENCE_MAX_MS = 180_000;
 const ENVOY_END_MS = 5000;
 
 export interface SidecarDelay {
