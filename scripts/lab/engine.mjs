@@ -96,6 +96,11 @@ function refuseThisMachine() {
   for (const tool of ['dockerd', 'docker', 'docker-compose', 'mmdebstrap']) {
     if (!onPath(tool)) throw new CannotRunHere(`${tool} is not installed`);
   }
+  // Inside a plain container the engine itself would start, and fail at its first image.
+  const probe = ['--mount', '--net', 'ip', 'link', 'add', 'nlb-probe', 'type', 'bridge'];
+  const tried = spawnSync('unshare', probe, { encoding: 'utf8' });
+  if (tried.status !== 0)
+    throw new CannotRunHere(`no namespaces and bridges may be made here: ${(tried.stderr || `${tried.error}`).trim()}`);
   const forward = spawnSync('iptables', ['-S', 'FORWARD'], { encoding: 'utf8' }).stdout ?? '';
   if (!forward.startsWith('-P FORWARD DROP')) return;
   // Another engine's rules; frames on our bridge would pass through them, and they are not ours to change.

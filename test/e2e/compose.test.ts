@@ -17,6 +17,8 @@ const LAB_MAX_MS = 1_200_000;
 const TEST_MAX_MS = 300_000;
 /** Bounds a hang of what is asked again and again. */
 const WAIT_MAX_MS = 60_000;
+/** Of everything that compose makes here; the name stands in envoy/compose/.env. */
+const OURS = 'label=com.docker.compose.project=envoy-nlb';
 const HOSTS = ['mail1', 'mail2', 'mail3'];
 
 let lab: Lab;
@@ -174,7 +176,7 @@ describe('the compose cluster', { timeout: TEST_MAX_MS }, () => {
 
   it('does what its README says: End it', async () => {
     await followAll('End it');
-    expect((await lab.must('docker ps -aq')).trim()).toBe('');
-    expect((await lab.must('docker volume ls -q')).trim()).toBe('');
+    expect((await lab.must(`docker ps -aq --filter ${OURS}`)).trim()).toBe('');
+    expect((await lab.must(`docker volume ls -q --filter ${OURS}`)).trim()).toBe('');
   });
 });

@@ -53,7 +53,7 @@ export class Lab {
       return new Lab(keeper, environment);
     }
     await ended;
-    if (keeper.exitCode === EXIT_CANNOT) return said.trim().split('\n').at(-1) ?? '';
+    if (keeper.exitCode === EXIT_CANNOT) return (said.trim().split('\n').at(-1) ?? '').replace('lab: ', '');
     throw new Error(`the laboratory failed with exit code ${keeper.exitCode}:\n${said}`);
   }
 
