@@ -16,7 +16,14 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { commandInstead, debianPackages, ENVOY_VERSION, envoyWheels } from './needs.mjs';
+import {
+  commandInstead,
+  debconfAnswers,
+  debianPackages,
+  ENVOY_VERSION,
+  envoyWheels,
+  unpackedPackages,
+} from './needs.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const profile = process.argv[2];
