@@ -4,12 +4,11 @@
  * stays in force, less the hosts lost since (R4). A host never confirms two checksums under one number (R3).
  */
 import { checksumHead } from './checksum.js';
-import { buildContent, checksumOf, type Content, inForceChecksum, type Participant, viewOf } from './content.js';
-import { noteReturn } from './damping.js';
+import { checksumOf, type Content, contentOf, inForceChecksum, viewOf } from './content.js';
 import { isSilent } from './probing.js';
-import { DECISION_VERSION, PROTOCOL_VERSION } from './seal.js';
-import { findSide, ownPriority } from './side.js';
-import { notice, ownRules, problem, type ProtocolState, solved } from './state.js';
+import { noteReturns } from './returns.js';
+import { contentOfSide, findSide } from './side.js';
+import { notice, persist, problem, type ProtocolState, solved } from './state.js';
 import type { HostName, InForce, Milliseconds } from './types.js';
 
 /** R11: changes are gathered; this host starts at most one view in this time. */
@@ -22,7 +21,7 @@ export function converge(state: ProtocolState, nowMs: Milliseconds): void {
   noteSide(state, nowMs, before);
   if (state.leaving !== null || !isSettled(state, nowMs)) return;
   state.resumed = false;
-  const content = contentNow(state, nowMs);
+  const content = contentOfSide(state, nowMs);
   if (state.side.outside !== null) {
     follow(state, nowMs, content);
     return;
@@ -41,20 +40,6 @@ function isSettled(state: ProtocolState, nowMs: Milliseconds): boolean {
   return others.some((name) => state.peers.get(name)!.row!.phase !== 'starting');
 }
 
-function contentNow(state: ProtocolState, nowMs: Milliseconds): Content {
-  const { side } = state;
-  let protocol: number = PROTOCOL_VERSION.highest;
-  let decision: number = DECISION_VERSION.highest;
-  const participants = side.members.map((name): Participant => {
-    if (name === state.self) return { name, hostState: state.settings.hostState, rules: ownRules(state, nowMs) };
-    const row = state.peers.get(name)!.row!;
-    protocol = Math.min(protocol, row.protocolHigh);
-    decision = Math.min(decision, row.decisionHigh);
-    return { name, hostState: row.hostState, rules: row.rules };
-  });
-  return buildContent(side.known.file, side.known.fingerprint, participants, { protocol, decision });
-}
-
 /** R4: who is lost leaves what is in force at once; the view without it follows. */
 function dropLost(state: ProtocolState, nowMs: Milliseconds): void {
   const { inForce } = state;
@@ -63,15 +48,26 @@ function dropLost(state: ProtocolState, nowMs: Milliseconds): void {
     .map((host) => host.name)
     .filter((name) => !state.side.members.includes(name) && !inForce.lostSince.includes(name));
   if (gone.length === 0) return;
-  for (const name of gone) {
-    const peer = state.peers.get(name);
-    if (peer?.left === true) continue;
-    state.lostFrom.add(name);
-    notice(state, nowMs, 'hostLost', name, `host ${name} is lost: neither its sidecar nor its Envoy is heard`);
-  }
+  for (const name of gone) noteGone(state, nowMs, name);
   const lostSince = [...inForce.lostSince, ...gone].sort();
   state.cause = `${gone.join(', ')} ${state.peers.get(gone[0]!)?.left === true ? 'left' : 'lost'}`;
   putInForce(state, nowMs, { ...inForce, lostSince }, state.inForceText, state.cause);
+}
+
+/** Says why a host is out. Only one that cannot be heard, or cannot hear, is lost; others are seen and stay outside. */
+function noteGone(state: ProtocolState, nowMs: Milliseconds, name: HostName): void {
+  const peer = state.peers.get(name);
+  if (peer === undefined || peer.left) return;
+  if (state.side.visible.includes(name)) {
+    const why = peer.row?.waiting ? 'it comes and goes and waits' : 'it agrees with others than this host';
+    notice(state, nowMs, 'outside', name, `host ${name} is outside: ${why}`);
+    return;
+  }
+  state.lostFrom.set(name, state.inForce?.view.number ?? 0);
+  const why = state.side.deaf.includes(name)
+    ? 'it is heard, but hears none of us'
+    : 'neither its sidecar nor its Envoy is heard';
+  notice(state, nowMs, 'hostLost', name, `host ${name} is lost: ${why}`);
 }
 
 /** Confirms what the others confirm where it is what this host would say, else says it under a new number. */
@@ -124,6 +120,7 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
   takeFile(state, nowMs, content);
   const names = content.hosts.map((host) => host.name);
   for (const name of names) state.lostFrom.delete(name);
+  state.absence = null;
   const cause = causeOf(inForce, content, state.cause);
   state.cause = '';
   const view = viewOf(content, number);
@@ -146,6 +143,9 @@ function causeOf(before: InForce | null, content: Content, gathered: string): st
   const came = has.filter((name) => !had.includes(name));
   const went = had.filter((name) => !has.includes(name));
   if (before.view.fingerprint !== content.fingerprint) return 'changed file';
+  if (before.view.hosts.length === content.hosts.length && contentOf(content.file, before.view).text === content.text) {
+    return 'agreed anew';
+  }
   if (went.length > 0) return gathered === '' ? `${went.join(', ')} out` : gathered;
   return came.length > 0 ? `${came.join(', ')} in` : 'changed settings';
 }
@@ -203,63 +203,6 @@ function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce,
   const less = inForce.lostSince.length === 0 ? '' : ` less ${inForce.lostSince.join(', ')}`;
   const names = inForce.view.hosts.map((host) => host.name).join(', ');
   notice(state, nowMs, 'viewInForce', null, `view ${inForce.view.number} (${names})${less} is in force: ${cause}`);
-}
-
-export function persist(state: ProtocolState): void {
-  const durable = {
-    self: state.self,
-    highestNumber: state.highest.number,
-    highestHead: state.highest.head,
-    inForce: state.inForce,
-    returnCount: state.leaving === null ? state.hostDamper.returnCount : 0,
-  };
-  state.effects.push({ kind: 'persist', durable });
-}
-
-/**
- * R11, counted by whoever returns: hosts lost from this one's view are heard again, and theirs is the stronger part, so
- * it is this host that came back. The weaker part waits; the stronger goes on.
- */
-function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean {
-  const { visible } = state.side;
-  const started = noteReturnAfterStart(state, nowMs, visible);
-  const back = visible.filter((name) => state.lostFrom.has(name));
-  if (back.length === 0) return started;
-  const theirs = back.filter((name) => {
-    const row = state.peers.get(name)!.row!;
-    return row.phase !== 'starting' && !row.waiting;
-  });
-  for (const name of back) state.lostFrom.delete(name);
-  notice(state, nowMs, 'hostBack', back[0]!, `${back.join(', ')} heard again`);
-  const lost = state.inForce?.lostSince ?? [];
-  const mine = (state.inForce?.view.hosts ?? []).map((host) => host.name).filter((name) => !lost.includes(name));
-  if (theirs.length === 0 || isStrongerPart(state, mine, theirs)) return started;
-  noteReturn(state.hostDamper, nowMs);
-  persist(state);
-  if (state.hostDamper.waitUntilMs <= nowMs) return started;
-  const seconds = Math.ceil((state.hostDamper.waitUntilMs - nowMs) / 1000);
-  notice(state, nowMs, 'damped', state.self, `this host comes and goes: back in ${seconds} s; nlb start --now`);
-  return true;
-}
-
-/** A host that goes on with its old view and finds the others in a newer one was lost in between: that is a return. */
-function noteReturnAfterStart(state: ProtocolState, nowMs: Milliseconds, visible: HostName[]): boolean {
-  if (!state.resumed) return false;
-  const rows = visible.filter((name) => name !== state.self).map((name) => state.peers.get(name)!.row!);
-  const agreed = rows.filter((row) => row.phase === 'converged' || row.phase === 'taken');
-  if (agreed.length === 0) return false;
-  state.resumed = false;
-  if (!agreed.some((row) => row.confirmedNumber > state.confirmed!.number)) return false;
-  noteReturn(state.hostDamper, nowMs);
-  persist(state);
-  return true;
-}
-
-function isStrongerPart(state: ProtocolState, mine: HostName[], theirs: HostName[]): boolean {
-  const others = mine.filter((name) => !theirs.includes(name));
-  if (others.length !== theirs.length) return others.length > theirs.length;
-  const priority = (name: HostName) => state.peers.get(name)?.config.priority ?? ownPriority(state);
-  return Math.min(...others.map(priority)) < Math.min(...theirs.map(priority));
 }
 
 /** What people have to know of a change of sides. */

@@ -199,6 +199,7 @@ function takeDirect(
   if (restarted) notice(state, nowMs, 'hostRestarted', name, `host ${name}: its sidecar was started anew`);
   if (peer.link === 'held') notice(state, nowMs, 'sidecarBack', name, `host ${name}: its sidecar is heard again`);
   if (peer.link === 'none') {
+    peer.backAs = { number: row.confirmedNumber, head: row.confirmedHead };
     notice(state, nowMs, 'hostHeard', name, `host ${name} is heard`);
     solved(state, `host ${name}: packets from`);
   }

@@ -20,7 +20,7 @@ export interface Suspicion {
   sinceMs: Milliseconds;
   probeCount: number;
   lastProbeMs: Milliseconds;
-  /** Null while no answer to the knock has come. */
+  /** Null while no answer to the last knock has come. */
   envoyAnswered: boolean | null;
 }
 
@@ -49,6 +49,8 @@ export interface Peer {
   toldMs: Milliseconds;
   directMs: Milliseconds;
   suspicion: Suspicion | null;
+  /** Since when it is heard and hears none of us (R2); null where that is not so. */
+  deafSinceMs: Milliseconds | null;
   /** When it became `held`. */
   silentSinceMs: Milliseconds;
   /** A start that is not proven to be of today: heard directly, waits for its echo. */
@@ -58,6 +60,10 @@ export interface Peer {
   /** Who asked this host to ask that one, and is told of the answer. Bounded by the hosts of a file. */
   askedBy: Set<HostName>;
   lastKnockMs: Milliseconds;
+  /** Knocks that are not answered yet; the edge answers each one. */
+  openKnocks: number;
+  /** The view it confirmed when it was heard again, before anything was agreed with it. */
+  backAs: { number: number; head: number } | null;
 }
 
 export function newPeer(config: HostConfig, nameHash: number): Peer {
@@ -72,12 +78,15 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     toldMs: Number.NEGATIVE_INFINITY,
     directMs: Number.NEGATIVE_INFINITY,
     suspicion: null,
+    deafSinceMs: null,
     silentSinceMs: 0,
     candidate: null,
     retired: [],
     left: false,
     askedBy: new Set(),
     lastKnockMs: Number.NEGATIVE_INFINITY,
+    openKnocks: 0,
+    backAs: null,
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * Who is silent. A host that missed one heartbeat is asked every tenth of a period, others are asked to ask it, and its
  * Envoy is knocked at. All silent: lost, about 1.5 periods after its last heartbeat. Only the sidecar silent: it keeps
- * its share for a while (R13). A prober whose own loop was late accuses nobody (R9).
+ * its share for a while (R13). What this host slept through itself is nobody's silence: sleep.ts (R9).
  */
 import type { Peer } from './peer.js';
 import { sendTo } from './sending.js';
@@ -20,27 +20,10 @@ const ASKED_MAX = 3;
 export const SIDECAR_SILENT_MAX_MS = 60_000;
 
 export function probe(state: ProtocolState, nowMs: Milliseconds): void {
-  graceAfterLateTick(state, nowMs);
   for (const peer of state.peers.values()) {
     if (peer.link === 'heard') watchHeard(state, nowMs, peer);
     else if (peer.link === 'held') watchHeld(state, nowMs, peer);
   }
-}
-
-/** Over half a period late: questions start anew. Over two periods: everybody gets a whole tolerance again (R9). */
-function graceAfterLateTick(state: ProtocolState, nowMs: Milliseconds): void {
-  const gapMs = nowMs - state.lastTickMs;
-  state.lastTickMs = nowMs;
-  if (gapMs <= periodMs(state) / 2) return;
-  const isStall = gapMs > 2 * periodMs(state);
-  if (isStall) notice(state, nowMs, 'lateTick', state.self, `this sidecar stood still for ${Math.round(gapMs)} ms`);
-  for (const peer of state.peers.values()) {
-    peer.suspicion = null;
-    if (peer.link === 'heard') peer.directMs = Math.max(peer.directMs, isStall ? nowMs : nowMs - periodMs(state));
-    if (isStall && peer.advancedMs !== null) peer.advancedMs = nowMs;
-    if (peer.link === 'held') peer.silentSinceMs += gapMs;
-  }
-  if (isStall && nowMs < state.graceUntilMs + gapMs) state.graceUntilMs = nowMs + toleranceMs(state);
 }
 
 function watchHeard(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
@@ -50,7 +33,8 @@ function watchHeard(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void
   const windowMs = Math.max(periodMs(state) * WINDOW_PERIODS, WINDOW_MIN_MS);
   const isMoving = (peer.advancedMs ?? 0) > suspicion.sinceMs;
   const isAnswered = suspicion.envoyAnswered === true;
-  const isWindowOver = nowMs - suspicion.sinceMs >= windowMs && suspicion.probeCount >= PROBES_MIN;
+  const isAsked = suspicion.probeCount >= PROBES_MIN && suspicion.envoyAnswered !== null;
+  const isWindowOver = nowMs - suspicion.sinceMs >= windowMs && isAsked;
   if (idleMs >= toleranceMs(state)) {
     settle(state, nowMs, peer, isAnswered && !isMoving);
   } else if (isWindowOver && !isMoving && (!isAnswered || isInView(state, peer))) {
@@ -100,16 +84,22 @@ function watchHeld(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void 
   else if (nowMs - peer.lastKnockMs >= periodMs(state) * 0.95) knock(state, nowMs, peer);
 }
 
-function knock(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
+export function knock(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
   peer.lastKnockMs = nowMs;
+  peer.openKnocks += 1;
   const timeoutMs = Math.max(periodMs(state) * WINDOW_PERIODS, WINDOW_MIN_MS) * 0.9;
   const port = state.known.file.ports.handoff;
   state.effects.push({ kind: 'knock', host: peer.config.name, address: peer.config.dedicatedIp, port, timeoutMs });
 }
 
-/** The answer of a knock; the Envoy of a silent sidecar that is silent too makes the host lost at once. */
+/**
+ * The answer of a knock; the Envoy of a silent sidecar that is silent too makes the host lost at once. A `no` counts only
+ * where no later knock is open: the earlier one may have run out while this host slept.
+ */
 export function noteEnvoyAnswer(peer: Peer, answered: boolean): void {
-  if (peer.suspicion !== null) peer.suspicion.envoyAnswered = answered;
+  peer.openKnocks = Math.max(0, peer.openKnocks - 1);
+  if (!answered && peer.openKnocks > 0) return;
+  if (peer.suspicion !== null) peer.suspicion.envoyAnswered = answered || peer.suspicion.envoyAnswered === true;
   else if (peer.link === 'held' && !answered) peer.link = 'none';
 }
 

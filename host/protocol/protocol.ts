@@ -7,7 +7,7 @@
  */
 import { hash32 } from './checksum.js';
 import { contentOf, inForceChecksum } from './content.js';
-import { converge, persist } from './convergence.js';
+import { converge } from './convergence.js';
 import { forgive, newDamper, noteReturn } from './damping.js';
 import type { CreateArguments, DropReason, Effect, ProtocolEvent } from './events.js';
 import { receive } from './membership.js';
@@ -15,7 +15,8 @@ import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
 import { updateReports } from './report.js';
 import { sendWhatIsDue } from './sending.js';
-import { notice, problem, type ProtocolState, toleranceMs } from './state.js';
+import { noteSleep } from './sleep.js';
+import { notice, persist, problem, type ProtocolState, toleranceMs } from './state.js';
 import type { Milliseconds, OwnSettings } from './types.js';
 
 export { statusOf } from './report.js';
@@ -43,7 +44,8 @@ export function createState(args: CreateArguments): ProtocolState {
     changed: true,
     sequence: 0,
     startedMs: nowMs,
-    lastTickMs: nowMs,
+    lastEventMs: nowMs,
+    lastGraceMs: Number.NEGATIVE_INFINITY,
     graceUntilMs: nowMs + known.file.heartbeat.periodMs * known.file.heartbeat.missedMax,
     highest: { number: durable.highestNumber, head: durable.highestHead },
     confirmed: null,
@@ -54,8 +56,9 @@ export function createState(args: CreateArguments): ProtocolState {
     inForceCause: '',
     taken: false,
     resumed: false,
+    absence: null,
     side: { visible: [self], deaf: [], members: [self], known, outside: null },
-    lostFrom: new Set(),
+    lostFrom: new Map(),
     hostDamper: newDamper(durable.returnCount, nowMs),
     ruleDampers: known.file.portRules.map(() => newDamper(0, nowMs)),
     leaving: null,
@@ -74,19 +77,22 @@ export function createState(args: CreateArguments): ProtocolState {
   if (isCopied) {
     const text = `the state directory was written for host ${args.durable.self}, this is ${self}: it is not used`;
     problem(state, nowMs, 'stateCopied', self, text);
-  } else if (earlier !== null) resume(state, earlier);
+  } else if (earlier !== null) resume(state, nowMs, earlier);
   updateReports(state, nowMs);
   return state;
 }
 
 /** Goes on with the view of the life before: this host's Envoy decides by it all the time. */
-function resume(state: ProtocolState, earlier: NonNullable<ProtocolState['inForce']>): void {
+function resume(state: ProtocolState, nowMs: Milliseconds, earlier: NonNullable<ProtocolState['inForce']>): void {
   const { view, lostSince, file } = earlier;
   if (!view.hosts.some((host) => host.name === state.self)) return;
   const content = contentOf(file, view);
   state.confirmed = { content, number: view.number, checksum: view.checksum };
   state.resumed = true;
-  for (const name of lostSince) state.lostFrom.add(name);
+  state.absence = { viewNumber: view.number, untilMs: state.graceUntilMs };
+  for (const name of lostSince) state.lostFrom.set(name, view.number);
+  const names = view.hosts.map((host) => host.name).join(', ');
+  notice(state, nowMs, 'started', state.self, `goes on with view ${view.number} (${names}) of its earlier life`);
   state.effects.push({
     kind: 'inForce',
     inForce: earlier,
@@ -100,6 +106,7 @@ export function step(state: ProtocolState, event: ProtocolEvent): { state: Proto
   const fingerprint = state.known.fingerprint;
   // Most packets say nothing new but that their sender lives: those end here.
   state.changed ||= event.kind !== 'packet';
+  noteSleep(state, nowMs);
   handle(state, event);
   if (state.changed) {
     state.changed = false;

@@ -116,6 +116,6 @@ function peerReport(state: ProtocolState, peer: Peer, before: HostReport['state'
 }
 
 function detailOf(state: ProtocolState, name: string): string | null {
-  if (name === state.self && isWaitingHost(state, state.lastTickMs)) return 'waits out its damping';
+  if (name === state.self && isWaitingHost(state, state.lastEventMs)) return 'waits out its damping';
   return state.problems.find((each) => each.text.startsWith(`host ${name}`))?.text ?? null;
 }

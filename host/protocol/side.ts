@@ -2,13 +2,15 @@
  * Who is with whom: the hosts that hear each other (R1, R2), which of them share a file (R8, and files on offer), and
  * which wait out their damping (R11). Everything here follows from rows that all of them have, so all answer alike.
  */
+import { buildContent, type Content, type Participant } from './content.js';
 import type { Peer } from './peer.js';
-import { isWaitingHost, type KnownFile, type ProtocolState, type Side, toleranceMs } from './state.js';
+import { DECISION_VERSION, PROTOCOL_VERSION } from './seal.js';
+import { isWaitingHost, type KnownFile, ownRules, type ProtocolState, type Side } from './state.js';
 import type { Fingerprint, HostName, Milliseconds } from './types.js';
+import { findVisible } from './visible.js';
 
 export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
-  const { visible, deaf: unheard } = findVisible(state);
-  const deaf = [...unheard, ...findEcholess(state, nowMs)];
+  const { visible, deaf } = findVisible(state, nowMs);
   const files = chooseFile(state, visible);
   const alone = { visible, deaf, known: state.known };
   const winner = strongerGroup(state, visible, files.members);
@@ -26,42 +28,6 @@ export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
   const seconds = Math.ceil((state.hostDamper.waitUntilMs - nowMs) / 1000);
   const reason = `comes and goes: back in ${seconds} s; nlb start --now`;
   return { ...alone, known: files.known, members: inside, outside: { reason, sameFile: true } };
-}
-
-/**
- * The hosts from which something reaches this one and which something of this one reaches. Real networks are neither
- * symmetric nor transitive: A-B-C-D in a line is one cluster, a host that hears none of us is deaf.
- */
-function findVisible(state: ProtocolState): { visible: HostName[]; deaf: HostName[] } {
-  const reachUs = new Set<HostName>([state.self]);
-  const queue: HostName[] = [];
-  for (const peer of state.peers.values()) if (peer.link !== 'none') queue.push(peer.config.name);
-  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-    const peer = state.peers.get(name);
-    if (reachUs.has(name) || peer === undefined || peer.row === null || peer.left) continue;
-    reachUs.add(name);
-    if (peer.link !== 'held') queue.push(...peer.hears);
-  }
-  const both = new Set<HostName>([state.self]);
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const name of reachUs) {
-      if (both.has(name) || ![...state.peers.get(name)!.hears].some((heard) => both.has(heard))) continue;
-      both.add(name);
-      grown = true;
-    }
-  }
-  return { visible: [...both].sort(), deaf: [...reachUs].filter((name) => !both.has(name)).sort() };
-}
-
-/** Hosts whose packets arrive for a whole tolerance and never show that they hear this one (R2, R7). */
-function findEcholess(state: ProtocolState, nowMs: Milliseconds): HostName[] {
-  const names: HostName[] = [];
-  for (const { candidate, config, link } of state.peers.values()) {
-    if (candidate === null || link !== 'none' || nowMs - candidate.lastMs > toleranceMs(state)) continue;
-    if (candidate.lastMs - candidate.firstMs >= toleranceMs(state)) names.push(config.name);
-  }
-  return names;
 }
 
 /** Hosts with a file in common with this one; on the offered file as soon as each of them has or offers it. */
@@ -131,4 +97,19 @@ function rank(state: ProtocolState, names: HostName[]): number[] {
 
 export function ownPriority(state: ProtocolState): number {
   return state.known.file.hosts.find((host) => host.name === state.self)?.priority ?? 32;
+}
+
+/** What the members, this host's rows of them taken together, would decide by. */
+export function contentOfSide(state: ProtocolState, nowMs: Milliseconds): Content {
+  const { side } = state;
+  let protocol: number = PROTOCOL_VERSION.highest;
+  let decision: number = DECISION_VERSION.highest;
+  const participants = side.members.map((name): Participant => {
+    if (name === state.self) return { name, hostState: state.settings.hostState, rules: ownRules(state, nowMs) };
+    const row = state.peers.get(name)!.row!;
+    protocol = Math.min(protocol, row.protocolHigh);
+    decision = Math.min(decision, row.decisionHigh);
+    return { name, hostState: row.hostState, rules: row.rules };
+  });
+  return buildContent(side.known.file, side.known.fingerprint, participants, { protocol, decision });
 }

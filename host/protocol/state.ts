@@ -44,7 +44,9 @@ export interface ProtocolState {
   /** Of the last packet sent. */
   sequence: number;
   startedMs: Milliseconds;
-  lastTickMs: Milliseconds;
+  lastEventMs: Milliseconds;
+  /** When a stall last gave everybody a fresh grace (R9). */
+  lastGraceMs: Milliseconds;
   /** Until then nobody of the view that was resumed is missed. */
   graceUntilMs: Milliseconds;
   /** Highest number ever confirmed, with the head of its checksum; -1 where only the number is known (R3). */
@@ -58,9 +60,11 @@ export interface ProtocolState {
   taken: boolean;
   /** Goes on with a view of an earlier life and has not met the others yet. */
   resumed: boolean;
+  /** This host was away since it confirmed that view; until it has met the others again, or that time. */
+  absence: { viewNumber: number; untilMs: Milliseconds } | null;
   side: Side;
-  /** Hosts lost from a view of this host and not yet back; bounded by the file. */
-  lostFrom: Set<HostName>;
+  /** Hosts lost from a view of this host and not yet back, with that view's number; bounded by the file. */
+  lostFrom: Map<HostName, number>;
   hostDamper: Damper;
   ruleDampers: Damper[];
   leaving: { sinceMs: Milliseconds; viewNumber: number } | null;
@@ -118,6 +122,18 @@ export function problem(
 /** Takes the sentences about a host off the list that begin alike. */
 export function solved(state: ProtocolState, beginning: string): void {
   state.problems = state.problems.filter((each) => !each.text.startsWith(beginning));
+}
+
+/** Goes to disk before any packet that this step sends (R3). */
+export function persist(state: ProtocolState): void {
+  const durable = {
+    self: state.self,
+    highestNumber: state.highest.number,
+    highestHead: state.highest.head,
+    inForce: state.inForce,
+    returnCount: state.leaving === null ? state.hostDamper.returnCount : 0,
+  };
+  state.effects.push({ kind: 'persist', durable });
 }
 
 export function peerByHash(state: ProtocolState, nameHash: number): Peer | undefined {

@@ -19,8 +19,17 @@ function converged(hostCount: number, periodMs: number): Cluster {
   const cluster = new Cluster(3, makeFile({ hostCount, periodMs }));
   for (const host of cluster.hosts) cluster.start(host);
   cluster.run(periodMs * 4 + 137);
-  cluster.checkers.oneView(cluster);
+  expectOneView(cluster);
   return cluster;
+}
+
+function expectOneView(cluster: Cluster): void {
+  const all = cluster.hosts.map((host) => host.name);
+  const seen = cluster.hosts.map(({ state }) => ({
+    checksum: state!.inForceChecksum,
+    names: state!.inForce?.view.hosts.map((host) => host.name),
+  }));
+  expect(seen).toEqual(all.map(() => ({ checksum: seen[0]!.checksum, names: all })));
 }
 
 const die = (cluster: Cluster) => cluster.kill(cluster.hosts.at(-1)!);
@@ -49,6 +58,66 @@ test('a sidecar started anew changes no view, with its state directory and witho
     cluster.start(host);
     cluster.run(8000);
     expect(cluster.hosts.map((each) => each.state!.inForceChecksum)).toEqual([before, before, before]);
+  }
+});
+
+test('a sidecar started anew changes no view, at whatever moment it is first heard', () => {
+  const cluster = converged(3, 1000);
+  Object.assign(cluster.weather, { delayMin: 10, delayMax: 60 });
+  const before = cluster.hosts[0]!.state!.inForceChecksum;
+  for (let downMs = 100; downMs < 4000; downMs += 170) {
+    const host = cluster.hosts[1]!;
+    cluster.killSidecar(host);
+    cluster.run(downMs);
+    cluster.start(host);
+    cluster.run(4000);
+    expect(
+      cluster.hosts.map((each) => each.state!.inForceChecksum),
+      `down for ${downMs} ms`,
+    ).toEqual(cluster.hosts.map(() => before));
+  }
+  expect(cluster.hosts[1]!.notices).toContain('goes on with view 1 (mail1, mail2, mail3) of its earlier life');
+});
+
+test('a host that stood still for less than the tolerance loses nobody and waits for nothing', () => {
+  for (const hostCount of [2, 3]) {
+    const cluster = converged(hostCount, 1000);
+    const host = cluster.hosts[0]!;
+    for (let i = 0; i < 6; i++) {
+      cluster.stall(host, 2450);
+      cluster.run(2450 + 1500);
+      expectOneView(cluster);
+      cluster.run(137 * i);
+    }
+    expect(host.notices.filter((text) => /is lost|comes and goes/.test(text))).toEqual([]);
+    for (const other of cluster.hosts) expect(other.notices.join()).not.toContain('comes and goes');
+  }
+});
+
+test('a host that slept for longer than the tolerance is damped from its second return on', () => {
+  const cluster = converged(3, 1000);
+  const host = cluster.hosts[2]!;
+  for (const returns of [1, 2]) {
+    cluster.stall(host, 8000);
+    cluster.run(8000 + 2000);
+    expect(host.state!.hostDamper.returnCount).toBe(returns);
+  }
+  expect(host.notices.join()).toContain('this host comes and goes: back in 10 s');
+  for (const other of cluster.hosts.slice(0, 2)) expect(other.state!.hostDamper.returnCount).toBe(0);
+});
+
+test('a silent death is found on machines that stutter all the time', () => {
+  const cluster = converged(3, 100);
+  const stutter = () => {
+    for (const host of cluster.hosts) if (host.state !== null) cluster.stall(host, 80);
+    cluster.after(95, stutter);
+  };
+  stutter();
+  cluster.run(1000);
+  die(cluster);
+  cluster.run(900);
+  for (const host of cluster.hosts.slice(0, 2)) {
+    expect(host.state!.inForce!.view.hosts.map((each) => each.name)).toEqual(['mail1', 'mail2']);
   }
 });
 

@@ -1,0 +1,76 @@
+/**
+ * R11: who returns to the cluster counts it and damps itself, and says so in its row. Two ways lead back: a split that
+ * heals, of which the weaker part returns, and an absence, after a start or a stall longer than the tolerance. A host
+ * that slept for less was away for nobody: the others may have gone on without it, it takes up where it was.
+ */
+import { checksumHead } from './checksum.js';
+import { checksumOf } from './content.js';
+import { noteReturn } from './damping.js';
+import { contentOfSide, ownPriority } from './side.js';
+import { notice, persist, type ProtocolState } from './state.js';
+import type { HostName, Milliseconds } from './types.js';
+
+/** @returns true where this host now waits, or counted a return */
+export function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean {
+  const isBackFromAbsence = noteAbsence(state, nowMs);
+  const back = state.side.visible.filter((name) => state.lostFrom.has(name));
+  if (back.length === 0) return isBackFromAbsence;
+  const theirs = back.filter((name) => wasApart(state, nowMs, name));
+  for (const name of back) state.lostFrom.delete(name);
+  notice(state, nowMs, 'hostBack', back[0]!, `${back.join(', ')} heard again`);
+  const lost = state.inForce?.lostSince ?? [];
+  const mine = (state.inForce?.view.hosts ?? []).map((host) => host.name).filter((name) => !lost.includes(name));
+  if (theirs.length === 0 || isStrongerPart(state, mine, theirs)) return isBackFromAbsence;
+  count(state, nowMs);
+  return true;
+}
+
+function count(state: ProtocolState, nowMs: Milliseconds): void {
+  noteReturn(state.hostDamper, nowMs);
+  persist(state);
+  if (state.hostDamper.waitUntilMs <= nowMs) return;
+  const seconds = Math.ceil((state.hostDamper.waitUntilMs - nowMs) / 1000);
+  notice(state, nowMs, 'damped', state.self, `this host comes and goes: back in ${seconds} s; nlb start --now`);
+}
+
+/**
+ * True where a host that was lost had made a view without this one meanwhile. One that only stood still had not: what it
+ * confirms is the view it was lost from, or already the next one with both.
+ */
+function wasApart(state: ProtocolState, nowMs: Milliseconds, name: HostName): boolean {
+  const peer = state.peers.get(name)!;
+  const row = peer.row!;
+  if (row.phase === 'starting' || row.waiting) return false;
+  const { number, head } = peer.backAs ?? { number: row.confirmedNumber, head: row.confirmedHead };
+  return number > state.lostFrom.get(name)! && !isOurs(state, nowMs, number, head);
+}
+
+/** After an absence: the others agreed on a view without this host, so it was lost and returns. */
+function noteAbsence(state: ProtocolState, nowMs: Milliseconds): boolean {
+  const { absence } = state;
+  if (absence === null) return false;
+  const rows = state.side.visible.flatMap((name) => state.peers.get(name)?.row ?? []);
+  const agreed = rows.filter((row) => row.phase === 'converged' || row.phase === 'taken');
+  if (state.resumed && agreed.length > 0) state.resumed = false;
+  const newer = agreed.filter((row) => row.confirmedNumber > absence.viewNumber);
+  if (newer.length === 0) {
+    if (nowMs >= absence.untilMs) state.absence = null;
+    return false;
+  }
+  state.absence = null;
+  if (newer.some((row) => isOurs(state, nowMs, row.confirmedNumber, row.confirmedHead))) return false;
+  count(state, nowMs);
+  return true;
+}
+
+/** What this host would confirm under that number, with all that it sees: then the view is one with this host. */
+function isOurs(state: ProtocolState, nowMs: Milliseconds, number: number, head: number): boolean {
+  return checksumHead(checksumOf(contentOfSide(state, nowMs), number)) === head;
+}
+
+function isStrongerPart(state: ProtocolState, mine: HostName[], theirs: HostName[]): boolean {
+  const others = mine.filter((name) => !theirs.includes(name));
+  if (others.length !== theirs.length) return others.length > theirs.length;
+  const priority = (name: HostName) => state.peers.get(name)?.config.priority ?? ownPriority(state);
+  return Math.min(...others.map(priority)) < Math.min(...theirs.map(priority));
+}

@@ -1,0 +1,53 @@
+/**
+ * R9: a host that stood still declares nobody dead when it wakes up. Silence is counted in time that this host was awake:
+ * what it slept is added to every time stamp that silence is judged by, so that it goes on where it was. Nothing starts
+ * anew with every late turn of a busy machine, or a dead host would never be found there.
+ */
+import { knock } from './probing.js';
+import { notice, periodMs, type ProtocolState, toleranceMs } from './state.js';
+import type { Milliseconds } from './types.js';
+
+/** A gap between two events counts as awake up to half a period, and no less than a busy machine takes now and then. */
+const AWAKE_PERIODS = 0.5;
+const AWAKE_MIN_MS = 100;
+/** From here on it is a stall, and said. */
+const STALL_PERIODS = 2;
+
+/** Before each event: ticks come every tenth of a period, so a longer gap means that this host was late itself. */
+export function noteSleep(state: ProtocolState, nowMs: Milliseconds): void {
+  const gapMs = nowMs - state.lastEventMs;
+  state.lastEventMs = nowMs;
+  const sleptMs = gapMs - Math.max(periodMs(state) * AWAKE_PERIODS, AWAKE_MIN_MS);
+  if (sleptMs <= 0) return;
+  if (state.graceUntilMs > nowMs - gapMs) state.graceUntilMs += sleptMs;
+  for (const peer of state.peers.values()) {
+    peer.directMs += sleptMs;
+    peer.toldMs += sleptMs;
+    peer.silentSinceMs += sleptMs;
+    if (peer.advancedMs !== null) peer.advancedMs += sleptMs;
+    if (peer.deafSinceMs !== null) peer.deafSinceMs += sleptMs;
+    const { suspicion } = peer;
+    if (suspicion !== null) suspicion.sinceMs += sleptMs;
+    // The knock that was open has run out here, whatever its Envoy said.
+    if (peer.openKnocks === 0) continue;
+    if (suspicion !== null && suspicion.envoyAnswered !== true) suspicion.envoyAnswered = null;
+    knock(state, nowMs, peer);
+  }
+  if (gapMs > STALL_PERIODS * periodMs(state)) noteStall(state, nowMs, gapMs);
+}
+
+/** Packets to this host may be gone, so everybody is heard anew; at most once in a tolerance, however it stutters. */
+function noteStall(state: ProtocolState, nowMs: Milliseconds, gapMs: Milliseconds): void {
+  notice(state, nowMs, 'lateTick', state.self, `this sidecar stood still for ${Math.round(gapMs)} ms`);
+  const { confirmed } = state;
+  if (gapMs >= toleranceMs(state) && confirmed !== null) {
+    state.absence = { viewNumber: confirmed.number, untilMs: nowMs + toleranceMs(state) };
+  }
+  if (nowMs - state.lastGraceMs < toleranceMs(state)) return;
+  state.lastGraceMs = nowMs;
+  for (const peer of state.peers.values()) {
+    peer.suspicion = null;
+    if (peer.link === 'heard') peer.directMs = nowMs;
+    if (peer.advancedMs !== null) peer.advancedMs = nowMs;
+  }
+}

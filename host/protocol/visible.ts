@@ -1,0 +1,72 @@
+/**
+ * Who can be agreed with: the hosts from which something reaches this one and which something of this one reaches (R1,
+ * R2). Real networks are neither symmetric nor transitive: A-B-C-D in a line is one cluster, a host that hears none of us
+ * is deaf.
+ */
+import { type ProtocolState, toleranceMs } from './state.js';
+import type { HostName, Milliseconds } from './types.js';
+
+export interface Visible {
+  visible: HostName[];
+  /** Heard for a whole tolerance, and hear none of us (R2). */
+  deaf: HostName[];
+}
+
+/**
+ * A host that was visible and hears us no more is taken for visible for one tolerance: either it has just been started
+ * anew and does not list us yet, or it is we who stood still and the others have yet to hear us again (R9). Judged at
+ * once, both would take a living host out of the view.
+ */
+export function findVisible(state: ProtocolState, nowMs: Milliseconds): Visible {
+  const reaching = whoReachUs(state);
+  const both = whoHearEachOther(state, reaching);
+  const visible = [...both];
+  const deaf: HostName[] = [];
+  for (const peer of state.peers.values()) {
+    const { name } = peer.config;
+    if (!reaching.has(name) || both.has(name)) {
+      peer.deafSinceMs = null;
+      continue;
+    }
+    peer.deafSinceMs ??= nowMs;
+    if (nowMs - peer.deafSinceMs >= toleranceMs(state)) deaf.push(name);
+    else if (state.side.visible.includes(name)) visible.push(name);
+  }
+  return { visible: visible.sort(), deaf: [...deaf, ...findEcholess(state, nowMs)].sort() };
+}
+
+function whoReachUs(state: ProtocolState): Set<HostName> {
+  const names = new Set<HostName>([state.self]);
+  const queue: HostName[] = [];
+  for (const peer of state.peers.values()) if (peer.link !== 'none') queue.push(peer.config.name);
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    const peer = state.peers.get(name);
+    if (names.has(name) || peer === undefined || peer.row === null || peer.left) continue;
+    names.add(name);
+    if (peer.link !== 'held') queue.push(...peer.hears);
+  }
+  return names;
+}
+
+function whoHearEachOther(state: ProtocolState, reaching: ReadonlySet<HostName>): Set<HostName> {
+  const both = new Set<HostName>([state.self]);
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const name of reaching) {
+      if (both.has(name) || ![...state.peers.get(name)!.hears].some((heard) => both.has(heard))) continue;
+      both.add(name);
+      grown = true;
+    }
+  }
+  return both;
+}
+
+/** Hosts whose packets arrive for a whole tolerance and never show that they hear this one (R2, R7). */
+function findEcholess(state: ProtocolState, nowMs: Milliseconds): HostName[] {
+  const names: HostName[] = [];
+  for (const { candidate, config, link } of state.peers.values()) {
+    if (candidate === null || link !== 'none' || nowMs - candidate.lastMs > toleranceMs(state)) continue;
+    if (candidate.lastMs - candidate.firstMs >= toleranceMs(state)) names.push(config.name);
+  }
+  return names;
+}
