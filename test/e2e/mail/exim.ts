@@ -9,7 +9,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '../harness/wait.js';
 import { Contained } from './contained.js';
-import type { Server } from './mail-cluster.js';
+import type { Server } from './mail-host.js';
 
 const EXIM_USER = 2526;
 

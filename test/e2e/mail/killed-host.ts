@@ -8,10 +8,18 @@
  */
 import { join } from 'node:path';
 import { sleep, waitFor } from '../harness/wait.js';
-import { MailCluster, type MailHost, portRule } from './mail-cluster.js';
-import { countMail, readMail, type StoredMail } from './maildir.js';
+import { MailCluster, portRule } from './mail-cluster.js';
+import type { MailHost } from './mail-host.js';
+import { countMail, readMail, type StoredMail, tally } from './maildir.js';
 import { type Postfix, receivingPostfix } from './postfix.js';
-import { clientOf, inject, sendingPostfix, type SendingOptions } from './sending-postfix.js';
+import {
+  clientOf,
+  inject,
+  type SenderFigures,
+  senderFigures,
+  sendingPostfix,
+  type SendingOptions,
+} from './sending-postfix.js';
 
 const PORT = 2525;
 const SERVICE_PORT = 2526;
@@ -19,15 +27,10 @@ const HOST_COUNT = 3;
 const DRAINED_WITHIN_MS = 600_000;
 const LOOK_PERIOD_MS = 200;
 
-export interface Figures {
+export interface Figures extends SenderFigures {
   messages: number;
   /** Until the others had a view without it, counted from its death. */
   others_converged_ms: number;
-  /** Tries that a closed, refused or silent connection ended; the sender goes on to the next address of the cluster. */
-  failed_tries: number;
-  /** Messages for which every address failed, so that they were put off, by the sender's log. */
-  deferred: number;
-  bounced: number;
   /** In a maildir of any host when the sender's queue was empty, the dead host still dead. */
   arrived_before_return: number;
   /** Taken by the dead host and still in its own queue then. */
@@ -36,7 +39,6 @@ export interface Figures {
   arrived: number;
   /** Taken more than once. The promise: at most `may_be_sent_twice`. */
   taken_twice: number;
-  may_be_sent_twice: number;
   /** Taken once, written twice by the host that was killed. */
   written_twice: number;
   /** Mail whose newest Received line names another client than it came from. The promise: 0. */
@@ -99,26 +101,20 @@ export class KilledHost {
     await victim.start();
     await this.cluster.converged();
     await this.until(`${victim.name} has delivered`, () => this.queuedAt(victim) === 0);
-    const log = this.sender.log();
     const stored = this.stored();
+    const kept = tally(stored, (recipient) => clientOf(Number.parseInt(recipient, 10)));
+    const countAt = ({ name }: MailHost) => [name, stored.filter(({ host }) => host === name).length];
     return {
       messages: this.messages,
       others_converged_ms: Math.round(convergedMs),
-      failed_tries: log.match(/lost connection with|refused|timed out/g)?.length ?? 0,
-      deferred: new Set([...log.matchAll(/ (\w+): to=<.* status=deferred/g)].map((match) => match[1])).size,
-      bounced: log.split('status=bounced').length - 1,
+      ...senderFigures(this.sender.log()),
       arrived_before_return: before,
       in_dead_queue: inDeadQueue,
-      arrived: distinct(stored),
-      taken_twice:
-        new Set(stored.map((mail) => `${mail.recipient} ${mail.host} ${mail.queueId}`)).size - distinct(stored),
-      may_be_sent_twice: log.split('message may be sent more than once').length - 1,
-      written_twice: stored.length - new Set(stored.map(({ host, queueId }) => `${host} ${queueId}`)).size,
-      wrong_client: stored.filter(({ recipient, client }) => client !== clientOf(Number.parseInt(recipient, 10)))
-        .length,
-      by_host: Object.fromEntries(
-        this.cluster.hosts.map(({ name }) => [name, stored.filter(({ host }) => host === name).length]),
-      ),
+      arrived: kept.arrived,
+      taken_twice: kept.takenTwice,
+      written_twice: kept.writtenTwice,
+      wrong_client: kept.wrongClient,
+      by_host: Object.fromEntries(this.cluster.hosts.map(countAt)),
       seconds: Math.round((performance.now() - startedMs) / 1000),
     };
   }
@@ -156,6 +152,10 @@ const distinct = (stored: readonly StoredMail[]) => new Set(stored.map(({ recipi
 export function brokenPromises(figures: Figures): string[] {
   const { messages, arrived, taken_twice, may_be_sent_twice, wrong_client, bounced } = figures;
   const broken: string[] = [];
+  const heldMeanwhile = figures.arrived_before_return + figures.in_dead_queue;
+  if (heldMeanwhile < messages) {
+    broken.push(`${heldMeanwhile} of ${messages} messages were on a disk while the host was dead, expected every one`);
+  }
   if (arrived !== messages) broken.push(`${arrived} of ${messages} messages arrived, expected every one at least once`);
   if (taken_twice > may_be_sent_twice) {
     broken.push(`${taken_twice} copies were taken, expected at most the ${may_be_sent_twice} the sender warned of`);

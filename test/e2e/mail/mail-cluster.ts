@@ -2,106 +2,12 @@
  * A cluster with real mail servers: on each host `nlb run` with its Envoy, and whatever servers the test gives it. Loopback
  * addresses, the default ports and heartbeats, so that its times are those of an administrator. Everything is ended by pid.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Explanation } from '../../../host/admin/explain.js';
+import { join } from 'node:path';
 import type { ClusterStatus } from '../../../host/admin/status.js';
-import { endEnvoy, findOwnEnvoy } from '../../../host/edge/envoy-process.js';
 import { waitFor } from '../harness/wait.js';
-
-/** `build/host/main.js`, from build/test/e2e/mail as from test/e2e/mail. */
-function sidecarProgram(): string {
-  const here = dirname(fileURLToPath(import.meta.url));
-  return join(here, here.includes('/build/') ? '../../../host/main.js' : '../../../build/host/main.js');
-}
-
-export interface Server {
-  start(): Promise<void>;
-  kill(): Promise<void>;
-}
-
-export class MailHost {
-  readonly stateDir: string;
-  readonly servers: Server[] = [];
-  private sidecar: ChildProcess | null = null;
-
-  constructor(
-    private readonly cluster: MailCluster,
-    readonly name: string,
-    readonly ip: string,
-  ) {
-    this.stateDir = join(cluster.directory, name);
-    mkdirSync(this.stateDir, { mode: 0o755 });
-  }
-
-  /** Servers and sidecar; the sidecar starts the Envoy. */
-  async start(): Promise<void> {
-    for (const server of this.servers) await server.start();
-    const log = openSync(this.logFile, 'a');
-    const place = ['--config', this.cluster.filePath, '--host', this.name, '--state-dir', this.stateDir];
-    const envoy = '--envoy-args=--concurrency 1 --drain-time-s 1';
-    const stdio = ['ignore', log, log] as const;
-    this.sidecar = spawn(process.execPath, [sidecarProgram(), 'run', ...place, envoy], {
-      detached: true,
-      stdio: [...stdio],
-    });
-    closeSync(log);
-  }
-
-  /** Sidecar, Envoy and servers at once, as power loss would. The sidecar first: it starts Envoys anew. */
-  async kill(): Promise<void> {
-    const { sidecar } = this;
-    const gone: Promise<unknown>[] = [];
-    if (sidecar !== null && sidecar.exitCode === null && sidecar.signalCode === null) {
-      gone.push(once(sidecar, 'exit'));
-      sidecar.kill('SIGKILL');
-    }
-    const envoyPid = findOwnEnvoy(join(this.stateDir, 'envoy'));
-    if (envoyPid !== null) process.kill(envoyPid, 'SIGKILL');
-    gone.push(...this.servers.map((server) => server.kill()));
-    await Promise.all(gone);
-    if (envoyPid !== null) await endEnvoy(envoyPid, join(this.stateDir, 'envoy'), 0);
-  }
-
-  /** @throws Error where the sidecar does not answer */
-  status(): Promise<ClusterStatus> {
-    return this.ask('/status') as Promise<ClusterStatus>;
-  }
-
-  /** Who takes a client at a port, as this host says. */
-  async ownerOf(client: string, port: number): Promise<string | null> {
-    const explanation = (await this.ask(`/explain?client=${client}&port=${port}`)) as Explanation;
-    return explanation.owner;
-  }
-
-  get logFile(): string {
-    return join(this.cluster.directory, `${this.name}.log`);
-  }
-
-  private ask(path: string): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const asked = request({ socketPath: join(this.stateDir, 'nlb.sock'), path, timeout: 2000 }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (part: string) => {
-          text += part;
-        });
-        response.on('end', () => {
-          if (response.statusCode === 200) resolve(JSON.parse(text));
-          else reject(new Error(`${this.name} answered ${path} with ${response.statusCode}: ${text}`));
-        });
-      });
-      asked.on('timeout', () => asked.destroy(new Error(`${this.name} did not answer ${path}`)));
-      asked.on('error', reject);
-      asked.end();
-    });
-  }
-}
+import { CLUSTER_FILE, MailHost } from './mail-host.js';
 
 export class MailCluster {
   readonly directory = mkdtempSync(join(tmpdir(), 'nlb-mail-'));
@@ -115,7 +21,10 @@ export class MailCluster {
     // Servers run as users of their own and must reach their directories below.
     chmodSync(this.directory, 0o755);
     writeFileSync(join(this.directory, 'cluster.key'), `1 ${'5a'.repeat(32)}\n`, { mode: 0o600 });
-    this.hosts = Array.from({ length: hostCount }, (_, i) => new MailHost(this, `mail${i + 1}`, `${prefix}.${i + 1}`));
+    this.hosts = Array.from(
+      { length: hostCount },
+      (_, i) => new MailHost(this.directory, `mail${i + 1}`, `${prefix}.${i + 1}`),
+    );
     const hosts = this.hosts.map(({ name, ip }, i) => `  - {name: ${name}, priority: ${i + 1}, dedicatedIp: ${ip}}`);
     writeFileSync(
       this.filePath,
@@ -132,7 +41,7 @@ ${portRules.join('')}`,
   }
 
   get filePath(): string {
-    return join(this.directory, 'cluster.yaml');
+    return join(this.directory, CLUSTER_FILE);
   }
 
   /** All hosts, until all are in one view, serve every rule and see each other's Envoys. */
@@ -204,13 +113,4 @@ export function portRule({ name, port, servicePort, proxyProtocol, trustsNobodyB
       proxyProtocol: ${proxyProtocol}${trust}
       check: {kind: banner, expect: '220'}
 `;
-}
-
-/** `nlb ...` as an administrator calls it. */
-export function nlb(...args: string[]): Promise<{ exitCode: number; output: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [sidecarProgram(), ...args], (error, stdout, stderr) => {
-      resolve({ exitCode: error === null ? 0 : Number(error.code), output: `${stdout}${stderr}` });
-    });
-  });
 }

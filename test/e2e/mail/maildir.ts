@@ -38,3 +38,26 @@ export function parseMail(host: string, text: string): StoredMail {
     queueId: / id ([\w-]+)/.exec(received)?.[1] ?? '',
   };
 }
+
+export interface Tally {
+  /** Distinct recipients: each message has one of its own. */
+  arrived: number;
+  /** Taken more than once, by whichever hosts. */
+  takenTwice: number;
+  /** Taken once and written twice, by a host that was killed while it wrote. */
+  writtenTwice: number;
+  /** Mail whose newest Received line names another client than it came from. */
+  wrongClient: number;
+}
+
+/** @param clientOf  the address that mail to this recipient was sent from */
+export function tally(stored: readonly StoredMail[], clientOf: (recipient: string) => string): Tally {
+  const arrived = new Set(stored.map(({ recipient }) => recipient)).size;
+  const taken = new Set(stored.map(({ recipient, host, queueId }) => `${recipient} ${host} ${queueId}`)).size;
+  return {
+    arrived,
+    takenTwice: taken - arrived,
+    writtenTwice: stored.length - taken,
+    wrongClient: stored.filter(({ recipient, client }) => client !== clientOf(recipient)).length,
+  };
+}

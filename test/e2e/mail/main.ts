@@ -39,7 +39,8 @@ function report(figures: Figures): void {
   const lines = [
     `${figures.messages} messages in ${figures.seconds} s; kept by ${hosts.join(', ')}`,
     `others converged ${figures.others_converged_ms} ms after the kill`,
-    `${figures.failed_tries} failed tries, ${figures.deferred} messages put off, ${figures.bounced} given back`,
+    `${figures.cut_sessions} sessions cut, ${figures.refused_tries} tries refused by the dead host, ` +
+      `${figures.deferred} messages put off, ${figures.bounced} given back`,
     `${figures.arrived_before_return} arrived while the host was dead, ${figures.in_dead_queue} lay in its queue`,
     `${figures.arrived} arrived in the end, ${figures.wrong_client} of them with another client address`,
     `${figures.taken_twice} taken twice (the sender warned of ${figures.may_be_sent_twice}), ` +

@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { MailCluster, type MailHost, nlb, portRule, type RuleOptions } from './mail-cluster.js';
+import { MailCluster, portRule, type RuleOptions } from './mail-cluster.js';
+import { type MailHost, nlb } from './mail-host.js';
 import { whyNoMail } from './needs.js';
 import { receivingPostfix } from './postfix.js';
 import { type Sent, swaks } from './swaks.js';

@@ -86,3 +86,28 @@ export function inject(count: number, { address, port }: SendingOptions): Promis
     });
   });
 }
+
+export interface SenderFigures {
+  /** Sessions that ended in the middle: with the dying host. The sender goes on to the cluster's next address. */
+  cut_sessions: number;
+  /** Tries at an address that refused or did not answer: the dead host as entry host. */
+  refused_tries: number;
+  /** Messages for which every address failed, so that they were put off. */
+  deferred: number;
+  /** Messages given back to who sent them. The promise: 0. */
+  bounced: number;
+  /** Sessions cut between the last dot and its answer: the sender cannot know, and says so. */
+  may_be_sent_twice: number;
+}
+
+/** What the sender's own log says of its troubles. */
+export function senderFigures(log: string): SenderFigures {
+  const count = (pattern: RegExp) => log.match(pattern)?.length ?? 0;
+  return {
+    cut_sessions: count(/lost connection with/g),
+    refused_tries: count(/connect to \S+: Connection (refused|timed out)/g),
+    deferred: new Set([...log.matchAll(/ (\w+): to=<.* status=deferred/g)].map((match) => match[1])).size,
+    bounced: count(/status=bounced/g),
+    may_be_sent_twice: count(/message may be sent more than once/g),
+  };
+}
