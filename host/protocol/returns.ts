@@ -6,7 +6,8 @@
 import { checksumHead } from './checksum.js';
 import { checksumOf } from './content.js';
 import { noteReturn } from './damping.js';
-import { contentOfSide, ownPriority } from './side.js';
+import { ownPriority } from './groups.js';
+import { contentOfSide } from './side.js';
 import { notice, persist, type ProtocolState } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
 

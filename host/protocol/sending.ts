@@ -4,7 +4,7 @@ import { ECHOES_MAX, encodeHeartbeat, ROWS_MAX, type Row } from './heartbeat.js'
 import type { Peer } from './peer.js';
 import { rowKey } from './peer.js';
 import { DECISION_VERSION, type MessageType, PROTOCOL_VERSION, seal } from './seal.js';
-import { ownPriority } from './side.js';
+import { ownPriority } from './groups.js';
 import { ownRow, periodMs, type ProtocolState } from './state.js';
 import type { Milliseconds } from './types.js';
 

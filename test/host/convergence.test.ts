@@ -138,3 +138,62 @@ test('a confirmed number is on disk before the packet that says so', () => {
   expect(kinds.indexOf('persist')).toBeGreaterThanOrEqual(0);
   expect(kinds.lastIndexOf('persist')).toBeLessThan(kinds.indexOf('send'));
 });
+
+function offer(cluster: Cluster, hosts: number[], known: ReturnType<typeof makeFile>): void {
+  for (const index of hosts) {
+    const host = cluster.hosts[index]!;
+    host.onDisk = known;
+    cluster.give(host, { kind: 'offer', nowMs: cluster.clock(host), ...known });
+  }
+}
+
+const namesInForce = (cluster: Cluster, index: number) =>
+  cluster.hosts[index]!.state!.inForce!.view.hosts.map((host) => host.name);
+
+test('a host that only an offered file lists is in the view soon after all others offer that file', () => {
+  const three = makeFile({ hostCount: 3 });
+  const cluster = new Cluster(5, three);
+  for (const host of cluster.hosts.slice(0, 2)) {
+    host.onDisk = makeFile({ hostCount: 2 });
+    cluster.start(host);
+  }
+  cluster.run(6000);
+  cluster.start(cluster.hosts[2]!);
+  cluster.run(7000);
+  offer(cluster, [0], three);
+  cluster.run(3000);
+  expect(namesInForce(cluster, 0)).toEqual(['mail1', 'mail2']);
+  offer(cluster, [1], three);
+  cluster.run(3000);
+  expectOneView(cluster);
+});
+
+test('a host that the offered file no longer lists is not waited for', () => {
+  const cluster = converged(3, 1000);
+  offer(cluster, [0, 1], makeFile({ hostCount: 2 }));
+  cluster.run(3000);
+  for (const index of [0, 1]) {
+    expect(namesInForce(cluster, index)).toEqual(['mail1', 'mail2']);
+    expect(cluster.hosts[index]!.state!.offer).toBeNull();
+  }
+  cluster.run(3000);
+  const problems = cluster.status(cluster.hosts[0]!)!.problems.map((each) => each.text);
+  expect(problems).toContain("host mail3 (10.0.0.3) has the cluster key and is not listed in this host's file");
+});
+
+test('a host that offers the file of another group is claimed by one group only', () => {
+  const single = makeFile({ hostCount: 3 });
+  const none = makeFile({ hostCount: 3, affinity: 'none' });
+  const cluster = new Cluster(5, single);
+  for (const host of cluster.hosts.slice(1)) host.onDisk = none;
+  for (const host of cluster.hosts) cluster.start(host);
+  cluster.run(8000);
+  offer(cluster, [1], single);
+  cluster.run(3000);
+  // mail2 cannot leave mail3 alone: it stays until both offer, and mail1 stays outside.
+  for (const index of [1, 2]) expect(namesInForce(cluster, index)).toEqual(['mail2', 'mail3']);
+  expect(cluster.hosts[0]!.state!.side.outside).not.toBeNull();
+  offer(cluster, [2], single);
+  cluster.run(3000);
+  expectOneView(cluster);
+});
