@@ -1,92 +1,179 @@
-/** What must hold after every step of every host, and what must hold once the network is whole again. */
+/** What must hold after every step of every host. What must hold once the network is whole again: `liveness.ts`. */
+import type { DurableState } from '../../host/protocol/events.js';
+import type { InForce } from '../../host/protocol/types.js';
 import type { Cluster, SimHost } from './cluster.js';
 
 export class BrokenPromise extends Error {}
 
+interface Confirmed {
+  checksum: string;
+  key: number;
+}
+
 export class Checkers {
-  /** Content by `number|checksum`: one identity, one content (R3). */
+  /** Content by identity of what is in force: one identity, one content, so one owner of each bucket (R3, R4). */
   #contents = new Map<string, string>();
-  /** Checksum by `host|number`, over all lives that kept their disk. */
-  #confirmed = new Map<string, string>();
-  #lastNumber = new Map<string, number>();
-  #lastInForce = new Map<string, unknown>();
-  /** `host|number|checksum` that were found lawful: a restart or a loss puts the same view in force again. */
+  /** By host and number, over all lives that kept their disk: one checksum under one number (R3). */
+  #confirmed = new Map<SimHost, Map<number, string>>();
+  /** Everything ever confirmed under a host's name, with the key it was sealed with. */
+  #ever = new Map<string, Confirmed[]>();
+  #lastNumber = new Map<SimHost, number>();
+  #lastDurable = new Map<SimHost, number>();
+  #lastInForce = new Map<SimHost, InForce>();
+  #lastConfirmed = new Map<SimHost, unknown>();
+  /** Host and identity that were found lawful: a restart or a loss puts the same view in force again. */
   #lawful = new Set<string>();
+  /** When anybody last held a host's share for it (R13). */
+  #heldAt = new Map<string, number>();
   stepCount = 0;
 
   afterStep(cluster: Cluster, host: SimHost): void {
     this.stepCount += 1;
-    const { confirmed, inForce } = host.state!;
-    if (confirmed !== null) {
-      const key = `${host.name}|${confirmed.number}`;
-      const before = this.#confirmed.get(key);
-      if (before !== undefined && before !== confirmed.checksum) {
-        fail(cluster, `${host.name} confirmed two checksums under view ${confirmed.number}`);
-      }
-      this.#confirmed.set(key, confirmed.checksum);
+    for (const peer of host.state!.peers.values()) {
+      if (peer.link === 'held') this.#heldAt.set(peer.config.name, cluster.now);
     }
-    if (inForce === null || this.#lastInForce.get(host.name) === inForce) return;
-    this.#lastInForce.set(host.name, inForce);
-    this.#checkInForce(cluster, host);
+    const { confirmed, inForce } = host.state!;
+    if (confirmed !== null && this.#lastConfirmed.get(host) !== confirmed) {
+      this.#lastConfirmed.set(host, confirmed);
+      this.#checkConfirmed(cluster, host, confirmed.number, confirmed.checksum);
+      const { fingerprint } = confirmed.content;
+      if (fingerprint !== host.state!.known.fingerprint && fingerprint !== host.state!.offer?.fingerprint) {
+        fail(cluster, `${host.name} confirmed view ${confirmed.number} of file ${fingerprint}, which it never had`);
+      }
+    }
+    const before = this.#lastInForce.get(host);
+    if (inForce === null || before === inForce) return;
+    this.#lastInForce.set(host, inForce);
+    this.#checkInForce(cluster, host, inForce, before);
+    this.#checkSingle(cluster, host);
   }
 
-  #checkInForce(cluster: Cluster, host: SimHost): void {
-    const state = host.state!;
-    const { view } = state.inForce!;
-    const identity = `${view.number}|${view.checksum}`;
-    const content = JSON.stringify([view.fingerprint, view.decisionVersion, view.hosts]);
-    if ((this.#contents.get(identity) ?? content) !== content) fail(cluster, `view ${identity} has two contents`);
-    this.#contents.set(identity, content);
-    const last = this.#lastNumber.get(host.name) ?? 0;
+  #checkConfirmed(cluster: Cluster, host: SimHost, number: number, checksum: string): void {
+    const mine = this.#confirmed.get(host) ?? new Map<number, string>();
+    this.#confirmed.set(host, mine);
+    const before = mine.get(number);
+    if (before !== undefined && before !== checksum) {
+      fail(cluster, `${host.name} confirmed two checksums under view ${number}`);
+    }
+    mine.set(number, checksum);
+    const id = `${clusterOf(host)}|${host.name}|${number}`;
+    this.#ever.set(id, [...(this.#ever.get(id) ?? []), { checksum, key: host.key }]);
+  }
+
+  #checkInForce(cluster: Cluster, host: SimHost, inForce: InForce, before: InForce | undefined): void {
+    const { view } = inForce;
+    this.#checkContent(cluster, host, inForce);
+    const last = this.#lastNumber.get(host) ?? 0;
     if (view.number < last) fail(cluster, `${host.name} went back from view ${last} to ${view.number}`);
-    this.#lastNumber.set(host.name, view.number);
+    this.#lastNumber.set(host, view.number);
     // Outside, a host only follows the view of the others.
     if (!view.hosts.some((each) => each.name === host.name)) return;
-    if (this.#lawful.has(`${host.name}|${identity}`)) return;
-    this.#lawful.add(`${host.name}|${identity}`);
+    const identity = `${host.address}|${view.number}|${view.checksum}`;
+    if (this.#lawful.has(identity)) return;
+    this.#lawful.add(identity);
     for (const { name } of view.hosts) {
-      if (this.#confirmed.get(`${name}|${view.number}`) === view.checksum) continue;
-      // R13: a silent sidecar whose Envoy answers confirms nothing and keeps its share.
-      const peer = state.peers.get(name);
-      if (peer?.link !== 'held') {
-        const isHeldByOthers = cluster.hosts.some((each) => each.state?.peers.get(name)?.link === 'held');
-        if (!isHeldByOthers)
-          fail(
-            cluster,
-            `${host.name} put view ${view.number} in force, ${name} never confirmed it (it is ${peer?.link}, ${peer?.row?.confirmedNumber})`,
-          );
+      const said = this.#ever.get(`${clusterOf(host)}|${name}|${view.number}`) ?? [];
+      const same = said.filter((each) => each.checksum === view.checksum);
+      if (same.length > 0 && !same.some((each) => each.key === host.key)) {
+        fail(cluster, `${host.name} is in view ${view.number} with ${name}, which has another key`);
+      }
+      if (same.length === 0) this.#checkHeld(cluster, host, name, inForce, before);
+    }
+  }
+
+  /** R13: only a silent sidecar whose Envoy answers, and which was in the view before, need not confirm. */
+  #checkHeld(cluster: Cluster, host: SimHost, name: string, inForce: InForce, before: InForce | undefined): void {
+    const wasIn = before?.view.hosts.some((each) => each.name === name) ?? false;
+    // Who holds it may know of its end before those it told of it: a tolerance is the most that they are apart.
+    const { periodMs, missedMax } = inForce.file.heartbeat;
+    const isHeld = cluster.now - (this.#heldAt.get(name) ?? Number.NEGATIVE_INFINITY) <= periodMs * missedMax;
+    if (wasIn && isHeld) return;
+    const peer = host.state!.peers.get(name);
+    const said = `${peer?.link}, it last confirmed view ${peer?.row?.confirmedNumber}`;
+    fail(cluster, `${host.name} put view ${inForce.view.number} in force, ${name} never confirmed it (${said})`);
+  }
+
+  /** The owner of a bucket follows from this content alone: where it is one, no bucket has two owners. */
+  #checkContent(cluster: Cluster, host: SimHost, { view, file, lostSince }: InForce): void {
+    const owning = [view.decisionVersion, view.hosts, file.hashSeed, file.portRules];
+    for (const [identity, content] of [
+      [`${clusterOf(host)}|${view.number}|${view.checksum}`, JSON.stringify([owning])],
+      [`${clusterOf(host)}|${host.state!.inForceChecksum}`, JSON.stringify([owning, lostSince])],
+    ] as const) {
+      if ((this.#contents.get(identity) ?? content) !== content) fail(cluster, `view ${identity} has two contents`);
+      this.#contents.set(identity, content);
+    }
+    if (view.decisionVersion !== 1)
+      fail(cluster, `view ${view.number} runs at decision version ${view.decisionVersion}`);
+  }
+
+  /** Two hosts that hear each other and are both converged, each with the other in its view, have one active host. */
+  #checkSingle(cluster: Cluster, host: SimHost): void {
+    for (const rule of activeRules(host)) {
+      for (const other of cluster.all) {
+        if (other === host || !isConvergedWith(host, other) || !isConvergedWith(other, host)) continue;
+        if (!activeRules(other).includes(rule)) continue;
+        fail(cluster, `single-host rule ${rule} is active on ${host.name} and on ${other.name}, both converged`);
       }
     }
   }
 
+  persisted(cluster: Cluster, host: SimHost, durable: DurableState): void {
+    const last = this.#lastDurable.get(host) ?? 0;
+    const number = durable.highestNumber;
+    if (number < last) fail(cluster, `${host.name} wrote number ${number} to disk, ${last} stood there`);
+    this.#lastDurable.set(host, number);
+  }
+
+  /** A number goes to disk before anybody is told of it (R3); 44 is where it stands in all but a file. */
   packet(host: SimHost, bytes: Uint8Array): void {
     if (bytes.length > 1400)
       throw new BrokenPromise(`${host.name} sent ${bytes.length} bytes, at most 1400 are promised`);
+    if (bytes[6] === 5) return;
+    const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(44);
+    if (number > host.disk.highestNumber) {
+      throw new BrokenPromise(`${host.name} says view ${number}, on disk is ${host.disk.highestNumber}`);
+    }
   }
 
   /** A host that lost its state directory may start counting anew, as long as nobody told it otherwise. */
   forget(host: SimHost): void {
-    this.#lastNumber.delete(host.name);
-    for (const key of this.#confirmed.keys()) if (key.startsWith(`${host.name}|`)) this.#confirmed.delete(key);
-  }
-
-  /** All living hosts: one view, the same in force, everybody in it, nobody lost. */
-  oneView(cluster: Cluster): void {
-    const living = cluster.hosts.filter((host) => host.state !== null);
-    const identities = new Set(living.map((host) => host.state!.inForceChecksum));
-    const first = living[0]?.state?.inForce;
-    const names = first?.view.hosts.map((host) => host.name).join() ?? '';
-    const wanted = living.map((host) => host.name).join();
-    if (identities.size === 1 && first?.lostSince.length === 0 && names === wanted) return;
-    const said = living.map((host) => {
-      const { view, lostSince } = host.state!.inForce ?? {};
-      const less = lostSince?.length ? ` less ${lostSince}` : '';
-      return `${host.name}: ${view?.number} (${view?.hosts.map((each) => each.name)})${less} ${host.state!.side.outside?.reason ?? ''}`;
-    });
-    fail(cluster, `no single view of ${wanted}:\n${said.join('\n')}`);
+    this.#lastNumber.delete(host);
+    this.#lastDurable.delete(host);
+    this.#lastInForce.delete(host);
+    this.#confirmed.delete(host);
   }
 }
 
-function fail(cluster: Cluster, text: string): never {
+/** The single-host rules that this host serves by what it has in force. */
+export function activeRules(host: SimHost): string[] {
+  const { inForce } = host.state!;
+  if (inForce === null) return [];
+  const { file, view, lostSince } = inForce;
+  const left = view.hosts.filter((each) => !lostSince.includes(each.name));
+  const names: string[] = [];
+  file.portRules.forEach((rule, index) => {
+    if (rule.filteringMode !== 'single') return;
+    const taking = left.filter((each) => each.rules[index]!.absence === null);
+    taking.sort((a, b) => a.rules[index]!.handlingPriority - b.rules[index]!.handlingPriority);
+    if (taking[0]?.name === host.name) names.push(rule.name);
+  });
+  return names;
+}
+
+function isConvergedWith(host: SimHost, other: SimHost): boolean {
+  const { state } = host;
+  if (state === null || other.name === host.name || clusterOf(host) !== clusterOf(other)) return false;
+  const { confirmed, inForce } = state;
+  if (inForce === null || inForce.lostSince.length > 0 || confirmed?.checksum !== inForce.view.checksum) return false;
+  const isIn = inForce.view.hosts.some((each) => each.name === other.name);
+  return isIn && !state.resumed && state.leaving === null && state.peers.get(other.name)?.link === 'heard';
+}
+
+export function clusterOf(host: SimHost): string {
+  return host.onDisk.file.clusterName;
+}
+
+export function fail(cluster: Cluster, text: string): never {
   throw new BrokenPromise(`at ${Math.round(cluster.now)} ms: ${text}`);
 }

@@ -3,37 +3,14 @@
  * loses, delays, reorders, repeats and cuts. One seed decides everything; `checkers.ts` looks on after every step.
  */
 import { type DurableState, type Effect, emptyDurable, type ProtocolEvent } from '../../host/protocol/events.js';
-import { createState, type ProtocolState, statusOf, step } from '../../host/protocol/protocol.js';
-import type { ClusterFile, OwnSettings } from '../../host/protocol/types.js';
+import { createState, statusOf, step } from '../../host/protocol/protocol.js';
 import { Checkers } from './checkers.js';
-import { cheapAuthenticator } from './files.js';
+import { cheapAuthenticator, resealed } from './files.js';
+import { type KnownFile, newHost, type SimHost } from './host.js';
 import { Queue } from './queue.js';
 import { type Random, randomFrom } from './random.js';
 
-export interface KnownFile {
-  file: ClusterFile;
-  fingerprint: string;
-}
-
-export interface SimHost {
-  name: string;
-  address: string;
-  state: ProtocolState | null;
-  disk: DurableState;
-  onDisk: KnownFile;
-  settings: OwnSettings;
-  envoyAlive: boolean;
-  envoyView: string;
-  clockRate: number;
-  stalledUntil: number;
-  /** Events that came while it stood still; bounded as a socket buffer is. */
-  waiting: ProtocolEvent[];
-  life: number;
-  key: number;
-  notices: string[];
-  /** Packets of this host are taken to come from there. */
-  claimsAddress: string | null;
-}
+export type { KnownFile, SimHost } from './host.js';
 
 /** Chance of each fate of a packet, and its delay in ms. */
 export interface Weather {
@@ -43,44 +20,48 @@ export interface Weather {
   delayMax: number;
 }
 
+/** Packets kept for replays; BOUNDED, the oldest goes. */
+const RECORDED_MAX = 2000;
+/** What a socket buffer holds of a host that stands still. */
+const WAITING_MAX = 500;
+/** From writing a view until Envoy decides by it. */
+const ENVOY_TAKES_MS = 5;
+
 export class Cluster {
   now = 0;
+  /** The hosts of the file. */
   readonly hosts: SimHost[] = [];
+  /** Beside them those that should not be: twins of a name, hosts of a foreign cluster on the same addresses. */
+  readonly extras: SimHost[] = [];
   readonly weather: Weather = { loss: 0, repeat: 0, delayMin: 0.2, delayMax: 1 };
   /** `from>to`, one way. */
   readonly cuts = new Set<string>();
   readonly checkers = new Checkers();
   readonly random: Random;
-  /** The last packets sent, for replays; bounded. */
-  readonly recorded: { from: string; to: string; bytes: Uint8Array }[] = [];
+  readonly recorded: { from: string; to: SimHost; bytes: Uint8Array }[] = [];
+  /** What was done to it, in the verbs of scenarios: printed with a broken promise. */
+  readonly story: string[] = [];
   packetCount = 0;
   #queue = new Queue<() => void>();
+  #byAddress = new Map<string, SimHost[]>();
 
   constructor(
     readonly seed: number,
     known: KnownFile,
   ) {
     this.random = randomFrom(seed);
-    for (const { name, dedicatedIp } of known.file.hosts) {
-      const rules = known.file.portRules.map(() => ({ enabled: true, serviceUp: true }));
-      this.hosts.push({
-        name,
-        address: dedicatedIp,
-        state: null,
-        disk: emptyDurable(),
-        onDisk: known,
-        settings: { hostState: 'started', rules },
-        envoyAlive: false,
-        envoyView: '',
-        clockRate: 1,
-        stalledUntil: 0,
-        waiting: [],
-        life: 0,
-        key: 1,
-        notices: [],
-        claimsAddress: null,
-      });
-    }
+    for (const { name, dedicatedIp } of known.file.hosts) this.hosts.push(this.add(name, dedicatedIp, known));
+  }
+
+  /** Several may have one address: all of them receive what is sent there. */
+  add(name: string, address: string, known: KnownFile): SimHost {
+    const host = newHost(name, address, known, emptyDurable());
+    this.#byAddress.set(address, [...(this.#byAddress.get(address) ?? []), host]);
+    return host;
+  }
+
+  get all(): SimHost[] {
+    return this.extras.length === 0 ? this.hosts : [...this.hosts, ...this.extras];
   }
 
   host(name: string): SimHost {
@@ -92,6 +73,8 @@ export class Cluster {
     host.envoyAlive = true;
     host.waiting = [];
     host.stalledUntil = 0;
+    host.crashAfter = null;
+    host.startedAt = this.now;
     host.state = createState({
       file: host.onDisk.file,
       fingerprint: host.onDisk.fingerprint,
@@ -114,6 +97,12 @@ export class Cluster {
   kill(host: SimHost): void {
     this.killSidecar(host);
     host.envoyAlive = false;
+  }
+
+  /** The state directory is gone, or another one stands in its place. */
+  replaceDisk(host: SimHost, disk: DurableState = emptyDurable()): void {
+    host.disk = disk;
+    this.checkers.forget(host);
   }
 
   stall(host: SimHost, forMs: number): void {
@@ -147,12 +136,18 @@ export class Cluster {
   give(host: SimHost, event: ProtocolEvent): void {
     if (host.state === null) return;
     if (this.now < host.stalledUntil) {
-      if (host.waiting.length < 500 && event.kind !== 'tick') host.waiting.push(event);
+      if (host.waiting.length < WAITING_MAX && event.kind !== 'tick') host.waiting.push(event);
       return;
     }
     const { effects } = step(host.state, event);
-    for (const effect of effects) this.#carryOut(host, effect);
     this.checkers.afterStep(this, host);
+    for (const effect of effects) {
+      if (host.crashAfter !== null && --host.crashAfter < 0) {
+        this.killSidecar(host);
+        return;
+      }
+      this.#carryOut(host, effect);
+    }
   }
 
   deliver(to: SimHost, fromAddress: string, bytes: Uint8Array): void {
@@ -167,22 +162,15 @@ export class Cluster {
     this.after(inMs, () => {
       if (host.life !== life || host.state === null) return;
       this.give(host, { kind: 'tick', nowMs: this.clock(host) });
-      this.#tickLater(
-        host,
-        life,
-        (host.onDisk.file.heartbeat.periodMs / 10 / host.clockRate) * (1 + this.random() * 0.05),
-      );
+      const tickMs = host.onDisk.file.heartbeat.periodMs / 10 / host.clockRate;
+      this.#tickLater(host, life, tickMs * (1 + this.random() * 0.05));
     });
   }
 
   #carryOut(host: SimHost, effect: Effect): void {
-    const { life } = host;
-    const later = (inMs: number, event: (nowMs: number) => ProtocolEvent) =>
-      this.after(inMs, () => {
-        if (host.life === life) this.give(host, event(this.clock(host)));
-      });
     switch (effect.kind) {
       case 'persist':
+        this.checkers.persisted(this, host, effect.durable);
         host.disk = effect.durable;
         return;
       case 'notice':
@@ -192,40 +180,56 @@ export class Cluster {
       case 'inForce': {
         const { checksum } = effect;
         const viewNumber = effect.inForce.view.number;
-        host.envoyView = checksum;
-        later(5, (nowMs) => ({ kind: 'taken', nowMs, viewNumber, checksum }));
+        this.#later(host, ENVOY_TAKES_MS, (nowMs) => ({ kind: 'taken', nowMs, viewNumber, checksum }));
         return;
       }
-      case 'knock': {
-        const target = this.host(effect.host);
-        const isStalled = this.now < target.stalledUntil;
-        const isCut = this.cuts.has(`${host.name}>${target.name}`) || this.cuts.has(`${target.name}>${host.name}`);
-        const answered = target.envoyAlive && !isStalled && !isCut;
-        const event = (nowMs: number): ProtocolEvent => ({ kind: 'envoyAnswer', nowMs, host: target.name, answered });
-        later(answered ? 3 : effect.timeoutMs, event);
+      case 'knock':
+        this.#knock(host, effect);
         return;
-      }
       case 'send':
         this.#send(host, effect.toAddress, effect.bytes);
     }
   }
 
-  #send(host: SimHost, toAddress: string, bytes: Uint8Array): void {
-    const target = this.hosts.find((each) => each.address === toAddress);
+  #later(host: SimHost, inMs: number, event: (nowMs: number) => ProtocolEvent): void {
+    const { life } = host;
+    this.after(inMs, () => {
+      if (host.life === life) this.give(host, event(this.clock(host)));
+    });
+  }
+
+  #knock(host: SimHost, effect: Effect & { kind: 'knock' }): void {
+    const { name } = host;
+    const targets = this.#byAddress.get(effect.address) ?? [];
+    const isCut = this.cuts.has(`${name}>${effect.host}`) || this.cuts.has(`${effect.host}>${name}`);
+    const isThere = targets.some(
+      (each) => each.name === effect.host && each.envoyAlive && this.now >= each.stalledUntil,
+    );
+    const answered = isThere && !isCut;
+    this.#later(host, answered ? 3 : effect.timeoutMs, (nowMs) => ({
+      kind: 'envoyAnswer',
+      nowMs,
+      host: effect.host,
+      answered,
+    }));
+  }
+
+  #send(host: SimHost, toAddress: string, sent: Uint8Array): void {
     this.packetCount += 1;
+    const bytes = host.speaksNewer ? resealed(sent, host.key) : sent;
     this.checkers.packet(host, bytes);
-    if (target === undefined) return;
-    this.recorded.push({ from: host.address, to: target.name, bytes });
-    if (this.recorded.length > 2000) this.recorded.shift();
     const { weather } = this;
-    const copies = this.random() < weather.repeat ? 2 : 1;
-    for (let i = 0; i < copies; i++) {
-      if (this.random() < weather.loss) continue;
-      const delayMs = weather.delayMin + this.random() * (weather.delayMax - weather.delayMin);
-      this.after(delayMs, () => {
-        if (!this.cuts.has(`${host.name}>${target.name}`))
+    for (const target of this.#byAddress.get(toAddress) ?? []) {
+      this.recorded[this.packetCount % RECORDED_MAX] = { from: host.address, to: target, bytes };
+      const copies = weather.repeat > 0 && this.random() < weather.repeat ? 2 : 1;
+      for (let i = 0; i < copies; i++) {
+        if (weather.loss > 0 && this.random() < weather.loss) continue;
+        const delayMs = weather.delayMin + this.random() * (weather.delayMax - weather.delayMin);
+        this.after(delayMs, () => {
+          if (this.cuts.size > 0 && this.cuts.has(`${host.name}>${target.name}`)) return;
           this.deliver(target, host.claimsAddress ?? host.address, bytes);
-      });
+        });
+      }
     }
   }
 }

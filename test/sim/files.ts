@@ -1,6 +1,7 @@
 /** Cluster files and keys for the simulation: small, made up, told apart by a fingerprint of their text. */
 import { checksum64 } from '../../host/protocol/checksum.js';
 import type { Authenticator } from '../../host/protocol/events.js';
+import { SEAL_BYTES } from '../../host/protocol/seal.js';
 import type { Affinity, ClusterFile, HostConfig, PortRule } from '../../host/protocol/types.js';
 
 export interface FileOptions {
@@ -11,6 +12,7 @@ export interface FileOptions {
   /** Rules beyond `smtp` and `single`. */
   moreRules?: number;
   revision?: number;
+  clusterName?: string;
 }
 
 export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint: string } {
@@ -42,7 +44,7 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
   ];
   for (let i = 0; i < (options.moreRules ?? 0); i++) portRules.push(rule(`more${i}`, 100 + i, {}));
   const file: ClusterFile = {
-    clusterName: 'mail.example.org',
+    clusterName: options.clusterName ?? 'mail.example.org',
     mode: 'routed',
     listenOn: 'dedicatedIp',
     virtualIps: [],
@@ -55,6 +57,16 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
     portRules,
   };
   return { file, fingerprint: checksum64(JSON.stringify([file, options.revision ?? 0])) };
+}
+
+/** The packet as a host seals it that speaks versions 1 and 2 of protocol and decision. */
+export function resealed(packet: Uint8Array, key: number): Uint8Array {
+  const bytes = packet.slice();
+  bytes[3] = 2;
+  bytes[5] = 2;
+  const end = bytes.length - SEAL_BYTES;
+  bytes.set(cheapAuthenticator(key).mac(1, bytes.subarray(0, end))!.subarray(0, SEAL_BYTES), end);
+  return bytes;
 }
 
 /** Cheap stand-in for HMAC-SHA-256: two sums over the bytes. Told apart by `key`; it protects nothing. */

@@ -1,6 +1,6 @@
 /** `npm run sim -- --seed N --hosts M --hours H`: one long random life, or as many as fit; prints how to replay. */
 import { parseArgs } from 'node:util';
-import { live } from './weather.js';
+import { live } from './life.js';
 
 const { values } = parseArgs({
   options: {

@@ -64,7 +64,7 @@ function act(cluster: Cluster, words: string[]): void {
     claim: () => Object.assign(host, { claimsAddress: rest[1] }),
     replay: () => {
       for (const each of cluster.recorded.filter((packet) => packet.from === host.address)) {
-        cluster.deliver(cluster.host(each.to), each.from, each.bytes);
+        cluster.deliver(each.to, each.from, each.bytes);
       }
     },
     cut: () => {
@@ -84,10 +84,7 @@ function act(cluster: Cluster, words: string[]): void {
 
 function restart(cluster: Cluster, host: SimHost, empty: boolean): void {
   cluster.killSidecar(host);
-  if (empty) {
-    host.disk = { self: null, highestNumber: 0, highestHead: -1, inForce: null, returnCount: 0 };
-    cluster.checkers.forget(host);
-  }
+  if (empty) cluster.replaceDisk(host);
   cluster.start(host);
 }
 

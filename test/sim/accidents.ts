@@ -1,0 +1,197 @@
+/** What happens to hosts and networks: one random accident at a time, told in the verbs of scenarios. */
+import type { Cluster, SimHost } from './cluster.js';
+import { makeFile } from './files.js';
+import { pick } from './random.js';
+
+type Accident = (cluster: Cluster, host: SimHost, periodMs: number) => string;
+
+export function accident(cluster: Cluster, periodMs: number): void {
+  const host = pick(cluster.random, cluster.all);
+  cluster.story.push(pick(cluster.random, ACCIDENTS)(cluster, host, periodMs));
+}
+
+/** Starts come twice: about as many hosts are up as down. */
+const ACCIDENTS: readonly Accident[] = [
+  kill,
+  killSidecar,
+  crash,
+  start,
+  start,
+  start,
+  wipe,
+  copyDirectory,
+  stall,
+  cutOneWay,
+  partition,
+  line,
+  heal,
+  heal,
+  weather,
+  settle,
+  settle,
+  flapService,
+  leave,
+  replay,
+  reload,
+  twin,
+  powerCut,
+];
+
+function kill(cluster: Cluster, host: SimHost): string {
+  cluster.kill(host);
+  return `kill ${host.name}`;
+}
+
+function killSidecar(cluster: Cluster, host: SimHost): string {
+  cluster.killSidecar(host);
+  return `killsidecar ${host.name}`;
+}
+
+/** Dies in the middle of a turn: what is on disk may not have been said yet. */
+function crash(cluster: Cluster, host: SimHost): string {
+  host.crashAfter = Math.floor(cluster.random() * 12);
+  return `crash ${host.name} after ${host.crashAfter} effects`;
+}
+
+function start(cluster: Cluster, host: SimHost): string {
+  const off = cluster.all.filter((each) => each.state === null);
+  const chosen = off.length > 0 ? pick(cluster.random, off) : host;
+  if (chosen.state === null) cluster.start(chosen);
+  return `start ${chosen.name}`;
+}
+
+function wipe(cluster: Cluster, host: SimHost): string {
+  cluster.kill(host);
+  cluster.replaceDisk(host);
+  return `kill ${host.name}, its state directory is lost`;
+}
+
+/** A machine is cloned: this host starts with the state directory of another. */
+function copyDirectory(cluster: Cluster, host: SimHost): string {
+  const other = pick(cluster.random, cluster.hosts);
+  if (other === host) return 'nothing';
+  cluster.kill(host);
+  cluster.replaceDisk(host, other.disk);
+  cluster.start(host);
+  return `restart ${host.name} with the state directory of ${other.name}`;
+}
+
+function stall(cluster: Cluster, host: SimHost, periodMs: number): string {
+  const forMs = cluster.random() * periodMs * 15;
+  if (host.state !== null) cluster.stall(host, forMs);
+  return `stall ${host.name} ${Math.round(forMs)}ms`;
+}
+
+function cutOneWay(cluster: Cluster, host: SimHost): string {
+  const other = pick(cluster.random, cluster.hosts);
+  cluster.cuts.add(`${host.name}>${other.name}`);
+  return `deafen ${host.name} to ${other.name}`;
+}
+
+function partition(cluster: Cluster): string {
+  const side = new Map(cluster.hosts.map((host) => [host.name, cluster.random() < 0.5]));
+  cutWhere(cluster, (a, b) => side.get(a.name) !== side.get(b.name));
+  const far = cluster.hosts.filter((host) => side.get(host.name));
+  return `cut ${far.map((host) => host.name)} from the others`;
+}
+
+/** Everybody hears neighbours only: a line or a ring. */
+function line(cluster: Cluster): string {
+  const { hosts } = cluster;
+  const isRing = cluster.random() < 0.5;
+  cutWhere(cluster, (a, b) => {
+    const distance = Math.abs(hosts.indexOf(a) - hosts.indexOf(b));
+    return distance > 1 && !(isRing && distance === hosts.length - 1);
+  });
+  return isRing ? 'ring' : 'line';
+}
+
+function cutWhere(cluster: Cluster, isCut: (a: SimHost, b: SimHost) => boolean): void {
+  for (const a of cluster.hosts)
+    for (const b of cluster.hosts) if (isCut(a, b)) cluster.cuts.add(`${a.name}>${b.name}`);
+}
+
+function heal(cluster: Cluster): string {
+  cluster.cuts.clear();
+  return 'heal';
+}
+
+function weather(cluster: Cluster, _host: SimHost, periodMs: number): string {
+  const { random } = cluster;
+  const loss = random() < 0.5 ? 0 : random() * 0.3;
+  const delayMax = 1 + random() * random() * periodMs;
+  Object.assign(cluster.weather, { loss, repeat: random() * 0.2, delayMax });
+  return `loss ${Math.round(loss * 100)} delay ${Math.round(delayMax)}ms`;
+}
+
+function settle(cluster: Cluster, host: SimHost): string {
+  const chance = cluster.random();
+  const hostState = chance < 0.6 ? 'started' : chance < 0.8 ? 'draining' : 'stopped';
+  const rules = host.settings.rules.map(() => ({
+    enabled: cluster.random() < 0.9,
+    serviceUp: cluster.random() < 0.8,
+  }));
+  return say(cluster, host, { hostState, rules });
+}
+
+function flapService(cluster: Cluster, host: SimHost): string {
+  const [first, ...rest] = host.settings.rules;
+  return say(cluster, host, { ...host.settings, rules: [{ ...first!, serviceUp: !first!.serviceUp }, ...rest] });
+}
+
+function say(cluster: Cluster, host: SimHost, settings: SimHost['settings']): string {
+  host.settings = settings;
+  cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings });
+  const down = settings.rules.filter((rule) => !rule.enabled || !rule.serviceUp).length;
+  return `${host.name} is ${settings.hostState}, ${down} rules down`;
+}
+
+function leave(cluster: Cluster, host: SimHost): string {
+  cluster.give(host, { kind: 'leave', nowMs: cluster.clock(host) });
+  return `stop ${host.name}`;
+}
+
+/** Somebody on the wire sends old packets again, as they were. */
+function replay(cluster: Cluster): string {
+  for (let i = 0; i < 20 && cluster.recorded.length > 0; i++) {
+    const packet = cluster.recorded[Math.floor(cluster.random() * cluster.recorded.length)];
+    if (packet !== undefined) cluster.deliver(packet.to, packet.from, packet.bytes);
+  }
+  return 'replay';
+}
+
+/** The same new file is put on the hosts one after another, and each is told; one that is off reads it later. */
+function reload(cluster: Cluster, _host: SimHost, periodMs: number): string {
+  const { file } = cluster.hosts[0]!.onDisk;
+  if (cluster.hosts.some((each) => each.onDisk.fingerprint !== cluster.hosts[0]!.onDisk.fingerprint)) return 'nothing';
+  const like = { hostCount: cluster.hosts.length, periodMs, moreRules: file.portRules.length - 2 };
+  const next = makeFile({ ...like, revision: 1 + Math.floor(cluster.random() * 1000) });
+  let inMs = 0;
+  for (const host of cluster.hosts) {
+    inMs += cluster.random() * periodMs;
+    cluster.after(inMs, () => {
+      host.onDisk = next;
+      cluster.give(host, { kind: 'offer', nowMs: cluster.clock(host), ...next });
+    });
+  }
+  return `offer all ${next.fingerprint}`;
+}
+
+/** A second machine with the name, key and state directory of a host, at another address; for ten periods. */
+function twin(cluster: Cluster, host: SimHost, periodMs: number): string {
+  const copy = cluster.add(host.name, '10.0.9.9', host.onDisk);
+  copy.disk = host.disk;
+  copy.key = host.key;
+  cluster.start(copy);
+  cluster.after(periodMs * 10, () => cluster.kill(copy));
+  return `a twin of ${host.name} at ${copy.address}`;
+}
+
+/** All hosts at once, and back in any order. */
+function powerCut(cluster: Cluster, _host: SimHost, periodMs: number): string {
+  for (const host of cluster.all) cluster.kill(host);
+  for (const host of cluster.all) {
+    cluster.after(cluster.random() * periodMs * 20, () => host.state === null && cluster.start(host));
+  }
+  return 'kill all, start all in any order';
+}

@@ -1,0 +1,61 @@
+/** One simulated machine: a sidecar that may run, its disk, its Envoy and its clock. */
+import type { DurableState, ProtocolEvent } from '../../host/protocol/events.js';
+import type { ProtocolState } from '../../host/protocol/protocol.js';
+import type { ClusterFile, OwnSettings } from '../../host/protocol/types.js';
+
+export interface KnownFile {
+  file: ClusterFile;
+  fingerprint: string;
+}
+
+export interface SimHost {
+  /** Of the file; twins share it. */
+  name: string;
+  address: string;
+  /** Null while its sidecar does not run. */
+  state: ProtocolState | null;
+  disk: DurableState;
+  /** The cluster file as it lies there. */
+  onDisk: KnownFile;
+  settings: OwnSettings;
+  envoyAlive: boolean;
+  /** Its milliseconds per true millisecond. */
+  clockRate: number;
+  stalledUntil: number;
+  /** Events that came while it stood still; bounded as a socket buffer is. */
+  waiting: ProtocolEvent[];
+  /** Counts starts and ends, so that what was meant for an earlier life is dropped. */
+  life: number;
+  startedAt: number;
+  /** The sidecar dies after so many more effects: between disk and wire. */
+  crashAfter: number | null;
+  key: number;
+  /** Its packets say that it speaks one version more than this code does. */
+  speaksNewer: boolean;
+  notices: string[];
+  /** Packets of this host are taken to come from there. */
+  claimsAddress: string | null;
+}
+
+export function newHost(name: string, address: string, onDisk: KnownFile, disk: DurableState): SimHost {
+  const rules = onDisk.file.portRules.map(() => ({ enabled: true, serviceUp: true }));
+  return {
+    name,
+    address,
+    state: null,
+    disk,
+    onDisk,
+    settings: { hostState: 'started', rules },
+    envoyAlive: false,
+    clockRate: 1,
+    stalledUntil: 0,
+    waiting: [],
+    life: 0,
+    startedAt: 0,
+    crashAfter: null,
+    key: 1,
+    speaksNewer: false,
+    notices: [],
+    claimsAddress: null,
+  };
+}

@@ -1,0 +1,128 @@
+/** One random life of a cluster: it starts, accidents happen, the network is whole again, one view must come. */
+import { checkQuiet, checkWhole, longestWaitMs, wholeWithinMs } from './liveness.js';
+import { accident } from './accidents.js';
+import { fail } from './checkers.js';
+import { Cluster, type KnownFile } from './cluster.js';
+import { makeFile } from './files.js';
+import { pick } from './random.js';
+
+export interface LifeOptions {
+  seed: number;
+  hostCount: number;
+  /** Virtual time of accidents at a period of a second; a tenth of it where the period is 100 ms. */
+  forMs: number;
+}
+
+export interface Lived {
+  stepCount: number;
+  packetCount: number;
+  views: number;
+}
+
+/** Throws `BrokenPromise` where a promise is broken; the story of what was done before comes with it. */
+export function live(options: LifeOptions): Lived {
+  const { seed, hostCount, forMs } = options;
+  const periodMs = seed % 3 === 0 ? 100 : 1000;
+  const known = makeFile({ hostCount, periodMs, moreRules: seed % 4 });
+  const cluster = new Cluster(seed, known);
+  try {
+    const contradicts = contradict(cluster, known);
+    for (const host of cluster.hosts) host.clockRate = 1 + (cluster.random() - 0.5) * 0.004;
+    if (seed % 5 === 0 && !contradicts) coldStart(cluster, periodMs);
+    else startAll(cluster, periodMs);
+    const until = cluster.now + (forMs * periodMs) / 1000;
+    while (cluster.now < until) {
+      accident(cluster, periodMs);
+      run(cluster, cluster.random() * periodMs * 12);
+    }
+    heal(cluster, periodMs);
+  } catch (error) {
+    if (error instanceof Error) error.message += `\nstory: ${cluster.story.join('; ')}`;
+    throw error;
+  }
+  const views = cluster.hosts[0]!.state!.inForce!.view.number;
+  return { stepCount: cluster.checkers.stepCount, packetCount: cluster.packetCount, views };
+}
+
+function run(cluster: Cluster, forMs: number): void {
+  cluster.story.push(`run ${Math.round(forMs)}ms`);
+  cluster.run(forMs);
+}
+
+/** One life in six has a host with another file for good, one in six another key, one a foreign cluster beside it. */
+function contradict(cluster: Cluster, known: KnownFile): boolean {
+  const { random } = cluster;
+  const host = pick(random, cluster.hosts);
+  const { hosts, heartbeat } = known.file;
+  const like = { hostCount: hosts.length, periodMs: heartbeat.periodMs, moreRules: known.file.portRules.length - 2 };
+  for (const each of cluster.hosts) each.speaksNewer = random() < 0.1;
+  const kind = Math.floor(random() * 6);
+  if (kind === 0) {
+    const other = makeFile({ ...like, affinity: 'none' });
+    for (const each of cluster.hosts) if (each === host || random() < 0.2) each.onDisk = other;
+    cluster.story.push(
+      `file ${cluster.hosts.filter((each) => each.onDisk === other).map((each) => each.name)} affinity none`,
+    );
+  } else if (kind === 1) {
+    host.key = 2;
+    cluster.story.push(`key ${host.name} 2`);
+  } else if (kind === 2) {
+    const foreign = makeFile({ ...like, clusterName: 'other.example.org' });
+    for (const { name, dedicatedIp } of hosts) cluster.extras.push(cluster.add(name, dedicatedIp, foreign));
+    cluster.story.push('a foreign cluster on the same addresses');
+  }
+  return kind < 3;
+}
+
+function startAll(cluster: Cluster, periodMs: number): void {
+  for (const host of cluster.all) cluster.after(cluster.random() * periodMs * 3, () => cluster.start(host));
+  run(cluster, periodMs * 3);
+}
+
+/** All were off; one never comes. The first serves within one tolerance, and nobody logs in. */
+function coldStart(cluster: Cluster, periodMs: number): void {
+  const tolerance = periodMs * 5;
+  const never = pick(cluster.random, cluster.hosts);
+  const order = cluster.hosts.filter((host) => host !== never).sort(() => cluster.random() - 0.5);
+  for (const host of order) {
+    cluster.start(host);
+    run(cluster, cluster.random() * tolerance * (2 / cluster.hosts.length));
+  }
+  cluster.run(Math.max(0, tolerance * 1.01 + 500 - (cluster.now - order[0]!.startedAt)));
+  if (order[0]!.state!.inForce === null)
+    fail(cluster, `${order[0]!.name} serves nothing one tolerance after its start`);
+  cluster.run(wholeWithinMs(periodMs, 5));
+  checkWhole(cluster);
+  cluster.start(never);
+}
+
+/**
+ * The network is whole and all hosts run. In half of the lives somebody says `nlb start --now` everywhere, in the
+ * others every damping is waited out: it is bounded as well.
+ */
+function heal(cluster: Cluster, periodMs: number): void {
+  cluster.story.push('heal');
+  cluster.cuts.clear();
+  Object.assign(cluster.weather, { loss: 0, repeat: 0, delayMin: 0.2, delayMax: 1 });
+  for (const host of cluster.all) {
+    host.stalledUntil = 0;
+    host.waiting = [];
+    host.crashAfter = null;
+    if (host.state !== null && host.state.leaving !== null) cluster.killSidecar(host);
+    if (host.state === null) cluster.start(host);
+  }
+  const bound = wholeWithinMs(periodMs, 5);
+  if (cluster.random() < 0.5) {
+    run(cluster, periodMs);
+    for (let i = 0; i < 2; i++) {
+      for (const host of cluster.all) cluster.give(host, { kind: 'start', nowMs: cluster.clock(host) });
+      run(cluster, bound / 4);
+    }
+  } else {
+    run(cluster, bound / 2);
+    run(cluster, longestWaitMs(cluster));
+  }
+  run(cluster, bound);
+  checkWhole(cluster);
+  checkQuiet(cluster, periodMs * 10);
+}

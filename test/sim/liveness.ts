@@ -1,0 +1,106 @@
+/**
+ * What must hold within a bound once the network is whole: one view in each group of hosts that share cluster, key and
+ * file, with everything each host says of itself in it, and nothing happens any more.
+ */
+import { WAIT_MAX_MS } from '../../host/protocol/damping.js';
+import type { Absence } from '../../host/protocol/types.js';
+import { activeRules, clusterOf, fail } from './checkers.js';
+import type { Cluster, SimHost } from './cluster.js';
+
+/** Within this after the network is whole there is one view: four tolerances, and two seconds for what is gathered. */
+export function wholeWithinMs(periodMs: number, missedMax: number): number {
+  return 4 * periodMs * missedMax + 2000;
+}
+
+/** How long the longest damping of a host or one of its rules still takes; 5 min at most are promised (R11). */
+export function longestWaitMs(cluster: Cluster): number {
+  let longest = 0;
+  for (const host of cluster.all) {
+    if (host.state === null) continue;
+    for (const damper of [host.state.hostDamper, ...host.state.ruleDampers]) {
+      const leftMs = damper.waitUntilMs - cluster.clock(host);
+      if (leftMs > WAIT_MAX_MS) fail(cluster, `${host.name} waits ${leftMs} ms, at most ${WAIT_MAX_MS} are promised`);
+      longest = Math.max(longest, leftMs);
+    }
+  }
+  return longest;
+}
+
+/** Each cluster and key on its own: hosts with another key are another cluster. */
+export function checkWhole(cluster: Cluster): void {
+  const groups = new Map<string, SimHost[]>();
+  for (const host of cluster.all) {
+    if (host.state === null) continue;
+    const id = `${clusterOf(host)}|${host.key}`;
+    groups.set(id, [...(groups.get(id) ?? []), host]);
+  }
+  for (const group of groups.values()) checkGroup(cluster, group);
+}
+
+/** R8: one of the largest parts with one file has the view, the others are outside of it and serve nothing. */
+function checkGroup(cluster: Cluster, group: SimHost[]): void {
+  const parts = new Map<string, SimHost[]>();
+  for (const host of group) {
+    const { fingerprint } = host.state!.known;
+    parts.set(fingerprint, [...(parts.get(fingerprint) ?? []), host]);
+  }
+  const largest = Math.max(...[...parts.values()].map((part) => part.length));
+  const inside = group.filter((host) => host.state!.side.outside === null);
+  const winner = parts.get(inside[0]?.state?.known.fingerprint ?? '');
+  if (winner === undefined || winner.length < largest) fail(cluster, `the smaller part is in:\n${said(group)}`);
+  for (const host of group) {
+    const { side, inForce } = host.state!;
+    if (winner.includes(host) !== (side.outside === null))
+      fail(cluster, `${host.name} is on the wrong side:\n${said(group)}`);
+    const names = inForce?.view.hosts.map((each) => each.name).join();
+    if (names !== winner.map((each) => each.name).join() || inForce!.lostSince.length > 0) {
+      fail(cluster, `no single view of ${winner.map((each) => each.name)}:\n${said(group)}`);
+    }
+    checkParts(cluster, host, winner);
+  }
+  if (new Set(winner.map((host) => host.state!.inForceChecksum)).size > 1) fail(cluster, `two views:\n${said(group)}`);
+  const active = group.flatMap(activeRules);
+  if (new Set(active).size < active.length) fail(cluster, `a single-host rule is active twice:\n${said(group)}`);
+}
+
+/** R11: what each host says of itself is in the view. */
+function checkParts(cluster: Cluster, host: SimHost, members: SimHost[]): void {
+  const { file, view } = host.state!.inForce!;
+  for (const member of members) {
+    const parts = view.hosts.find((each) => each.name === member.name)!.rules;
+    file.portRules.forEach((rule, index) => {
+      const wanted = absenceOf(member, index);
+      const { absence } = parts[index]!;
+      if (absence !== wanted)
+        fail(cluster, `${host.name} has ${member.name} ${absence} in ${rule.name}, it is ${wanted}`);
+    });
+  }
+}
+
+function absenceOf(host: SimHost, index: number): Absence | null {
+  const { hostState, rules } = host.settings;
+  if (hostState !== 'started') return hostState;
+  if (!rules[index]!.enabled) return 'ruleDisabled';
+  return rules[index]!.serviceUp ? null : 'serviceDown';
+}
+
+/** Nothing more happens while nothing happens to it: endless convergence is as bad as none. */
+export function checkQuiet(cluster: Cluster, forMs: number): void {
+  const before = new Map(cluster.all.map((host) => [host, host.state?.inForceChecksum]));
+  cluster.run(forMs);
+  for (const [host, checksum] of before) {
+    if (host.state?.inForceChecksum === checksum) continue;
+    fail(cluster, `${host.name} changed its view while nothing happened:\n${said(cluster.all)}`);
+  }
+}
+
+function said(hosts: SimHost[]): string {
+  const lines = hosts.map((host) => {
+    if (host.state === null) return `${host.name}: off`;
+    const { view, lostSince } = host.state.inForce ?? {};
+    const less = lostSince?.length ? ` less ${lostSince}` : '';
+    const names = view?.hosts.map((each) => each.name.replace('mail', '')) ?? [];
+    return `${host.name}: view ${view?.number} (${names})${less} ${host.state.side.outside?.reason ?? ''}`;
+  });
+  return lines.join('\n');
+}
