@@ -46,6 +46,10 @@ const FINE_AFTER_MS = 60_000;
 /** One that ran this long is started again without delay. */
 const AT_ONCE_AFTER_MS = 2000;
 const END_PATIENCE_MS = 5000;
+/** How often an Envoy that serves is asked whether it still answers. */
+const ASK_MS = 1000;
+/** One that has not answered for so long hangs: stopped by somebody, or without memory or CPU. A busy one answers later. */
+const SILENT_MAX_MS = 3000;
 
 /** 0, 250, 500 ... 10,000 ms before the 1st, 2nd, 3rd ... start in a row. */
 export function startDelayMs(startsInARow: number): number {
@@ -60,6 +64,8 @@ export class EnvoyMinder {
   private startsInARow = 0;
   private startedAtMs = 0;
   private nextStartAtMs = 0;
+  private askedAtMs = 0;
+  private answeredAtMs = 0;
 
   constructor(private readonly options: EnvoyMinderOptions) {
     this.envoyLog = followEnvoyLog(envoyLogPath(options.directory), options.log);
@@ -141,26 +147,40 @@ export class EnvoyMinder {
       if (pid === null) return this.restart();
       this.become({ state: 'starting', pid, version: null, detail: null });
     }
-    if (this.state.state !== 'serving') return this.greet();
+    if (this.state.state !== 'serving' || clock.nowMs() - this.askedAtMs >= ASK_MS) await this.greet();
+    if (this.state.state !== 'serving') return;
     if (clock.nowMs() - this.startedAtMs > FINE_AFTER_MS) this.startsInARow = 0;
   }
 
   private async greet(): Promise<void> {
-    const { admin, nodeId } = this.options;
+    const { admin, nodeId, clock } = this.options;
+    this.askedAtMs = clock.nowMs();
     try {
       const { nodeId: answered, version, state } = await admin.serverInfo();
       if (!this.minding) return;
+      this.answeredAtMs = clock.nowMs();
       if (answered !== nodeId) {
         const detail = `its admin socket ${admin.socketPath} answers as node ${answered}, expected ${nodeId}`;
         this.become({ ...this.state, version, detail });
       } else if (state !== 'LIVE') {
         this.become({ ...this.state, version, detail: `it says that it is ${state}, expected LIVE` });
       } else {
+        if (this.state.state === 'down') this.options.log.info(`Envoy (process ${this.state.pid}) answers again`);
         this.become({ ...this.state, state: 'serving', version, detail: null });
       }
     } catch (error) {
-      this.become({ ...this.state, detail: (error as Error).message });
+      if (this.state.state === 'starting') this.become({ ...this.state, detail: (error as Error).message });
+      else this.sayHung();
     }
+  }
+
+  /** It is not ended: what it still carries would be lost, and whoever stopped it may let it go on. */
+  private sayHung(): void {
+    const { clock, log, admin } = this.options;
+    if (this.state.state !== 'serving' || clock.nowMs() - this.answeredAtMs < SILENT_MAX_MS) return;
+    const detail = `Envoy (process ${this.state.pid}) runs and has not answered at ${admin.socketPath} for ${SILENT_MAX_MS} ms`;
+    log.repeating('error', 'Envoy hangs', `${detail}; until it answers this host counts as one without Envoy`);
+    this.become({ ...this.state, state: 'down', detail });
   }
 
   private async restart(): Promise<void> {
