@@ -44,11 +44,19 @@ export interface Evidence {
 
 export type Judged = Omit<Figures, 'one_view_ms' | 'whole_again_ms'>;
 
-/** True where the entry host said, at some time between the last sample before and the first after, that it takes part. */
+/** An Envoy that decides by an older view for longer than this is no excuse any more; 2-10 ms on an idle machine. */
+const TAKEN_WITHIN_MS = 2000;
+
+/**
+ * True where the entry host said, at some time between the last word before that its Envoy had taken and the first after,
+ * that the greeting host takes part.
+ */
 function tookPart({ entry, host, startedMs, endedMs }: Attempt, samples: Sample[]): boolean {
   const said = samples.filter(({ asked }) => asked === entry);
   const firstAfter = said.findIndex(({ atMs }) => atMs >= endedMs);
-  const lastBefore = said.findLastIndex(({ atMs }) => atMs <= startedMs);
+  const lastBefore = said.findLastIndex(({ atMs, isTaken }) => {
+    return (isTaken && atMs <= startedMs) || atMs <= startedMs - TAKEN_WITHIN_MS;
+  });
   const meanwhile = said.slice(Math.max(lastBefore, 0), firstAfter < 0 ? said.length : firstAfter + 1);
   return meanwhile.some(({ takers }) => takers.includes(host ?? ''));
 }

@@ -42,7 +42,7 @@ export function sampleOf(asked: string, status: ClusterStatus): Sample {
   const isSettled = view !== null && lostSince.length === 0 && envoy.tookConfiguration;
   const takers = rules[0]?.hosts.filter(({ takesPart }) => takesPart).map(({ host }) => host) ?? [];
   const identity = `${view?.number} ${view?.checksum}${isSettled ? '' : '*'}`;
-  return { atMs: Date.now(), asked, view: identity, takers: takers.sort() };
+  return { atMs: Date.now(), asked, view: identity, isTaken: envoy.tookConfiguration, takers: takers.sort() };
 }
 
 /** True where a host's Envoy has checked the Envoys of all others: before, an owner counts as one that does not answer. */

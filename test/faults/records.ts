@@ -28,6 +28,8 @@ export interface Sample {
   asked: string;
   /** Number and checksum; with a star while hosts are lost since, or Envoy has not taken it yet. */
   view: string;
+  /** False while Envoy may still decide by what was said before. */
+  isTaken: boolean;
   /** Hosts that take part in the rule. */
   takers: string[];
 }
