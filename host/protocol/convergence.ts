@@ -59,7 +59,11 @@ function noteGone(state: ProtocolState, nowMs: Milliseconds, name: HostName): vo
   const peer = state.peers.get(name);
   if (peer === undefined || peer.left) return;
   if (state.side.visible.includes(name)) {
-    const why = peer.row?.waiting ? 'it comes and goes and waits' : 'it agrees with others than this host';
+    const why = state.side.speechless.has(name)
+      ? 'it does not speak the version of the view'
+      : peer.row?.waiting
+        ? 'it comes and goes and waits'
+        : 'it agrees with others than this host';
     notice(state, nowMs, 'outside', name, `host ${name} is outside: ${why}`);
     return;
   }
@@ -213,6 +217,8 @@ function noteSide(state: ProtocolState, nowMs: Milliseconds, before: ProtocolSta
     problem(state, nowMs, 'hostDeaf', name, `host ${name} is deaf: it is heard and hears none of us`);
   }
   for (const name of before.deaf) if (!side.deaf.includes(name)) solved(state, `host ${name} is deaf`);
+  for (const [name, text] of side.speechless) problem(state, nowMs, 'contradiction', name, text);
+  for (const name of before.speechless.keys()) if (!side.speechless.has(name)) solved(state, `host ${name} speaks`);
   if (side.outside !== null && before.outside === null) {
     notice(state, nowMs, 'outside', state.self, `this host is outside: ${side.outside.reason}`);
   } else if (side.outside === null && before.outside !== null) {

@@ -6,6 +6,7 @@
  * (`persist` is on disk before the next effect is begun). A tick comes every heartbeatPeriodMs / 10; after a late one
  * the edge hands over all waiting packets first, then the tick (R9).
  */
+import type { Versions } from './seal.js';
 import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings } from './types.js';
 
 /** Makes and checks nothing by itself: the machine cuts and compares what `mac` returns. */
@@ -139,6 +140,8 @@ export interface CreateArguments {
   authenticator: Authenticator;
   settings: OwnSettings;
   nowMs: Milliseconds;
+  /** @default what this build speaks */
+  versions?: Versions;
 }
 
 /** The durable state of a host that never ran. */

@@ -3,13 +3,13 @@
  * (R1). One layout for all four types, so that each of them brings everything. docs/decisions/0005 draws the bytes.
  */
 import { asciiBytes, asciiText, ByteReader, ByteWriter } from './bytes.js';
-import { HEADER_BYTES, PACKET_BYTES_MAX, SEAL_BYTES } from './seal.js';
+import { HEADER_BYTES, PACKET_BYTES_MAX, SEAL_BYTES, type Versions } from './seal.js';
 import type { Fingerprint, HostPriority } from './types.js';
 
 export const ROWS_MAX = 31;
 export const ECHOES_MAX = 2;
 const SENDER_BYTES = 80;
-const ROW_BYTES = 40;
+const ROW_BYTES = 41;
 /** Row numbers count down from the highest in the packet; what is further behind is sent as no number at all. */
 const BEHIND_MAX = 0xffff;
 
@@ -42,14 +42,14 @@ export interface Row {
   confirmedHead: number;
   /** Bit (priority - 1): heard directly and fresh, or silent with an answering Envoy (R13). */
   hears: number;
-  protocolHigh: number;
-  decisionHigh: number;
+  speaks: Versions;
   /** 32 of them; those beyond the file's rules are `up`. */
   rules: readonly RuleState[];
 }
 
 export interface Heartbeat {
   row: Row;
+  /** Empty where the packet had no room for it: the header has its hash. */
   name: string;
   priority: HostPriority;
   /** Config revision (R8), 0 as long as files have none. */
@@ -70,12 +70,13 @@ export interface Heartbeat {
 
 /** @param heartbeat at most 31 rows and 2 echoes: 1,400 bytes with frame */
 export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
-  const name = asciiBytes(heartbeat.name);
-  const length = SENDER_BYTES + name.length + heartbeat.echoes.length * 8 + heartbeat.rows.length * ROW_BYTES;
-  if (heartbeat.rows.length > ROWS_MAX || heartbeat.echoes.length > ECHOES_MAX || name.length > 32) {
+  const lengthUnnamed = SENDER_BYTES + heartbeat.echoes.length * 8 + heartbeat.rows.length * ROW_BYTES;
+  if (heartbeat.rows.length > ROWS_MAX || heartbeat.echoes.length > ECHOES_MAX || heartbeat.name.length > 32) {
     throw new Error(`Cannot encode a heartbeat: ${heartbeat.rows.length} rows, expected at most ${ROWS_MAX}`);
   }
-  const body = new Uint8Array(length);
+  const hasRoom = HEADER_BYTES + lengthUnnamed + heartbeat.name.length + SEAL_BYTES <= PACKET_BYTES_MAX;
+  const name = asciiBytes(hasRoom ? heartbeat.name : '');
+  const body = new Uint8Array(lengthUnnamed + name.length);
   const out = new ByteWriter(body);
   const { row } = heartbeat;
   out.u64(row.instance);
@@ -103,21 +104,17 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
 }
 
 /** @returns null where the bytes are no heartbeat: too short, too long, or a value that none can have */
-export function decodeHeartbeat(body: Uint8Array, senderHash: number, high: { protocol: number; decision: number }) {
+export function decodeHeartbeat(body: Uint8Array, senderHash: number, speaks: Versions): Heartbeat | null {
   if (body.length + HEADER_BYTES + SEAL_BYTES > PACKET_BYTES_MAX) return null;
   try {
-    return readHeartbeat(new ByteReader(body), senderHash, high);
+    return readHeartbeat(new ByteReader(body), senderHash, speaks);
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;
   }
 }
 
-function readHeartbeat(
-  from: ByteReader,
-  senderHash: number,
-  high: { protocol: number; decision: number },
-): Heartbeat | null {
+function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): Heartbeat | null {
   const instance = from.u64();
   const sequence = from.u32();
   const fingerprint = hex64(from.u64());
@@ -157,8 +154,7 @@ function readHeartbeat(
     confirmedNumber,
     confirmedHead,
     hears,
-    protocolHigh: high.protocol,
-    decisionHigh: high.decision,
+    speaks,
     rules,
   };
   return {
@@ -183,7 +179,8 @@ function writeRow(out: ByteWriter, row: Row, highest: number): void {
   out.u64(row.instance);
   out.u32(row.sequence);
   out.u8(stateByte(row));
-  out.u8((row.protocolHigh << 4) | (row.decisionHigh & 15));
+  out.u8((row.speaks.protocolLow << 4) | row.speaks.protocolHigh);
+  out.u8((row.speaks.decisionLow << 4) | row.speaks.decisionHigh);
   out.u16(Number.parseInt(row.file, 16));
   out.u16(Number.parseInt(row.offered, 16));
   out.u16(behind);
@@ -197,7 +194,8 @@ function readRow(from: ByteReader, highest: number): Row | null {
   const instance = from.u64();
   const sequence = from.u32();
   const state = readState(from.u8());
-  const versions = from.u8();
+  const protocol = from.u8();
+  const decision = from.u8();
   const file = hex16(from.u16());
   const offered = hex16(from.u16());
   const behind = from.u16();
@@ -206,10 +204,15 @@ function readRow(from: ByteReader, highest: number): Row | null {
   const rules = readRules(from);
   if (state === null || rules === null || instance === 0n || (behind !== BEHIND_MAX && behind >= highest)) return null;
   const confirmedNumber = behind === BEHIND_MAX ? 0 : highest - behind;
-  const high = { protocolHigh: versions >> 4, decisionHigh: versions & 15 };
+  const speaks: Versions = {
+    protocolLow: protocol >> 4,
+    protocolHigh: protocol & 15,
+    decisionLow: decision >> 4,
+    decisionHigh: decision & 15,
+  };
   return {
     ...state,
-    ...high,
+    speaks,
     nameHash,
     instance,
     sequence,

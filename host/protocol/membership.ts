@@ -12,14 +12,14 @@ import { hearsNames, notice, peerByHash, periodMs, problem, type ProtocolState, 
 import type { Milliseconds } from './types.js';
 
 export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: string, bytes: Uint8Array): void {
-  const opened = open(bytes, state.known.file.clusterName, state.authenticator);
+  const opened = open(bytes, state.known.file.clusterName, state.authenticator, state.versions);
   if (!opened.ok) {
     drop(state, nowMs, opened.reason, fromAddress);
     return;
   }
   const { header, body } = opened;
   if (header.senderHash === state.selfHash) {
-    receiveOwnName(state, nowMs, fromAddress, body);
+    receiveOwnName(state, nowMs, fromAddress, header, body);
     return;
   }
   const peer = peerByHash(state, header.senderHash);
@@ -38,8 +38,7 @@ export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: 
     receiveFile(state, nowMs, peer, body);
     return;
   }
-  const { protocolHigh, decisionHigh } = header.versions;
-  const heartbeat = decodeHeartbeat(body, header.senderHash, { protocol: protocolHigh, decision: decisionHigh });
+  const heartbeat = decodeHeartbeat(body, header.senderHash, header.versions);
   if (heartbeat === null) {
     drop(state, nowMs, 'malformed', fromAddress);
     return;
@@ -63,12 +62,18 @@ const DROP_TEXTS: Partial<Record<DropReason, string>> = {
   wrongMac: 'they are sealed with another cluster key (compare the key files)',
   unknownKey: 'they name a key id that is not known here (compare the key files)',
   otherCluster: 'they belong to another cluster (compare `cluster` in the files)',
-  protocolVersion: 'no protocol version is spoken by both',
+  protocolVersion: 'no protocol version is spoken by both (upgrade the older one)',
 };
 
 /** Somebody else has this host's name (R5); the own packets that come back by a loop are none of that. */
-function receiveOwnName(state: ProtocolState, nowMs: Milliseconds, fromAddress: string, body: Uint8Array): void {
-  const heartbeat = decodeHeartbeat(body, state.selfHash, { protocol: 1, decision: 1 });
+function receiveOwnName(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  fromAddress: string,
+  header: Header,
+  body: Uint8Array,
+): void {
+  const heartbeat = decodeHeartbeat(body, state.selfHash, header.versions);
   if (heartbeat === null || heartbeat.row.instance === state.instance) return;
   state.dropped.ownName += 1;
   const self = state.known.file.hosts.find((host) => host.name === state.self);
@@ -86,9 +91,10 @@ function receiveUnknown(
 ): void {
   state.dropped.unknownHost += 1;
   if (header.type === 'file') return;
-  const heartbeat = decodeHeartbeat(body, header.senderHash, { protocol: 1, decision: 1 });
+  const heartbeat = decodeHeartbeat(body, header.senderHash, header.versions);
   if (heartbeat === null || state.offer?.file.hosts.some((host) => host.name === heartbeat.name)) return;
-  const text = `host ${heartbeat.name} (${from}) has the cluster key and is not listed in this host's file`;
+  const name = heartbeat.name === '' ? 'of an unknown name' : heartbeat.name;
+  const text = `host ${name} (${from}) has the cluster key and is not listed in this host's file`;
   problem(state, nowMs, 'contradiction', null, text);
 }
 

@@ -14,10 +14,12 @@ import { receive } from './membership.js';
 import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
 import { updateReports } from './report.js';
+import { OWN_VERSIONS } from './seal.js';
 import { sendWhatIsDue } from './sending.js';
 import { noteSleep } from './sleep.js';
 import { notice, persist, problem, type ProtocolState, toleranceMs } from './state.js';
 import type { Milliseconds, OwnSettings } from './types.js';
+import { speaksDecision } from './versions.js';
 
 export { statusOf } from './report.js';
 export type { ProtocolState } from './state.js';
@@ -35,6 +37,7 @@ export function createState(args: CreateArguments): ProtocolState {
     selfHash: hash32(self),
     instance: args.instance,
     authenticator: args.authenticator,
+    versions: args.versions ?? OWN_VERSIONS,
     known,
     offer: isSameFile ? null : own,
     previous: null,
@@ -57,7 +60,15 @@ export function createState(args: CreateArguments): ProtocolState {
     taken: false,
     resumed: false,
     absence: null,
-    side: { visible: [self], deaf: [], members: [self], known, outside: null },
+    side: {
+      visible: [self],
+      deaf: [],
+      members: [self],
+      versions: { protocol: 0, decision: 0 },
+      speechless: new Map(),
+      known,
+      outside: null,
+    },
     lostFrom: new Map(),
     hostDamper: newDamper(durable.returnCount, nowMs),
     ruleDampers: known.file.portRules.map(() => newDamper(0, nowMs)),
@@ -86,6 +97,8 @@ export function createState(args: CreateArguments): ProtocolState {
 function resume(state: ProtocolState, nowMs: Milliseconds, earlier: NonNullable<ProtocolState['inForce']>): void {
   const { view, lostSince, file } = earlier;
   if (!view.hosts.some((host) => host.name === state.self)) return;
+  // Upgraded past it: the others are met as after a first start.
+  if (!speaksDecision(state.versions, view.decisionVersion)) return;
   const content = contentOf(file, view);
   state.confirmed = { content, number: view.number, checksum: view.checksum };
   state.resumed = true;

@@ -108,7 +108,9 @@ function peerReport(state: ProtocolState, peer: Peer, before: HostReport['state'
   const row = peer.row!;
   if (row.waiting) return { state: 'outside', detail: 'it comes and goes and waits: nlb start --now there' };
   if (!state.side.members.includes(name)) {
-    return { state: 'outside', detail: state.differences.get(name)?.[0] ?? `its file is ${row.file}...` };
+    const speechless = state.side.speechless.get(name);
+    const detail = speechless ?? state.differences.get(name)?.[0] ?? `its file is ${row.file}...`;
+    return { state: 'outside', detail };
   }
   if (row.hostState !== 'started') return { state: row.hostState, detail: null };
   const isIn = inView && isConverged(state);

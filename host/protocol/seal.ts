@@ -22,10 +22,6 @@ export const SEAL_BYTES = 16;
 export const PACKET_BYTES_MAX = 1400;
 const MAGIC = 0x4e4c;
 
-export const PROTOCOL_VERSION = { lowest: 1, highest: 1 } as const;
-/** Must follow docs/decision.md: raised with every change of the arithmetic. */
-export const DECISION_VERSION = { lowest: 1, highest: 1 } as const;
-
 export type MessageType = 'heartbeat' | 'probe' | 'answer' | 'leave' | 'file';
 const MESSAGE_TYPES: readonly MessageType[] = ['heartbeat', 'probe', 'answer', 'leave', 'file'];
 
@@ -36,6 +32,9 @@ export interface Versions {
   decisionLow: number;
   decisionHigh: number;
 }
+
+/** What this build speaks, each 1-15. The decision's follow docs/decision.md: raised with every change of the arithmetic. */
+export const OWN_VERSIONS: Versions = { protocolLow: 1, protocolHigh: 1, decisionLow: 1, decisionHigh: 1 };
 
 export interface Header {
   versions: Versions;
@@ -71,7 +70,12 @@ export function seal(
 }
 
 /** Checks frame and seal. Never throws; the reason says what was wrong first. */
-export function open(packet: Uint8Array, clusterName: string, authenticator: Authenticator): Opened {
+export function open(
+  packet: Uint8Array,
+  clusterName: string,
+  authenticator: Authenticator,
+  own: Versions = OWN_VERSIONS,
+): Opened {
   if (packet.length < HEADER_BYTES + SEAL_BYTES || packet.length > PACKET_BYTES_MAX) return drop('length');
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
   if (view.getUint16(0) !== MAGIC) return drop('magic');
@@ -88,7 +92,7 @@ export function open(packet: Uint8Array, clusterName: string, authenticator: Aut
     decisionLow: view.getUint8(4),
     decisionHigh: view.getUint8(5),
   };
-  if (versions.protocolLow > PROTOCOL_VERSION.highest || versions.protocolHigh < PROTOCOL_VERSION.lowest) {
+  if (versions.protocolLow > own.protocolHigh || versions.protocolHigh < own.protocolLow) {
     return drop('protocolVersion');
   }
   const type = MESSAGE_TYPES[view.getUint8(6) - 1];

@@ -3,7 +3,7 @@ import { fileParts } from './file-items.js';
 import { ECHOES_MAX, encodeHeartbeat, ROWS_MAX, type Row } from './heartbeat.js';
 import type { Peer } from './peer.js';
 import { rowKey } from './peer.js';
-import { DECISION_VERSION, type MessageType, PROTOCOL_VERSION, seal } from './seal.js';
+import { type MessageType, OWN_VERSIONS, seal } from './seal.js';
 import { ownPriority } from './groups.js';
 import { ownRow, periodMs, type ProtocolState } from './state.js';
 import type { Milliseconds } from './types.js';
@@ -11,12 +11,6 @@ import type { Milliseconds } from './types.js';
 /** A change is repeated with this many ticks, in case the first packet is lost (R12). */
 const REPEATS = 4;
 const NO_FILE = '0000000000000000';
-const VERSIONS = {
-  protocolLow: PROTOCOL_VERSION.lowest,
-  protocolHigh: PROTOCOL_VERSION.highest,
-  decisionLow: DECISION_VERSION.lowest,
-  decisionHigh: DECISION_VERSION.highest,
-};
 
 /** After each event: a changed row, or news for hosts that cannot hear its source, go out at once (R12). */
 export function sendWhatIsDue(state: ProtocolState, nowMs: Milliseconds, isTick: boolean): void {
@@ -112,7 +106,7 @@ function message(
 
 function sealed(state: ProtocolState, type: MessageType, body: Uint8Array): Uint8Array {
   const { clusterName } = state.known.file;
-  return seal({ clusterName, sender: state.self, versions: VERSIONS, type, body }, state.authenticator);
+  return seal({ clusterName, sender: state.self, versions: state.versions, type, body }, state.authenticator);
 }
 
 /** The newest row of a host; where none is proven, the start that was heard goes out as an echo (R7). */
@@ -133,8 +127,7 @@ function rowOf(peer: Peer): Row | null {
     confirmedNumber: 0,
     confirmedHead: 0,
     hears: 0,
-    protocolHigh: 1,
-    decisionHigh: 1,
+    speaks: OWN_VERSIONS,
     rules: [],
   };
 }

@@ -3,27 +3,44 @@
  * which wait out their damping (R11). Everything here follows from rows that all of them have, so all answer alike.
  */
 import { buildContent, type Content, type Participant } from './content.js';
-import { knownFile, strongestGroup } from './groups.js';
-import { DECISION_VERSION, PROTOCOL_VERSION } from './seal.js';
+import { knownFile, ownPriority, strongestGroup } from './groups.js';
 import { isWaitingHost, ownRules, type ProtocolState, type Side } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
+import { agreeOnVersions, type Speaker, speaksDecision } from './versions.js';
 import { findVisible } from './visible.js';
 
 export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
   const { visible, deaf } = findVisible(state, nowMs);
-  const alone = { visible, deaf, known: state.known };
   const group = strongestGroup(state, visible);
   const awake = group.names.filter((name) => !isWaiting(state, name, nowMs));
   const inside = awake.length === 0 ? group.names : awake;
+  const {
+    names: members,
+    speechless,
+    protocol,
+    decision,
+  } = agreeOnVersions(inside.map((name) => speaker(state, name)));
   const known = knownFile(state, group);
+  const side = { visible, deaf, members, versions: { protocol, decision }, speechless, known: known ?? state.known };
   if (known === null) {
-    const reason = `this host's file is ${state.known.fingerprint}, ${inside.join(', ')} agree on ${group.file}...`;
-    return { ...alone, members: inside, outside: { reason, sameFile: false } };
+    const reason = `this host's file is ${state.known.fingerprint}, ${members.join(', ')} agree on ${group.file}...`;
+    return { ...side, outside: { reason, sameFile: false } };
   }
-  if (inside.includes(state.self)) return { ...alone, known, members: inside, outside: null };
+  if (members.includes(state.self)) return { ...side, outside: null };
+  const reason = speechless.get(state.self);
+  if (reason !== undefined) return { ...side, outside: { reason, sameFile: speaksDecision(state.versions, decision) } };
   const seconds = Math.ceil((state.hostDamper.waitUntilMs - nowMs) / 1000);
-  const reason = `comes and goes: back in ${seconds} s; nlb start --now`;
-  return { ...alone, known, members: inside, outside: { reason, sameFile: true } };
+  return { ...side, outside: { reason: `comes and goes: back in ${seconds} s; nlb start --now`, sameFile: true } };
+}
+
+function speaker(state: ProtocolState, name: HostName): Speaker {
+  const peer = state.peers.get(name);
+  if (peer === undefined) {
+    const confirmedNumber = state.confirmed?.number ?? 0;
+    return { name, priority: ownPriority(state), speaks: state.versions, confirmedNumber };
+  }
+  const { speaks, confirmedNumber } = peer.row!;
+  return { name, priority: peer.config.priority, speaks, confirmedNumber };
 }
 
 function isWaiting(state: ProtocolState, name: HostName, nowMs: Milliseconds): boolean {
@@ -33,14 +50,14 @@ function isWaiting(state: ProtocolState, name: HostName, nowMs: Milliseconds): b
 
 /** What the members, this host's rows of them taken together, would decide by. */
 export function contentOfSide(state: ProtocolState, nowMs: Milliseconds): Content {
-  const { side } = state;
-  let protocol: number = PROTOCOL_VERSION.highest;
-  let decision: number = DECISION_VERSION.highest;
+  const { side, versions } = state;
+  const { protocol } = side.versions;
+  // Outside for not speaking it, this host decides by the nearest that it knows.
+  const isSpoken = speaksDecision(versions, side.versions.decision);
+  const decision = isSpoken ? side.versions.decision : versions.decisionHigh;
   const participants = side.members.map((name): Participant => {
     if (name === state.self) return { name, hostState: state.settings.hostState, rules: ownRules(state, nowMs) };
     const row = state.peers.get(name)!.row!;
-    protocol = Math.min(protocol, row.protocolHigh);
-    decision = Math.min(decision, row.decisionHigh);
     return { name, hostState: row.hostState, rules: row.rules };
   });
   return buildContent(side.known.file, side.known.fingerprint, participants, { protocol, decision });

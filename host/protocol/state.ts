@@ -4,6 +4,7 @@ import type { Damper } from './damping.js';
 import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
 import type { Row, RuleState } from './heartbeat.js';
 import type { Peer } from './peer.js';
+import type { Versions } from './seal.js';
 import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings } from './types.js';
 
 export interface KnownFile {
@@ -19,6 +20,10 @@ export interface Side {
   deaf: HostName[];
   /** The hosts of the next view, this one among them unless it is outside. */
   members: HostName[];
+  /** The versions that the members' view runs at. */
+  versions: { protocol: number; decision: number };
+  /** Why hosts that do not speak them are outside, a sentence by host. */
+  speechless: ReadonlyMap<HostName, string>;
   /** What the members will decide by: the file in force, or the one that all of them offer. */
   known: KnownFile;
   /** Why this host is outside, a sentence; null where it is in. `sameFile`: it can follow the members' view. */
@@ -30,6 +35,7 @@ export interface ProtocolState {
   selfHash: number;
   instance: bigint;
   authenticator: Authenticator;
+  versions: Versions;
   /** What this host decides by. */
   known: KnownFile;
   offer: KnownFile | null;
@@ -174,8 +180,7 @@ export function ownRow(state: ProtocolState, nowMs: Milliseconds): Row {
     confirmedNumber: confirmed?.number ?? 0,
     confirmedHead: confirmed === null ? 0 : Number.parseInt(confirmed.checksum.slice(0, 8), 16),
     hears: ownHears(state),
-    protocolHigh: 1,
-    decisionHigh: 1,
+    speaks: state.versions,
     rules: ownRules(state, nowMs),
   };
 }

@@ -24,8 +24,7 @@ function row(index: number, part: Partial<Row> = {}): Row {
     confirmedNumber: 70_000 + index,
     confirmedHead: 0xdeadbeef,
     hears: 0xffffffff,
-    protocolHigh: 1,
-    decisionHigh: 1,
+    speaks: { protocolLow: 1, protocolHigh: 3, decisionLow: 2, decisionHigh: 15 },
     rules: Array.from({ length: 32 }, (_, i) => (['up', 'ruleDisabled', 'serviceDown'] as const)[i % 3]!),
     ...part,
   };
@@ -48,20 +47,20 @@ function fullHeartbeat(): Heartbeat {
   };
 }
 
-test('a heartbeat of 32 hosts and 32 rules is 1,400 bytes and comes back as it went', () => {
+test('a heartbeat of 32 hosts and 32 rules has room in 1,400 bytes, all but the name, and comes back as it went', () => {
   const heartbeat = fullHeartbeat();
   const packet = seal(
     { clusterName, sender: 'x', versions: VERSIONS, type: 'heartbeat', body: encodeHeartbeat(heartbeat) },
     cheapAuthenticator(),
   );
-  expect(packet.length).toBe(1400);
+  expect(packet.length).toBe(1399);
   const opened = open(packet, clusterName, cheapAuthenticator());
-  expect(opened.ok && decodeHeartbeat(opened.body, 99, { protocol: 1, decision: 1 })).toEqual(heartbeat);
+  expect(opened.ok && decodeHeartbeat(opened.body, 99, heartbeat.row.speaks)).toEqual({ ...heartbeat, name: '' });
 });
 
 test('a number too far behind the highest is sent as none', () => {
   const heartbeat = { ...fullHeartbeat(), rows: [row(1, { confirmedNumber: 3 }), row(2)] };
-  const decoded = decodeHeartbeat(encodeHeartbeat(heartbeat), 99, { protocol: 1, decision: 1 });
+  const decoded = decodeHeartbeat(encodeHeartbeat(heartbeat), 99, VERSIONS);
   expect(decoded?.rows.map((each) => each.confirmedNumber)).toEqual([0, 70_002]);
 });
 
