@@ -36,8 +36,11 @@ export const debianPackages = {
   bench: ['haproxy', 'nginx', 'libnginx-mod-stream'],
 };
 
-/** A package is not wanted where its command is there from elsewhere: Docker's own packages would have to go for Debian's. */
-export const commandInstead = { 'docker.io': 'dockerd', 'docker-compose': 'docker-compose' };
+/**
+ * A package is not wanted where its command is there from elsewhere: Docker's own packages would have to go for Debian's, and
+ * the machine's own mail server (whose command is `sendmail`, whichever it is) for postfix.
+ */
+export const commandInstead = { 'docker.io': 'dockerd', 'docker-compose': 'docker-compose', postfix: 'sendmail' };
 
 /** Unpacked beside in the cache and never installed, because it excludes postfix. */
 export const unpackedPackages = { test: ['exim4-daemon-heavy'] };
