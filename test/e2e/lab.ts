@@ -2,7 +2,7 @@
  * The laboratory of scripts/lab: a Docker engine of its own with the images of envoy/compose, kept by one process that ends it
  * when we end or close its standard input.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -12,8 +12,8 @@ const COMPOSE = fileURLToPath(new URL('../../envoy/compose/', import.meta.url));
 /** Of scripts/lab/main.mjs: this machine cannot run it. */
 const EXIT_CANNOT = 3;
 
-/** `docker compose` as README writes it, also where there is only docker-compose 1.29, which asks for a terminal unless told. */
-const PRELUDE = `
+/** `docker compose` as README writes it, where there is only docker-compose 1.29, which asks for a terminal unless told. */
+const ONLY_1_29 = `
 docker() {
   if [ "$1" != compose ]; then command docker "$@"; return; fi
   shift
@@ -32,6 +32,7 @@ export class Lab {
   private constructor(
     private readonly keeper: ChildProcess,
     private readonly environment: NodeJS.ProcessEnv,
+    private readonly prelude: string,
   ) {}
 
   /**
@@ -50,7 +51,9 @@ export class Lab {
     const ended = once(keeper, 'close');
     for await (const line of createInterface({ input: keeper.stdout })) {
       const { environment } = JSON.parse(line) as { environment: NodeJS.ProcessEnv };
-      return new Lab(keeper, environment);
+      const options = { env: { ...process.env, ...environment } };
+      const hasPlugin = spawnSync('docker', ['compose', 'version'], options).status === 0;
+      return new Lab(keeper, environment, hasPlugin ? '' : ONLY_1_29);
     }
     await ended;
     if (keeper.exitCode === EXIT_CANNOT) return (said.trim().split('\n').at(-1) ?? '').replace('lab: ', '');
@@ -65,7 +68,7 @@ export class Lab {
 
   /** Runs a shell command in envoy/compose, as somebody who reads the README there would. */
   sh(command: string): Promise<Done> {
-    const shell = spawn('bash', ['-c', `${PRELUDE}\nexec 2>&1\n${command}`], {
+    const shell = spawn('bash', ['-c', `${this.prelude}\nexec 2>&1\n${command}`], {
       cwd: COMPOSE,
       env: { ...process.env, ...this.environment },
       stdio: ['ignore', 'pipe', 'ignore'],
