@@ -61,7 +61,9 @@ async function seesOwners(host: ClusterHost): Promise<boolean> {
 class LabOfThree implements Lab {
   private readonly services = new Map<string, ChildProcess>();
 
-  constructor(readonly cluster: Cluster) {}
+  constructor(readonly cluster: Cluster) {
+    process.once('exit', this.remove);
+  }
 
   host(name: string): ClusterHost {
     const found = this.cluster.hosts.find((host) => host.name === name);
@@ -138,7 +140,9 @@ class LabOfThree implements Lab {
     );
   }
 
-  remove(): void {
+  /** Also where the run is interrupted: a disk that stays mounted would outlive it. */
+  readonly remove = (): void => {
+    process.off('exit', this.remove);
     for (const { stateDir } of this.cluster.hosts) {
       try {
         execFileSync('umount', ['-l', stateDir], { stdio: 'pipe' });
@@ -147,7 +151,7 @@ class LabOfThree implements Lab {
       }
     }
     this.cluster.remove();
-  }
+  };
 }
 
 /** @param smallDisk  the host whose state directory shall be a small disk of its own; null for none */

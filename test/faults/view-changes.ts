@@ -34,7 +34,8 @@ function median(times: number[]): number {
   return [...times].sort((a, b) => a - b)[times.length >> 1] ?? 0;
 }
 
-export async function runViewChanges(count: number, settings: RunSettings): Promise<Outcome> {
+/** @param limitMs  no further view is begun after this, so that a busy machine does not take all day */
+export async function runViewChanges(count: number, limitMs: number, settings: RunSettings): Promise<Outcome> {
   const lab = startLab(null);
   const observed = watch(lab);
   const { samples } = observed;
@@ -43,14 +44,16 @@ export async function runViewChanges(count: number, settings: RunSettings): Prom
     const load = await startedLoad(lab, settings);
     const faultMs = Date.now();
     const times: number[] = [];
-    for (let i = 0; i < count; i++) times.push(await changeView(lab, WEIGHTS[i % WEIGHTS.length] ?? 50));
+    while (times.length < count && Date.now() - faultMs < limitMs) {
+      times.push(await changeView(lab, WEIGHTS[times.length % WEIGHTS.length] ?? 50));
+    }
     const owners = await ownersUnder(['n1', 'n2', 'n3'], WEIGHTS);
     const never = () => false;
     const records = await load.end();
     const rest = { isDoomed: never, mayMove: never, closedEntries: [], faultMs, settledMs: Date.now() };
     const evidence = { ...records, samples, owners, ...rest };
     const figures = { ...judge(evidence), one_view_ms: median(times), whole_again_ms: Math.max(...times) };
-    const slowest = `${count} views, median ${median(times)} ms, slowest ${Math.max(...times)} ms`;
+    const slowest = `${times.length} of ${count} views in ${Date.now() - faultMs} ms, median ${median(times)} ms, slowest ${Math.max(...times)} ms`;
     return { figures, notes: [slowest, ...failureNotes(failures(evidence), faultMs)] };
   } catch (error) {
     process.stderr.write(`${logsOf(lab.cluster)}\n`);
