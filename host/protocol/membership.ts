@@ -6,6 +6,7 @@ import type { DropReason } from './events.js';
 import { differencesIn, DIFFERENCES_MAX } from './file-items.js';
 import { decodeHeartbeat, type Heartbeat, type Row } from './heartbeat.js';
 import { judge, type Peer, rowChanged, takeRow } from './peer.js';
+import { noteOwnName } from './rival.js';
 import { type Header, open } from './seal.js';
 import { sendFile, sendTo } from './sending.js';
 import { hearsNames, notice, peerByHash, periodMs, problem, type ProtocolState, solved } from './state.js';
@@ -19,7 +20,9 @@ export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: 
   }
   const { header, body } = opened;
   if (header.senderHash === state.selfHash) {
-    receiveOwnName(state, nowMs, fromAddress, header, body);
+    state.dropped.ownName += 1;
+    const own = header.type === 'file' ? null : decodeHeartbeat(body, state.selfHash, header.versions);
+    if (own !== null) noteOwnName(state, nowMs, fromAddress, own);
     return;
   }
   const peer = peerByHash(state, header.senderHash);
@@ -64,23 +67,6 @@ const DROP_TEXTS: Partial<Record<DropReason, string>> = {
   otherCluster: 'they belong to another cluster (compare `cluster` in the files)',
   protocolVersion: 'no protocol version is spoken by both (upgrade the older one)',
 };
-
-/** Somebody else has this host's name (R5); the own packets that come back by a loop are none of that. */
-function receiveOwnName(
-  state: ProtocolState,
-  nowMs: Milliseconds,
-  fromAddress: string,
-  header: Header,
-  body: Uint8Array,
-): void {
-  const heartbeat = decodeHeartbeat(body, state.selfHash, header.versions);
-  if (heartbeat === null || heartbeat.row.instance === state.instance) return;
-  state.dropped.ownName += 1;
-  const self = state.known.file.hosts.find((host) => host.name === state.self);
-  if (self === undefined || fromAddress === self.dedicatedIp) return;
-  const text = `host ${state.self}: priority ${self.priority} is claimed from ${fromAddress}, configured is ${self.dedicatedIp}`;
-  problem(state, nowMs, 'claimedName', state.self, text);
-}
 
 function receiveUnknown(
   state: ProtocolState,

@@ -77,6 +77,7 @@ export function createState(args: CreateArguments): ProtocolState {
     lastProposalMs: Number.NEGATIVE_INFINITY,
     dropped: noDrops(),
     problems: [],
+    rival: null,
     unverified: new Map(),
     reports: new Map(),
     differences: new Map(),

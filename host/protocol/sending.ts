@@ -55,6 +55,12 @@ export function sendTo(state: ProtocolState, nowMs: Milliseconds, peer: Peer, ty
   state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
 }
 
+/** Shows another host of this one's name that it is heard, whatever its address. */
+export function sendToRival(state: ProtocolState, nowMs: Milliseconds, toAddress: string, instance: bigint): void {
+  const bytes = message(state, nowMs, 'answer', 0, null, [instance]);
+  state.effects.push({ kind: 'send', toAddress, toPort: state.known.file.ports.heartbeat, bytes });
+}
+
 /** Tells a host with another file what this one's says, at most once a period. */
 export function sendFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
   const { name } = peer.config;
@@ -79,6 +85,7 @@ function message(
   type: MessageType,
   about: number,
   to: Peer | null,
+  firstEchoes: readonly bigint[] = [],
 ): Uint8Array {
   state.sequence += 1;
   const peers = [...state.peers.values()];
@@ -95,7 +102,7 @@ function message(
     inForceNumber: state.inForce?.view.number ?? 0,
     inForceChecksum: state.inForce === null ? NO_FILE : state.inForceChecksum,
     about,
-    echoes: waiting.slice(0, ECHOES_MAX).map((peer) => peer.candidate!.instance),
+    echoes: [...firstEchoes, ...waiting.map((peer) => peer.candidate!.instance)].slice(0, ECHOES_MAX),
     rows: peers
       .map(rowOf)
       .filter((row) => row !== null)

@@ -4,6 +4,7 @@
  */
 import { buildContent, type Content, type Participant } from './content.js';
 import { knownFile, ownPriority, strongestGroup } from './groups.js';
+import { givesWay } from './rival.js';
 import { isWaitingHost, ownRules, type ProtocolState, type Side } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
 import { agreeOnVersions, type Speaker, speaksDecision } from './versions.js';
@@ -25,6 +26,11 @@ export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
   if (known === null) {
     const reason = `this host's file is ${state.known.fingerprint}, ${members.join(', ')} agree on ${group.file}...`;
     return { ...side, outside: { reason, sameFile: false } };
+  }
+  const rival = givesWay(state, nowMs);
+  if (rival !== null) {
+    const others = members.filter((name) => name !== state.self);
+    return { ...side, members: others, outside: { reason: rival, sameFile: true } };
   }
   if (members.includes(state.self)) return { ...side, outside: null };
   const reason = speechless.get(state.self);

@@ -4,6 +4,7 @@ import type { Damper } from './damping.js';
 import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
 import type { Row, RuleState } from './heartbeat.js';
 import type { Peer } from './peer.js';
+import type { Rival } from './rival.js';
 import type { Versions } from './seal.js';
 import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings } from './types.js';
 
@@ -79,6 +80,8 @@ export interface ProtocolState {
   dropped: Record<DropReason, number>;
   /** Newest first, at most 50. */
   problems: { sinceMs: Milliseconds; text: string }[];
+  /** Another host of this one's name, while it is heard (R5). */
+  rival: Rival | null;
   /** Last unverified packet from a configured address; at most one entry a host (R6). */
   unverified: Map<HostName, Milliseconds>;
   reports: Map<HostName, HostReport>;

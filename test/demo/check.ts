@@ -27,8 +27,8 @@ const PATIENCE_MS = 15_000;
 const OUT_MAX_MS = 6500;
 /** Three failed service checks a second apart, the last one's time-out, and a convergence. */
 const SERVICE_OUT_MAX_MS = 6500;
-/** A host that stood still on a busy machine while it came back may be damped once, for 10 s (R11). */
-const BACK_MAX_MS = 25_000;
+/** Start of Envoy and service, their first good checks, one convergence; a busy machine takes its time for each. */
+const BACK_MAX_MS = 15_000;
 const START_MAX_MS = 20_000;
 const COUNTERS_MAX_MS = 3000;
 

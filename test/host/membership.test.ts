@@ -129,3 +129,30 @@ test('the source must be the configured address; both addresses are named (R5)',
   expect(wire.problems(mail1)).toContain('host mail2: priority 2 is claimed from 10.0.0.13, configured is 10.0.0.2');
   for (const machine of [mail1, mail2]) expect(wire.view(machine).hosts).toEqual(['mail1', 'mail2']);
 });
+
+/** A file that gives mail2 another address, and has the machine at that address listed as mail3 elsewhere. */
+function fileWith(mail2: string, mail3: string) {
+  const known = makeFile({ hostCount: 3 });
+  const address: Record<string, string> = { mail2, mail3 };
+  const hosts = known.file.hosts.map((host) => ({ ...host, dedicatedIp: address[host.name] ?? host.dedicatedIp }));
+  return { file: { ...known.file, hosts }, fingerprint: `${mail2.replaceAll('.', '')}0000000000000000`.slice(0, 16) };
+}
+
+test('of two hosts of one name the lower address wins at a cold start, the one in the view later (R5)', () => {
+  for (const secondAfterMs of [0, 8000]) {
+    const wire = new Wire();
+    // The higher address is started first: at a cold start it gives way, once it is in the view it stays.
+    const high = wire.add({ name: 'mail2', known: fileWith('10.0.0.13', '10.0.0.2') });
+    wire.run(secondAfterMs);
+    const low = wire.add({ name: 'mail2', known: fileWith('10.0.0.2', '10.0.0.13') });
+    wire.run(8000);
+    const [stays, goes] = secondAfterMs === 0 ? [low, high] : [high, low];
+    expect(wire.view(stays).hosts).toEqual(['mail2']);
+    expect(wire.view(goes).hosts).toBeUndefined();
+    expect(goes.state.side.outside?.reason).toContain(`from ${stays.address}`);
+    expect(wire.problems(high)).toContain('host mail2: priority 2 is claimed from 10.0.0.2, configured is 10.0.0.13');
+    stays.isOff = true;
+    wire.run(11_000);
+    expect(wire.view(goes).hosts).toEqual(['mail2']);
+  }
+});
