@@ -12,7 +12,7 @@ const why = whyNoNetwork();
 if (why) console.log(`skipped: faults on real processes: ${why}`);
 
 describe.skipIf(why !== null)('a fault on real processes', () => {
-  it.each(['host_kill', 'sidecar_kill', 'partition', 'envoy_stop'])(
+  it.each(['host_kill', 'sidecar_kill', 'envoy_stop'])(
     '%s costs no new connection and moves nobody without cause',
     async (name) => {
       const { figures, notes } = await runFault(FAULTS[name]!, SETTINGS);
