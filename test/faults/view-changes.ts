@@ -53,8 +53,9 @@ export async function runViewChanges(count: number, limitMs: number, settings: R
     const rest = { isDoomed: never, mayMove: never, closedEntries: [], faultMs, settledMs: Date.now() };
     const evidence = { ...records, samples, owners, ...rest };
     const figures = { ...judge(evidence), one_view_ms: median(times), whole_again_ms: Math.max(...times) };
-    const slowest = `${times.length} of ${count} views in ${Date.now() - faultMs} ms, median ${median(times)} ms, slowest ${Math.max(...times)} ms`;
-    return { figures, notes: [slowest, ...failureNotes(failures(evidence), faultMs)] };
+    const spread = `median ${median(times)} ms, slowest ${Math.max(...times)} ms`;
+    const summary = `${times.length} of ${count} views in ${Date.now() - faultMs} ms, ${spread}`;
+    return { figures, notes: [summary, ...failureNotes(failures(evidence), faultMs)] };
   } catch (error) {
     process.stderr.write(`${logsOf(lab.cluster)}\n`);
     throw error;
