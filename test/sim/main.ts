@@ -1,27 +1,46 @@
-/** `npm run sim -- --seed N --hosts M --hours H`: one long random life, or as many as fit; prints how to replay. */
+/**
+ * `npm run sim -- --seed N --hosts M --hours H [--count C]`: random lives from seed N on; a broken promise prints the
+ * story of its life and how to replay it. `npm run sim -- --planted [--both]`: see `planted.ts`.
+ */
 import { parseArgs } from 'node:util';
+import { FAULTS } from './faults.js';
 import { live } from './life.js';
+import { huntAll } from './planted.js';
 
 const { values } = parseArgs({
   options: {
-    seed: { type: 'string' },
-    hosts: { type: 'string' },
-    hours: { type: 'string' },
-    count: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    hosts: { type: 'string', default: '5' },
+    hours: { type: 'string', default: '0.1' },
+    count: { type: 'string', default: '1' },
+    planted: { type: 'boolean', default: false },
+    both: { type: 'boolean', default: false },
+    only: { type: 'string' },
   },
 });
-const firstSeed = Number(values.seed ?? 1);
-const hostCount = Number(values.hosts ?? 5);
-const hours = Number(values.hours ?? 0.1);
-const count = Number(values.count ?? 1);
 
-for (let seed = firstSeed; seed < firstSeed + count; seed++) {
-  const replay = `npm run sim -- --seed ${seed} --hosts ${hostCount} --hours ${hours}`;
-  try {
-    const { stepCount, packetCount, views } = live({ seed, hostCount, forMs: hours * 3_600_000 });
-    console.log(`seed ${seed}: ${stepCount} steps, ${packetCount} packets, ${views} views, all promises held`);
-  } catch (error) {
-    console.error(`seed ${seed}: ${error instanceof Error ? error.message : error}\nreplay: ${replay}`);
-    process.exitCode = 1;
+if (values.planted) {
+  const faults = FAULTS.filter((fault) => values.only === undefined || fault.rule === values.only);
+  process.exitCode = huntAll(process.cwd(), faults, { seedMax: 1000, both: values.both }) === 0 ? 0 : 1;
+} else {
+  runLives(Number(values.seed), Number(values.count), Number(values.hosts), Number(values.hours));
+}
+
+function runLives(firstSeed: number, count: number, hostCount: number, hours: number): void {
+  const sum = { steps: 0, packets: 0, failed: 0 };
+  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+    try {
+      const { stepCount, packetCount, views } = live({ seed, hostCount, forMs: hours * 3_600_000 });
+      sum.steps += stepCount;
+      sum.packets += packetCount;
+      if (count <= 10) console.log(`seed ${seed}: ${stepCount} steps, ${packetCount} packets, ${views} views`);
+    } catch (error) {
+      sum.failed += 1;
+      const replay = `npm run sim -- --seed ${seed} --hosts ${hostCount} --hours ${hours}`;
+      console.error(`seed ${seed}: ${error instanceof Error ? error.message : error}\nreplay: ${replay}`);
+      process.exitCode = 1;
+    }
   }
+  const held = `${count - sum.failed} of ${count} lives of ${hostCount} hosts kept all promises`;
+  console.log(`${held}: seeds ${firstSeed} to ${firstSeed + count - 1}, ${sum.steps} steps, ${sum.packets} packets`);
 }

@@ -1,0 +1,89 @@
+/** One-line faults of the protocol; `search` stands exactly once in host/protocol. Every rule dropped is one of them. */
+export interface Fault {
+  rule: string;
+  what: string;
+  search: string;
+  replace: string;
+}
+
+function fault(rule: string, what: string, search: string, replace: string): Fault {
+  return { rule, what, search, replace };
+}
+
+export const FAULTS: readonly Fault[] = [
+  fault('R1', 'hosts do not pass rows on', '.filter((row) => row !== null)', '.filter((row) => row === undefined)'),
+  fault('R1', 'a row told again keeps its host alive', 'if (row.sequence <= known.sequence) return;', ''),
+  fault(
+    'R2',
+    'who is heard is in, hearing us or not',
+    '.some((heard) => both.has(heard))',
+    '.some(() => true) && false',
+  ),
+  fault('R3', 'a number is confirmed twice', 'head === state.highest.head);', 'head !== -2);'),
+  fault('R3', 'own higher numbers are forgotten', 'Math.max(highest, state.highest.number) + 1', 'highest + 1'),
+  fault('R3', 'numbers do not outlive a restart', 'number: durable.highestNumber,', 'number: 0,'),
+  fault('R3', 'a lost directory starts numbers anew', 'takeToldOfMe(state, row);', ''),
+  fault('R3', 'numbers of hosts outside do not count', '[...rows, ...outside.map(', '[...rows, ...[].map('),
+  fault('R4', 'the lost stay in what is in force', '  dropLost(state, nowMs);', ''),
+  fault('R4', 'what is in force is named without the lost', "${[...lostSince].sort().join(',')}`", '`'),
+  fault(
+    'R5',
+    'packets of any source are taken',
+    'if (peer.config.dedicatedIp !== fromAddress) {',
+    'if (fromAddress === null) {',
+  ),
+  fault('R6', 'a wrong seal is taken', "if (difference !== 0) return drop('wrongMac');", ''),
+  fault('R6', 'another cluster is taken', '!== hash32(clusterName)) return', '=== -1) return'),
+  fault('R6', 'a wrong key is not told', "wrongMac: 'they are sealed", "length: 'they are sealed"),
+  fault('R7', 'no echo is asked for', "if (!echoesMe) return 'candidate';", ''),
+  fault('R7', 'an old sequence is taken', 'row.sequence > known.sequence ||', 'row.sequence > 0 ||'),
+  fault(
+    'R8',
+    'the file does not part hosts',
+    'return [revision, names.length, ofLastView,',
+    'return [revision, -names.length, ofLastView,',
+  ),
+  fault('R9', 'a late host gives no grace', 'if (sleptMs <= 0) return;', 'return;'),
+  fault('R11', 'nothing is damped', 'if (damper.returnCount < 2) return;', 'return;'),
+  fault(
+    'R11',
+    'a damping has no longest wait',
+    '2 ** (damper.returnCount - 2), WAIT_MAX_MS)',
+    '20 ** damper.returnCount)',
+  ),
+  fault('R11', 'views are not gathered', 'VIEW_GAP_MS = 200', 'VIEW_GAP_MS = 5000'),
+  fault(
+    'R12',
+    'a change waits for the heartbeat',
+    'if (nowMs - sending.lastMs < gapMs && !isTick) return;',
+    'if (nowMs - sending.lastMs < 1000) return;',
+  ),
+  fault('R12', 'who leaves is waited for', '  peer.left = true;', ''),
+  fault(
+    'R13',
+    'a silent sidecar loses its share',
+    'if (envoyAnswers && isInView(state, peer))',
+    'if (envoyAnswers === null)',
+  ),
+  fault(
+    'R13',
+    'a silent sidecar keeps its share for ever',
+    'SIDECAR_SILENT_MAX_MS = 60_000',
+    'SIDECAR_SILENT_MAX_MS = 60_000_000',
+  ),
+  fault('R13', 'silence confirms for hosts that had no share', '  if (!isInView(state, peer)) return false;', ''),
+  fault('agreement', 'nobody is waited for', 'if (!isSilent(state, nowMs, peer)) return;', ''),
+  fault('agreement', 'the checksum leaves out the rules', '...host.rules.map(', '...[].map('),
+  fault(
+    'disk',
+    'a confirmed view is not written',
+    "  persist(state);\n  notice(state, nowMs, 'converging'",
+    "  notice(state, nowMs, 'converging'",
+  ),
+  fault(
+    'disk',
+    'a copied state directory is used',
+    'const isCopied = args.durable.self !== null &&',
+    'const isCopied = args.durable.self === undefined &&',
+  ),
+];

@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { FAULTS } from './faults.js';
+import { Plantation } from './planted.js';
+
+// A short form of `npm run sim -- --planted`: that every fault still has its place, and a few of them found.
+const plantation = new Plantation(fileURLToPath(new URL('../../', import.meta.url)));
+afterAll(() => plantation.remove());
+
+test('every rule has a planted fault', () => {
+  const rules = new Set(FAULTS.map((fault) => fault.rule));
+  for (let i = 1; i <= 13; i++) if (i !== 10) expect(rules).toContain(`R${i}`);
+});
+
+for (const fault of FAULTS.filter((_, index) => index % 6 === 0)) {
+  test(`${fault.rule}: "${fault.what}" is found`, () => {
+    const found = plantation.hunt(fault, { seedMax: 100, both: false });
+    expect(found.scenario ?? found.seed, JSON.stringify(found)).not.toBeNull();
+  });
+}
+
+test('the sources as they are play all scenarios and keep their promises', () => {
+  const nothing = { rule: 'none', what: 'nothing', search: 'VIEW_GAP_MS = 200', replace: 'VIEW_GAP_MS = 200' };
+  expect(plantation.hunt(nothing, { seedMax: 10, both: true }).what).toBeNull();
+});
