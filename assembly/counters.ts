@@ -65,13 +65,13 @@ function startName(view: View | null, rule: u32): void {
 /** Metrics of one rule: served here, fallbacks, refusals, then one a host for what was handed off. */
 const METRICS_BEFORE_HOSTS: u32 = 1 + FALLBACKS + REFUSALS;
 
-function slotOf(view: View, rule: u32, slot: u32): usize {
-  return usize(rule * (METRICS_BEFORE_HOSTS + view.hostCount) + slot) << 2;
+function offsetOf(view: View, rule: u32, place: u32): usize {
+  return usize(rule * (METRICS_BEFORE_HOSTS + view.hostCount) + place) << 2;
 }
 
 /** The metrics of a view's rules, and of no rule; a block of memory for heap.free(). */
 export function metricsOf(view: View): usize {
-  const metrics = heap.alloc(slotOf(view, view.ruleCount + 1, 0));
+  const metrics = heap.alloc(offsetOf(view, view.ruleCount + 1, 0));
   for (let rule: u32 = 0; rule <= view.ruleCount; rule++) fillMetrics(view, rule, metrics);
   return metrics;
 }
@@ -80,13 +80,13 @@ function fillMetrics(view: View, rule: u32, metrics: usize): void {
   const isRule = rule < view.ruleCount;
   startName(view, rule);
   addText('.served_here');
-  store<u32>(metrics + slotOf(view, rule, 0), metricOfLine());
+  store<u32>(metrics + offsetOf(view, rule, 0), metricOfLine());
   for (let reason: u32 = 0; reason < FALLBACKS && isRule; reason++) {
-    store<u32>(metrics + slotOf(view, rule, 1 + reason), fallbackMetric(view, rule, reason));
+    store<u32>(metrics + offsetOf(view, rule, 1 + reason), fallbackMetric(view, rule, reason));
   }
   for (let reason: u32 = 0; reason < REFUSALS; reason++) {
     if (canRefuse(i32(reason), isRule)) {
-      store<u32>(metrics + slotOf(view, rule, 1 + FALLBACKS + reason), refusalMetric(view, rule, reason));
+      store<u32>(metrics + offsetOf(view, rule, 1 + FALLBACKS + reason), refusalMetric(view, rule, reason));
     }
   }
   for (let host: u32 = 0; host < view.hostCount; host++) {
@@ -94,7 +94,7 @@ function fillMetrics(view: View, rule: u32, metrics: usize): void {
     startName(view, rule);
     addText('.handed_off.');
     addBytes(view.host(host).name, view.host(host).nameLength);
-    store<u32>(metrics + slotOf(view, rule, METRICS_BEFORE_HOSTS + host), metricOfLine());
+    store<u32>(metrics + offsetOf(view, rule, METRICS_BEFORE_HOSTS + host), metricOfLine());
   }
 }
 
@@ -113,19 +113,19 @@ function refusalMetric(view: View | null, rule: u32, reason: u32): u32 {
 }
 
 export function countServedHere(metrics: usize, view: View, rule: u32): void {
-  increment(load<u32>(metrics + slotOf(view, rule, 0)));
+  increment(load<u32>(metrics + offsetOf(view, rule, 0)));
 }
 
 export function countHandedOff(metrics: usize, view: View, rule: u32, host: u32): void {
-  increment(load<u32>(metrics + slotOf(view, rule, METRICS_BEFORE_HOSTS + host)));
+  increment(load<u32>(metrics + offsetOf(view, rule, METRICS_BEFORE_HOSTS + host)));
 }
 
 export function countFallback(metrics: usize, view: View, rule: u32, reason: u32): void {
-  increment(load<u32>(metrics + slotOf(view, rule, 1 + reason)));
+  increment(load<u32>(metrics + offsetOf(view, rule, 1 + reason)));
 }
 
 export function countRefused(metrics: usize, view: View, rule: u32, reason: u32): void {
-  increment(load<u32>(metrics + slotOf(view, rule, 1 + FALLBACKS + reason)));
+  increment(load<u32>(metrics + offsetOf(view, rule, 1 + FALLBACKS + reason)));
 }
 
 /** For a connection that has no view to be decided by. */

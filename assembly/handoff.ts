@@ -22,16 +22,16 @@ const PATH = 'envoy.tcp_proxy.cluster';
 /** For what no port rule covers, which therefore has no patience of its own. */
 const NO_RULE_PATIENCE_MS: u32 = 1000;
 
-function slotOf(view: View, rule: u32, host: u32): usize {
+function offsetOf(view: View, rule: u32, host: u32): usize {
   return usize(rule * view.hostCount + host) * ARGUMENT_SIZE;
 }
 
 /** The arguments for each rule and host, and for no rule (index ruleCount); a block of memory for heap.free(). */
 export function handoffsOf(view: View): usize {
-  const handoffs = heap.alloc(slotOf(view, view.ruleCount + 1, 0));
+  const handoffs = heap.alloc(offsetOf(view, view.ruleCount + 1, 0));
   for (let rule: u32 = 0; rule <= view.ruleCount; rule++) {
     for (let host: u32 = 0; host < view.hostCount; host++) {
-      writeArgument(view, rule, host, handoffs + slotOf(view, rule, host));
+      writeArgument(view, rule, host, handoffs + offsetOf(view, rule, host));
     }
   }
   return handoffs;
@@ -59,10 +59,10 @@ function writeArgument(view: View, rule: u32, host: u32, out: usize): void {
 
 /** Address of the argument that hands a rule's connection to a host. */
 export function handoffArgument(handoffs: usize, view: View, rule: u32, host: u32): usize {
-  return handoffs + slotOf(view, rule, host) + 1;
+  return handoffs + offsetOf(view, rule, host) + 1;
 }
 
 /** Its length in bytes. */
 export function handoffArgumentLength(handoffs: usize, view: View, rule: u32, host: u32): usize {
-  return load<u8>(handoffs + slotOf(view, rule, host));
+  return load<u8>(handoffs + offsetOf(view, rule, host));
 }

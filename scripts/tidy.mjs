@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const LINE_MAX = 130;
+/** Tests hold whole messages and logs as their programs print them. */
+const TEST_LINE_MAX = 180;
 const FILE_LINES_MAX = 300;
 
 /** Words of the "not" column of the word list that can be told by machine in our own identifiers. */
@@ -52,14 +54,20 @@ function tracked(root) {
 
 /** Splits identifiers at case changes, so that `hostMember` holds the word `member` and `membership` does not. */
 function wordsOf(line) {
-  const code = line.replace(/(\/\/|^\s*\*|^\s*\/\*).*$/, '');
+  const code = line.replace(/(\/\/|^\s*\*|^\s*\/\*).*$/, '').replace(/\b\w+_current_epoch\b/g, '');
   const identifiers = code.match(/[A-Za-z][A-Za-z0-9]*/g) ?? [];
   return identifiers.flatMap((id) => id.split(/(?<=[a-z0-9])(?=[A-Z])/)).map((w) => w.toLowerCase());
 }
 
+/** Messages stand in one piece, so that they can be searched for: a line that is long by its texts alone is not too long. */
+function withoutTexts(line) {
+  return line.replace(/'[^']*'|"[^"]*"|`[^`]*`|\/[^/]{40,}\//g, '').replace(/>[^<]*</g, '');
+}
+
 function lineFindings(file, line, number) {
   const found = [];
-  if (line.length > LINE_MAX) found.push(`${line.length} characters, expected at most ${LINE_MAX}`);
+  const max = file.startsWith('test/') ? TEST_LINE_MAX : LINE_MAX;
+  if (withoutTexts(line).length > max) found.push(`${line.length} characters, expected at most ${max}`);
   for (const rule of PURITY) {
     if (rule.file.test(file) && rule.bad.test(line)) found.push(rule.why);
   }
