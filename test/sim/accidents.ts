@@ -69,7 +69,8 @@ function wipe(cluster: Cluster, host: SimHost): string {
 /** A machine is cloned: this host starts with the state directory of another. */
 function copyDirectory(cluster: Cluster, host: SimHost): string {
   const other = pick(cluster.random, cluster.hosts);
-  if (other === host) return 'nothing';
+  // One of another cluster is in scenarios/open-foreign-directory.txt.disabled.
+  if (other === host || other.onDisk.file.clusterName !== host.onDisk.file.clusterName) return 'nothing';
   cluster.kill(host);
   cluster.replaceDisk(host, other.disk);
   cluster.start(host);

@@ -21,7 +21,7 @@ export class Checkers {
   #lastDurable = new Map<SimHost, number>();
   #lastInForce = new Map<SimHost, InForce>();
   #lastConfirmed = new Map<SimHost, unknown>();
-  /** Host and identity that were found lawful: a restart or a loss puts the same view in force again. */
+  /** Names and identities that were found lawful: a restart, a copied directory or a loss puts the same view in force again. */
   #lawful = new Set<string>();
   /** When anybody last held a host's share for it (R13). */
   #heldAt = new Map<string, number>();
@@ -32,7 +32,7 @@ export class Checkers {
     for (const peer of host.state!.peers.values()) {
       if (peer.link === 'held') this.#heldAt.set(peer.config.name, cluster.now);
     }
-    const { confirmed, inForce } = host.state!;
+    const { confirmed } = host.state!;
     if (confirmed !== null && this.#lastConfirmed.get(host) !== confirmed) {
       this.#lastConfirmed.set(host, confirmed);
       this.#checkConfirmed(cluster, host, confirmed.number, confirmed.checksum);
@@ -41,6 +41,11 @@ export class Checkers {
         fail(cluster, `${host.name} confirmed view ${confirmed.number} of file ${fingerprint}, which it never had`);
       }
     }
+  }
+
+  /** After its effects were carried out: a host that died among them had nothing in force yet. */
+  afterEffects(cluster: Cluster, host: SimHost): void {
+    const { inForce } = host.state!;
     const before = this.#lastInForce.get(host);
     if (inForce === null || before === inForce) return;
     this.#lastInForce.set(host, inForce);
@@ -68,7 +73,7 @@ export class Checkers {
     this.#lastNumber.set(host, view.number);
     // Outside, a host only follows the view of the others.
     if (!view.hosts.some((each) => each.name === host.name)) return;
-    const identity = `${host.address}|${view.number}|${view.checksum}`;
+    const identity = `${clusterOf(host)}|${host.name}|${view.number}|${view.checksum}`;
     if (this.#lawful.has(identity)) return;
     this.#lawful.add(identity);
     for (const { name } of view.hosts) {

@@ -109,11 +109,15 @@ export class Cluster {
     host.stalledUntil = this.now + forMs;
     const { life } = host;
     this.after(forMs, () => {
-      if (host.life !== life || this.now < host.stalledUntil) return;
-      // R9: what waits in the socket comes before the late tick.
-      for (const event of host.waiting.splice(0)) this.give(host, { ...event, nowMs: this.clock(host) });
-      this.give(host, { kind: 'tick', nowMs: this.clock(host) });
+      if (host.life === life && this.now >= host.stalledUntil) this.wake(host);
     });
+  }
+
+  /** R9: what waits in the socket comes before the late tick. */
+  wake(host: SimHost): void {
+    host.stalledUntil = 0;
+    for (const event of host.waiting.splice(0)) this.give(host, { ...event, nowMs: this.clock(host) });
+    this.give(host, { kind: 'tick', nowMs: this.clock(host) });
   }
 
   clock(host: SimHost): number {
@@ -148,6 +152,7 @@ export class Cluster {
       }
       this.#carryOut(host, effect);
     }
+    this.checkers.afterEffects(this, host);
   }
 
   deliver(to: SimHost, fromAddress: string, bytes: Uint8Array): void {

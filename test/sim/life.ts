@@ -105,9 +105,8 @@ function heal(cluster: Cluster, periodMs: number): void {
   cluster.cuts.clear();
   Object.assign(cluster.weather, { loss: 0, repeat: 0, delayMin: 0.2, delayMax: 1 });
   for (const host of cluster.all) {
-    host.stalledUntil = 0;
-    host.waiting = [];
     host.crashAfter = null;
+    if (host.stalledUntil > cluster.now) cluster.wake(host);
     if (host.state !== null && host.state.leaving !== null) cluster.killSidecar(host);
     if (host.state === null) cluster.start(host);
   }
