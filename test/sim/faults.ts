@@ -58,7 +58,7 @@ export const FAULTS: readonly Fault[] = [
     'if (nowMs - sending.lastMs < gapMs && !isTick) return;',
     'if (nowMs - sending.lastMs < 1000) return;',
   ),
-  fault('R12', 'who leaves is waited for', '  peer.left = true;', ''),
+  fault('R12', 'who leaves is waited for', "  peer.left = true;\n  peer.link = 'none';", ''),
   fault(
     'R13',
     'a silent sidecar loses its share',

@@ -4,6 +4,13 @@ import { FAULTS } from './faults.js';
 import { Plantation } from './planted.js';
 
 // A short form of `npm run sim -- --planted`: that every fault still has its place, and a few of them found.
+const QUICK = [
+  'hosts do not pass rows on',
+  'a number is confirmed twice',
+  'the lost stay in what is in force',
+  'a wrong seal is taken',
+  'nobody is waited for',
+];
 const plantation = new Plantation(fileURLToPath(new URL('../../', import.meta.url)));
 afterAll(() => plantation.remove());
 
@@ -12,7 +19,7 @@ test('every rule has a planted fault', () => {
   for (let i = 1; i <= 13; i++) if (i !== 10) expect(rules).toContain(`R${i}`);
 });
 
-for (const fault of FAULTS.filter((_, index) => index % 6 === 0)) {
+for (const fault of FAULTS.filter((fault) => QUICK.includes(fault.what))) {
   test(`${fault.rule}: "${fault.what}" is found`, () => {
     const found = plantation.hunt(fault, { seedMax: 100, both: false });
     expect(found.scenario ?? found.seed, JSON.stringify(found)).not.toBeNull();
