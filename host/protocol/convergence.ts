@@ -181,7 +181,8 @@ function follow(state: ProtocolState, nowMs: Milliseconds, content: Content): vo
   const own = state.inForce?.view.number ?? 0;
   const isSameFile = state.side.outside!.sameFile;
   if (isSameFile && theirs < own) return;
-  const number = Math.max(theirs, own);
+  // By its own file it is nobody else's view: its number does not go back, not with a start of this host either (R3).
+  const number = isSameFile ? theirs : Math.max(theirs, own, state.highest.number);
   const view = viewOf(content, number);
   const head = checksumHead(view.checksum);
   const isTheirs = rows.every((row) => row.confirmedNumber === number && row.confirmedHead === head);

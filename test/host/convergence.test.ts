@@ -197,3 +197,20 @@ test('a host that offers the file of another group is claimed by one group only'
   cluster.run(3000);
   expectOneView(cluster);
 });
+
+test('a host with another file that starts anew does not go back in its numbers', () => {
+  const cluster = new Cluster(3, makeFile({ hostCount: 3, periodMs: 1000 }));
+  const odd = cluster.hosts[2]!;
+  odd.onDisk = makeFile({ hostCount: 3, periodMs: 1000, affinity: 'none' });
+  for (const host of cluster.hosts) cluster.start(host);
+  cluster.run(8000);
+  cluster.kill(cluster.hosts[1]!);
+  cluster.run(8000);
+  const before = odd.state!.inForce!.view.number;
+  for (const host of cluster.hosts) cluster.kill(host);
+  for (const host of cluster.hosts.slice(0, 2)) cluster.replaceDisk(host);
+  for (const host of cluster.hosts) cluster.start(host);
+  cluster.run(12_000);
+  expect(cluster.hosts[0]!.state!.inForce!.view.number).toBeLessThan(before);
+  expect(odd.state!.inForce!.view).toMatchObject({ number: before, hosts: [{ name: 'mail1' }, { name: 'mail2' }] });
+});
