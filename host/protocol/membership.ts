@@ -217,7 +217,8 @@ function takeTold(state: ProtocolState, nowMs: Milliseconds, row: Row): void {
     if (row.sequence <= known.sequence) return;
     peer.advancedMs = nowMs;
   } else if (known !== null) {
-    const idleMs = nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.directMs);
+    // Nor one that was told of just now: two hosts that know two dead instances would swap them for ever, at once (R12).
+    const idleMs = nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.directMs, peer.toldMs);
     if (idleMs < periodMs(state)) return;
     peer.advancedMs = null;
     peer.said = null;

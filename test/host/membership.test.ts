@@ -3,6 +3,7 @@ import { emptyDurable } from '../../host/protocol/events.js';
 import { createState, type ProtocolState, statusOf, step } from '../../host/protocol/protocol.js';
 import type { Versions } from '../../host/protocol/seal.js';
 import type { ClusterFile } from '../../host/protocol/types.js';
+import { Cluster } from '../sim/cluster.js';
 import { cheapAuthenticator, makeFile } from '../sim/files.js';
 
 interface Machine {
@@ -155,4 +156,26 @@ test('of two hosts of one name the lower address wins at a cold start, the one i
     wire.run(11_000);
     expect(wire.view(goes).hosts).toEqual(['mail2']);
   }
+});
+
+test('two hosts that were told of two instances of a dead third do not go on swapping them', () => {
+  const cluster = new Cluster(3, makeFile({ hostCount: 3, periodMs: 1000 }));
+  Object.assign(cluster.weather, { delayMin: 20, delayMax: 60 });
+  for (const host of cluster.hosts) cluster.start(host);
+  cluster.run(6000);
+  cluster.kill(cluster.hosts[2]!);
+  cluster.run(12_000);
+  const packetsIn = (forMs: number) => {
+    const before = cluster.packetCount;
+    cluster.run(forMs);
+    return cluster.packetCount - before;
+  };
+  const quiet = packetsIn(10_000);
+  const known = cluster.hosts.slice(0, 2).map((host) => host.state!.peers.get('mail3')!);
+  known.forEach((peer, index) => {
+    const row = { ...peer.row!, instance: BigInt(index + 1) };
+    Object.assign(peer, { row, retired: [], said: null, advancedMs: null, directMs: Number.NEGATIVE_INFINITY });
+  });
+  expect(packetsIn(10_000)).toBeLessThan(quiet * 2);
+  expect(known[0]!.row!.instance).toBe(known[1]!.row!.instance);
 });
