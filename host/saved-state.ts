@@ -1,5 +1,6 @@
 /** What `state.json` holds: the protocol's durable state, and what the administrator last wanted of this host. */
 import { EdgeError } from './edge/edge-error.js';
+import type { StateDirectory } from './edge/state-directory.js';
 import { type DurableState, emptyDurable } from './protocol/events.js';
 import type { HostState } from './taking-part.js';
 
@@ -19,4 +20,45 @@ export function savedState(saved: unknown, path: string): SavedState {
   if (state.format === FORMAT && state.protocol && state.hostState) return state as SavedState;
   const text = `Cannot go on from ${path}: its format is ${JSON.stringify(state.format)}, expected ${FORMAT}. Remove it to start this host afresh`;
   throw new EdgeError('STATE_UNREADABLE', text);
+}
+
+/** Keeps the state on disk and knows what of it is there: a view number that is not must not be confirmed to anybody (R3). */
+export class StateKeeper {
+  private numberOnDisk: number;
+  private isSaved = true;
+
+  /** @param say  told what is wrong after each save, or null */
+  constructor(
+    private readonly directory: Pick<StateDirectory, 'save'>,
+    private state: SavedState,
+    private readonly say: (problem: string | null) => void,
+  ) {
+    this.numberOnDisk = state.protocol.highestNumber;
+  }
+
+  /** False while every packet would confirm a view number that a restart forgets. */
+  get mayConfirm(): boolean {
+    return this.state.protocol.highestNumber <= this.numberOnDisk;
+  }
+
+  /** A full disk does not stop a host that serves, so this never rejects; what was not saved waits for saveAgain(). */
+  async keep(change: Partial<SavedState>): Promise<void> {
+    this.state = { ...this.state, ...change };
+    const { highestNumber } = this.state.protocol;
+    try {
+      await this.directory.save(this.state);
+      this.numberOnDisk = Math.max(this.numberOnDisk, highestNumber);
+      this.isSaved = true;
+      this.say(null);
+    } catch (error) {
+      this.isSaved = false;
+      const text = (error as Error).message;
+      const less = `; until view number ${highestNumber} is saved this host sends no heartbeats and confirms nothing`;
+      this.say(this.mayConfirm ? text : text + less);
+    }
+  }
+
+  async saveAgain(): Promise<void> {
+    if (!this.isSaved) await this.keep({});
+  }
 }

@@ -13,6 +13,7 @@ import type { ClusterKeys } from './edge/key-file.js';
 import { knock } from './edge/knock.js';
 import type { Log } from './edge/log.js';
 import { OwnEnvoy } from './edge/own-envoy.js';
+import { Reserve } from './edge/reserve.js';
 import { Services } from './edge/services.js';
 import { Shares } from './edge/shares.js';
 import { openStateDirectory, type StateDirectory } from './edge/state-directory.js';
@@ -23,9 +24,9 @@ import { Problems } from './problems.js';
 import type { Effect, ProtocolStatus } from './protocol/events.js';
 import { createState, type ProtocolState, statusOf, step } from './protocol/protocol.js';
 import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
-import { type SavedState, savedState } from './saved-state.js';
+import { savedState, StateKeeper } from './saved-state.js';
 import { SidecarApi } from './sidecar-api.js';
-import { TakingPart } from './taking-part.js';
+import { type HostState, TakingPart } from './taking-part.js';
 
 export interface SidecarOptions {
   /** As it was given, for messages and `nlb reload`. */
@@ -59,7 +60,8 @@ export class Sidecar {
   takingPart!: TakingPart;
   loop!: Loop<ProtocolState>;
   private directory!: StateDirectory;
-  private saved!: SavedState;
+  private keeper!: StateKeeper;
+  private reserve!: Reserve;
   private udp!: UdpSocket;
   private admin: AdminServer | null = null;
   private looking: NodeJS.Timeout | null = null;
@@ -113,14 +115,17 @@ export class Sidecar {
 
   private async openParts(decision: Decision): Promise<void> {
     const { host, log, clock, fingerprint } = this.options;
-    this.saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
-    const { protocol: durable, hostState } = this.saved;
+    const saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
+    const { protocol: durable, hostState } = saved;
+    this.keeper = new StateKeeper(this.directory, saved, (problem) => this.sayProblem('state', problem));
+    this.reserve = new Reserve(this.directory.path, clock);
+    this.sayProblem('reserve', await this.reserve.look());
     const file = durable.inForce?.file ?? this.options.file;
     this.decision = decision;
     this.shares = new Shares(decision, () => this.changed());
     this.services = new Services(host.name, log, () => this.takingPart?.say());
     this.envoy = this.createEnvoy(decision);
-    this.takingPart = this.createTakingPart();
+    this.takingPart = this.createTakingPart(hostState);
     this.udp = await this.openHeartbeatPort(file);
     this.services.watch(file);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
@@ -149,11 +154,10 @@ export class Sidecar {
   private carry(effect: Effect): Promise<void> | void {
     switch (effect.kind) {
       case 'send':
-        this.udp.send(effect.toAddress, effect.toPort, effect.bytes);
+        if (this.keeper.mayConfirm) this.udp.send(effect.toAddress, effect.toPort, effect.bytes);
         return;
       case 'persist':
-        this.saved = { ...this.saved, protocol: effect.durable };
-        return this.save();
+        return this.keeper.keep({ protocol: effect.durable });
       case 'inForce':
         this.decideBy(effect.inForce, effect.checksum);
         return;
@@ -175,16 +179,9 @@ export class Sidecar {
     setImmediate(() => this.takingPart.look());
   }
 
-  /** A full disk does not stop a host that serves; it is said until it is mended, and tried again with the next change. */
-  private async save(): Promise<void> {
-    try {
-      await this.directory.save(this.saved);
-      this.problems.set('state', null);
-    } catch (error) {
-      const text = (error as Error).message;
-      this.problems.set('state', text);
-      this.options.log.repeating('error', 'state', text);
-    }
+  private sayProblem(topic: string, text: string | null): void {
+    this.problems.set(topic, text);
+    if (text !== null) this.options.log.repeating('error', topic, text);
   }
 
   private async knockAt({ host, address, port, timeoutMs }: Extract<Effect, { kind: 'knock' }>): Promise<void> {
@@ -221,18 +218,15 @@ export class Sidecar {
     });
   }
 
-  private createTakingPart(): TakingPart {
+  private createTakingPart(hostState: HostState): TakingPart {
     return new TakingPart({
-      hostState: this.saved.hostState,
+      hostState,
       servicesUp: () => this.services.up(),
       openCount: () => this.openCount(),
       isOut: () => this.isOut(),
       isEnvoyUsable: () => !this.isEnvoyDownTooLong(),
       post: (settings) => this.loop?.post({ kind: 'settings', settings }),
-      keep: (hostState) => {
-        this.saved = { ...this.saved, hostState };
-        void this.save();
-      },
+      keep: (hostState) => void this.keeper.keep({ hostState }),
       endEnvoy: () => void this.endEnvoy(),
     });
   }
@@ -281,6 +275,8 @@ export class Sidecar {
 
   private async look(): Promise<void> {
     this.options.log.flush();
+    await this.keeper.saveAgain();
+    this.sayProblem('reserve', await this.reserve.look());
     await this.envoy.lookAtExisting();
     const rules = this.file.portRules.map(({ name }) => name);
     const serves = this.envoy.state.state === 'serving';

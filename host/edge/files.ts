@@ -5,17 +5,31 @@
 import { open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { EdgeError, systemCode } from './edge-error.js';
+import { isDiskFull, spendReserve } from './reserve.js';
 
 /** Makes two writers of one path in this process use two names beside it. */
 let writeCount = 0;
 
 /**
- * Replaces the file at `path` by one with `content`.
+ * Replaces the file at `path` by one with `content`; on a full disk at the cost of the reserve.
  *
  * @param mode    file mode of the new file; 0600 unless said otherwise, because views name the hash seed
  * @throws EdgeError DISK_FULL or FILE_NOT_WRITTEN; the old file is then still there and nothing is left beside it
  */
 export async function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  try {
+    await replaceOnce(path, content, mode).catch(async (error: unknown) => {
+      if (!isDiskFull(error)) throw error;
+      // Another writer may have given it up a moment ago: its room is worth a try all the same.
+      await spendReserve(path);
+      await replaceOnce(path, content, mode);
+    });
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
+async function replaceOnce(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   writeCount += 1;
   const beside = join(dirname(path), `.${basename(path)}.${process.pid}.${writeCount}`);
   try {
@@ -30,7 +44,7 @@ export async function replaceFile(path: string, content: string | Uint8Array, mo
     await syncDirectory(dirname(path));
   } catch (error) {
     await unlink(beside).catch(() => {});
-    throw writeError(path, error);
+    throw error;
   }
 }
 
@@ -46,7 +60,7 @@ async function syncDirectory(path: string): Promise<void> {
 
 function writeError(path: string, error: unknown): EdgeError {
   const code = systemCode(error);
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new EdgeError('DISK_FULL', `Cannot write ${path}: the disk is full (${code}); the last good file stays`);
   }
   return new EdgeError('FILE_NOT_WRITTEN', `Cannot write ${path}: ${code}; the last good file stays`);

@@ -6,6 +6,7 @@
  *     <stateDir>/lock            flock(2), held while the sidecar lives; the kernel lets go when it dies
  *     <stateDir>/identity.json   whose it is
  *     <stateDir>/state.json      what the protocol wants back
+ *     <stateDir>/reserve         room for the next view on a full disk
  *     <stateDir>/nlb.sock        control socket, 0600
  *     <stateDir>/envoy/          Envoy's files, log, pid file and admin socket
  */
