@@ -34,6 +34,7 @@ const ACCIDENTS: readonly Accident[] = [
   replay,
   reload,
   twin,
+  upgradeOne,
   powerCut,
 ];
 
@@ -195,4 +196,16 @@ function powerCut(cluster: Cluster, _host: SimHost, periodMs: number): string {
     cluster.after(cluster.random() * periodMs * 20, () => host.state === null && cluster.start(host));
   }
   return 'kill all, start all in any order';
+}
+
+/** One release further: it speaks decision and protocol version 2 as well as 1. */
+export function upgrade(host: SimHost): void {
+  host.versions = { ...host.versions, protocolHigh: 2, decisionHigh: 2 };
+}
+
+function upgradeOne(cluster: Cluster, host: SimHost): string {
+  cluster.killSidecar(host);
+  upgrade(host);
+  cluster.start(host);
+  return `restart ${host.name} with the next release`;
 }

@@ -20,6 +20,8 @@ export class Checkers {
   #lastNumber = new Map<SimHost, number>();
   #lastDurable = new Map<SimHost, number>();
   #lastInForce = new Map<SimHost, InForce>();
+  /** The last three views in force. */
+  #history = new Map<SimHost, InForce['view'][]>();
   #lastConfirmed = new Map<SimHost, unknown>();
   /** Names and identities that were found lawful: a restart, a copied directory or a loss puts the same view in force again. */
   #lawful = new Set<string>();
@@ -36,7 +38,10 @@ export class Checkers {
     if (confirmed !== null && this.#lastConfirmed.get(host) !== confirmed) {
       this.#lastConfirmed.set(host, confirmed);
       this.#checkConfirmed(cluster, host, confirmed.number, confirmed.checksum);
-      const { fingerprint } = confirmed.content;
+      const { fingerprint, decisionVersion } = confirmed.content;
+      if (decisionVersion > host.versions.decisionHigh) {
+        fail(cluster, `${host.name} confirmed decision version ${decisionVersion}, which it does not speak`);
+      }
       if (fingerprint !== host.state!.known.fingerprint && fingerprint !== host.state!.offer?.fingerprint) {
         fail(cluster, `${host.name} confirmed view ${confirmed.number} of file ${fingerprint}, which it never had`);
       }
@@ -49,7 +54,8 @@ export class Checkers {
     const before = this.#lastInForce.get(host);
     if (inForce === null || before === inForce) return;
     this.#lastInForce.set(host, inForce);
-    this.#checkInForce(cluster, host, inForce, before);
+    this.#history.set(host, [...(this.#history.get(host) ?? []).slice(-2), inForce.view]);
+    this.#checkInForce(cluster, host, inForce);
     this.#checkSingle(cluster, host);
   }
 
@@ -65,7 +71,7 @@ export class Checkers {
     this.#ever.set(id, [...(this.#ever.get(id) ?? []), { checksum, key: host.key }]);
   }
 
-  #checkInForce(cluster: Cluster, host: SimHost, inForce: InForce, before: InForce | undefined): void {
+  #checkInForce(cluster: Cluster, host: SimHost, inForce: InForce): void {
     const { view } = inForce;
     this.#checkContent(cluster, host, inForce);
     const last = this.#lastNumber.get(host) ?? 0;
@@ -82,13 +88,22 @@ export class Checkers {
       if (same.length > 0 && !same.some((each) => each.key === host.key)) {
         fail(cluster, `${host.name} is in view ${view.number} with ${name}, which has another key`);
       }
-      if (same.length === 0) this.#checkHeld(cluster, host, name, inForce, before);
+      if (same.length === 0) this.#checkHeld(cluster, host, name, inForce);
+    }
+  }
+
+  /** What the other hosts of a view had in force before it: one that is new to it takes their word. */
+  *#viewsBefore(cluster: Cluster, inForce: InForce): Generator<InForce['view']> {
+    for (const host of cluster.all) {
+      for (const each of this.#history.get(host) ?? []) if (each.number < inForce.view.number) yield each;
     }
   }
 
   /** R13: only a silent sidecar whose Envoy answers, and which was in the view before, need not confirm. */
-  #checkHeld(cluster: Cluster, host: SimHost, name: string, inForce: InForce, before: InForce | undefined): void {
-    const wasIn = before?.view.hosts.some((each) => each.name === name) ?? false;
+  #checkHeld(cluster: Cluster, host: SimHost, name: string, inForce: InForce): void {
+    const wasIn = [...this.#viewsBefore(cluster, inForce)].some((view) =>
+      view.hosts.some((each) => each.name === name),
+    );
     // Who holds it may know of its end before those it told of it: a tolerance is the most that they are apart.
     const { periodMs, missedMax } = inForce.file.heartbeat;
     const isHeld = cluster.now - (this.#heldAt.get(name) ?? Number.NEGATIVE_INFINITY) <= periodMs * missedMax;
@@ -108,8 +123,6 @@ export class Checkers {
       if ((this.#contents.get(identity) ?? content) !== content) fail(cluster, `view ${identity} has two contents`);
       this.#contents.set(identity, content);
     }
-    if (view.decisionVersion !== 1)
-      fail(cluster, `view ${view.number} runs at decision version ${view.decisionVersion}`);
   }
 
   /** Two hosts that hear each other and are both converged, each with the other in its view, have one active host. */

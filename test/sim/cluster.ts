@@ -5,7 +5,7 @@
 import { type DurableState, type Effect, emptyDurable, type ProtocolEvent } from '../../host/protocol/events.js';
 import { createState, statusOf, step } from '../../host/protocol/protocol.js';
 import { Checkers } from './checkers.js';
-import { cheapAuthenticator, resealed } from './files.js';
+import { cheapAuthenticator } from './files.js';
 import { type KnownFile, newHost, type SimHost } from './host.js';
 import { Queue } from './queue.js';
 import { type Random, randomFrom } from './random.js';
@@ -83,6 +83,7 @@ export class Cluster {
       durable: JSON.parse(JSON.stringify(host.disk)) as DurableState,
       authenticator: cheapAuthenticator(host.key),
       settings: host.settings,
+      versions: host.versions,
       nowMs: this.clock(host),
     });
     this.#tickLater(host, host.life, 0);
@@ -219,9 +220,8 @@ export class Cluster {
     }));
   }
 
-  #send(host: SimHost, toAddress: string, sent: Uint8Array): void {
+  #send(host: SimHost, toAddress: string, bytes: Uint8Array): void {
     this.packetCount += 1;
-    const bytes = host.speaksNewer ? resealed(sent, host.key) : sent;
     this.checkers.packet(host, bytes);
     const { weather } = this;
     for (const target of this.#byAddress.get(toAddress) ?? []) {

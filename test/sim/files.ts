@@ -1,7 +1,6 @@
 /** Cluster files and keys for the simulation: small, made up, told apart by a fingerprint of their text. */
 import { checksum64 } from '../../host/protocol/checksum.js';
 import type { Authenticator } from '../../host/protocol/events.js';
-import { SEAL_BYTES } from '../../host/protocol/seal.js';
 import type { Affinity, ClusterFile, HostConfig, PortRule } from '../../host/protocol/types.js';
 
 export interface FileOptions {
@@ -57,16 +56,6 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
     portRules,
   };
   return { file, fingerprint: checksum64(JSON.stringify([file, options.revision ?? 0])) };
-}
-
-/** The packet as a host seals it that speaks versions 1 and 2 of protocol and decision. */
-export function resealed(packet: Uint8Array, key: number): Uint8Array {
-  const bytes = packet.slice();
-  bytes[3] = 2;
-  bytes[5] = 2;
-  const end = bytes.length - SEAL_BYTES;
-  bytes.set(cheapAuthenticator(key).mac(1, bytes.subarray(0, end))!.subarray(0, SEAL_BYTES), end);
-  return bytes;
 }
 
 /** Cheap stand-in for HMAC-SHA-256: two sums over the bytes. Told apart by `key`; it protects nothing. */

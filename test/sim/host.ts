@@ -1,6 +1,7 @@
 /** One simulated machine: a sidecar that may run, its disk, its Envoy and its clock. */
 import type { DurableState, ProtocolEvent } from '../../host/protocol/events.js';
 import type { ProtocolState } from '../../host/protocol/protocol.js';
+import type { Versions } from '../../host/protocol/seal.js';
 import type { ClusterFile, OwnSettings } from '../../host/protocol/types.js';
 
 export interface KnownFile {
@@ -30,8 +31,8 @@ export interface SimHost {
   /** The sidecar dies after so many more effects: between disk and wire. */
   crashAfter: number | null;
   key: number;
-  /** Its packets say that it speaks one version more than this code does. */
-  speaksNewer: boolean;
+  /** What its release speaks; an upgraded host one version more than the others. */
+  versions: Versions;
   notices: string[];
   /** Packets of this host are taken to come from there. */
   claimsAddress: string | null;
@@ -54,7 +55,7 @@ export function newHost(name: string, address: string, onDisk: KnownFile, disk: 
     startedAt: 0,
     crashAfter: null,
     key: 1,
-    speaksNewer: false,
+    versions: { protocolLow: 1, protocolHigh: 1, decisionLow: 1, decisionHigh: 1 },
     notices: [],
     claimsAddress: null,
   };

@@ -1,6 +1,6 @@
 /** One random life of a cluster: it starts, accidents happen, the network is whole again, one view must come. */
 import { checkQuiet, checkWhole, longestWaitMs, wholeWithinMs } from './liveness.js';
-import { accident } from './accidents.js';
+import { accident, upgrade } from './accidents.js';
 import { fail } from './checkers.js';
 import { Cluster, type KnownFile } from './cluster.js';
 import { makeFile } from './files.js';
@@ -55,7 +55,8 @@ function contradict(cluster: Cluster, known: KnownFile): boolean {
   const host = pick(random, cluster.hosts);
   const { hosts, heartbeat } = known.file;
   const like = { hostCount: hosts.length, periodMs: heartbeat.periodMs, moreRules: known.file.portRules.length - 2 };
-  for (const each of cluster.hosts) each.speaksNewer = random() < 0.1;
+  const isMixed = random() < 0.3;
+  for (const each of cluster.hosts) if (isMixed && random() < 0.5) upgrade(each);
   const kind = Math.floor(random() * 6);
   if (kind === 0) {
     const other = makeFile({ ...like, affinity: 'none' });

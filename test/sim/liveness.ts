@@ -59,6 +59,10 @@ function checkGroup(cluster: Cluster, group: SimHost[]): void {
     checkParts(cluster, host, winner);
   }
   if (new Set(winner.map((host) => host.state!.inForceChecksum)).size > 1) fail(cluster, `two views:\n${said(group)}`);
+  const version = Math.min(...winner.map((host) => host.versions.decisionHigh));
+  const { decisionVersion } = winner[0]!.state!.inForce!.view;
+  if (decisionVersion !== version)
+    fail(cluster, `the view decides by version ${decisionVersion}, all speak ${version}`);
   const active = group.flatMap(activeRules);
   if (new Set(active).size < active.length) fail(cluster, `a single-host rule is active twice:\n${said(group)}`);
 }
