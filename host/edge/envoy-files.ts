@@ -105,7 +105,7 @@ export class EnvoyFiles {
     const version = versionOf(resources);
     if (this.onDisk[kind]?.version === version) return;
     const text = `${JSON.stringify(discoveryResponse(resources, version))}\n`;
-    await replaceFile(this.options.paths[kind], text);
+    await replaceFile(this.options.paths[kind], text, 0o600, 'either');
     this.onDisk[kind] = { version, text, resources };
   }
 

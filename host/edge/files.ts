@@ -14,9 +14,16 @@ let writeCount = 0;
  * Replaces the file at `path` by one with `content`; on a full disk at the cost of the reserve.
  *
  * @param mode    file mode of the new file; 0600 unless said otherwise, because views name the hash seed
+ * @param keeps   `new`: a power cut after this has resolved leaves the new file. `either`: the old or the new one, whole, and
+ *                half the waiting; for files that are written anew at each start
  * @throws EdgeError DISK_FULL or FILE_NOT_WRITTEN; the old file is then still there and nothing is left beside it
  */
-export async function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+  keeps: 'new' | 'either' = 'new',
+): Promise<void> {
   try {
     await replaceOnce(path, content, mode).catch(async (error: unknown) => {
       if (!isDiskFull(error)) throw error;
@@ -24,6 +31,7 @@ export async function replaceFile(path: string, content: string | Uint8Array, mo
       await spendReserve(path);
       await replaceOnce(path, content, mode);
     });
+    if (keeps === 'new') await syncDirectory(dirname(path));
   } catch (error) {
     throw writeError(path, error);
   }
@@ -41,7 +49,6 @@ async function replaceOnce(path: string, content: string | Uint8Array, mode: num
       await file.close();
     }
     await rename(beside, path);
-    await syncDirectory(dirname(path));
   } catch (error) {
     await unlink(beside).catch(() => {});
     throw error;

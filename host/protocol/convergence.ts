@@ -46,7 +46,7 @@ function dropLost(state: ProtocolState, nowMs: Milliseconds): void {
   if (inForce === null) return;
   const gone = inForce.view.hosts
     .map((host) => host.name)
-    .filter((name) => !state.side.members.includes(name) && !inForce.lostSince.includes(name));
+    .filter((name) => !state.side.agreeing.includes(name) && !inForce.lostSince.includes(name));
   if (gone.length === 0) return;
   for (const name of gone) noteGone(state, nowMs, name);
   const lostSince = [...inForce.lostSince, ...gone].sort();
@@ -76,10 +76,10 @@ function noteGone(state: ProtocolState, nowMs: Milliseconds, name: HostName): vo
 
 /** Confirms what the others confirm where it is what this host would say, else says it under a new number. */
 function propose(state: ProtocolState, nowMs: Milliseconds, content: Content): void {
-  const rows = state.side.members.filter((name) => name !== state.self).map((name) => state.peers.get(name)!.row!);
+  const rows = state.side.agreeing.filter((name) => name !== state.self).map((name) => state.peers.get(name)!.row!);
   const own = state.confirmed?.number ?? 0;
   // Whoever waits outside follows this view, and its numbers must not go back either.
-  const outside = state.side.visible.filter((name) => name !== state.self && !state.side.members.includes(name));
+  const outside = state.side.visible.filter((name) => name !== state.self && !state.side.agreeing.includes(name));
   const numbers = [...rows, ...outside.map((name) => state.peers.get(name)!.row!)].map((row) => row.confirmedNumber);
   const highest = Math.max(own, ...numbers);
   const { inForce, confirmed } = state;
@@ -102,7 +102,7 @@ function confirm(state: ProtocolState, nowMs: Milliseconds, content: Content, nu
   state.confirmed = { content, number, checksum };
   state.highest = { number, head: checksumHead(checksum) };
   persist(state);
-  notice(state, nowMs, 'converging', null, `converging on view ${number} with ${state.side.members.join(', ')}`);
+  notice(state, nowMs, 'converging', null, `converging on view ${number} with ${state.side.agreeing.join(', ')}`);
 }
 
 /** Converging -> converged: all hosts of the view confirm it, save those whose sidecar is silent (R13). */
@@ -115,7 +115,7 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
   for (const host of confirmed.content.hosts) {
     if (host.name === state.self || isAgreedElsewhere(state, confirmed.number, head)) continue;
     const peer = state.peers.get(host.name);
-    if (peer === undefined || peer.row === null || !state.side.members.includes(host.name)) return;
+    if (peer === undefined || peer.row === null || !state.side.agreeing.includes(host.name)) return;
     const { row } = peer;
     if (row.confirmedNumber === confirmed.number && row.confirmedHead === head) continue;
     if (!isSilent(state, nowMs, peer)) return;
@@ -133,7 +133,7 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
 
 /** Another host saw all of them confirm this very view: that settles it here too. */
 function isAgreedElsewhere(state: ProtocolState, number: number, head: number): boolean {
-  return state.side.members.some((name) => {
+  return state.side.agreeing.some((name) => {
     const row = state.peers.get(name)?.row;
     const isSame = row?.confirmedNumber === number && row.confirmedHead === head;
     return isSame && (row.phase === 'converged' || row.phase === 'taken');
@@ -175,7 +175,7 @@ function takeFile(state: ProtocolState, nowMs: Milliseconds, content: Content): 
  * by its own file and their hosts where it is not (R8).
  */
 function follow(state: ProtocolState, nowMs: Milliseconds, content: Content): void {
-  const rows = state.side.members.map((name) => state.peers.get(name)!.row!);
+  const rows = state.side.agreeing.map((name) => state.peers.get(name)!.row!);
   const theirs = rows.reduce((most, row) => Math.max(most, row.confirmedNumber), 0);
   if (theirs === 0) return;
   const own = state.inForce?.view.number ?? 0;

@@ -63,7 +63,7 @@ export function createState(args: CreateArguments): ProtocolState {
     side: {
       visible: [self],
       deaf: [],
-      members: [self],
+      agreeing: [self],
       versions: { protocol: 0, decision: 0 },
       speechless: new Map(),
       known,

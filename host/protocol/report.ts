@@ -8,7 +8,7 @@ import type { HostConfig, Milliseconds } from './types.js';
 const LEAVE_MAX_MS = 1000;
 
 export function statusOf(state: ProtocolState, nowMs: Milliseconds): ProtocolStatus {
-  const isAlone = state.side.members.length === 1 && state.peers.size > 0;
+  const isAlone = state.side.agreeing.length === 1 && state.peers.size > 0;
   return {
     state: clusterState(state, isAlone),
     inForce: state.inForce,
@@ -45,7 +45,7 @@ function isConverged(state: ProtocolState): boolean {
 function offerDetail(state: ProtocolState): string | null {
   if (state.offer === null) return null;
   const head = state.offer.fingerprint.slice(0, 4);
-  const missing = state.side.members.filter((name) => {
+  const missing = state.side.agreeing.filter((name) => {
     const row = state.peers.get(name)?.row;
     return row != null && row.file !== head && row.offered !== head;
   });
@@ -107,7 +107,7 @@ function peerReport(state: ProtocolState, peer: Peer, before: HostReport['state'
   }
   const row = peer.row!;
   if (row.waiting) return { state: 'outside', detail: 'it comes and goes and waits: nlb start --now there' };
-  if (!state.side.members.includes(name)) {
+  if (!state.side.agreeing.includes(name)) {
     const speechless = state.side.speechless.get(name);
     const detail = speechless ?? state.differences.get(name)?.[0] ?? `its file is ${row.file}...`;
     return { state: 'outside', detail };

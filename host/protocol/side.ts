@@ -16,23 +16,23 @@ export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
   const awake = group.names.filter((name) => !isWaiting(state, name, nowMs));
   const inside = awake.length === 0 ? group.names : awake;
   const {
-    names: members,
+    names: agreeing,
     speechless,
     protocol,
     decision,
   } = agreeOnVersions(inside.map((name) => speaker(state, name)));
   const known = knownFile(state, group);
-  const side = { visible, deaf, members, versions: { protocol, decision }, speechless, known: known ?? state.known };
+  const side = { visible, deaf, agreeing, versions: { protocol, decision }, speechless, known: known ?? state.known };
   if (known === null) {
-    const reason = `this host's file is ${state.known.fingerprint}, ${members.join(', ')} agree on ${group.file}...`;
+    const reason = `this host's file is ${state.known.fingerprint}, ${agreeing.join(', ')} agree on ${group.file}...`;
     return { ...side, outside: { reason, sameFile: false } };
   }
   const rival = givesWay(state, nowMs);
   if (rival !== null) {
-    const others = members.filter((name) => name !== state.self);
-    return { ...side, members: others, outside: { reason: rival, sameFile: true } };
+    const others = agreeing.filter((name) => name !== state.self);
+    return { ...side, agreeing: others, outside: { reason: rival, sameFile: true } };
   }
-  if (members.includes(state.self)) return { ...side, outside: null };
+  if (agreeing.includes(state.self)) return { ...side, outside: null };
   const reason = speechless.get(state.self);
   if (reason !== undefined) return { ...side, outside: { reason, sameFile: speaksDecision(state.versions, decision) } };
   const seconds = Math.ceil((state.hostDamper.waitUntilMs - nowMs) / 1000);
@@ -54,14 +54,14 @@ function isWaiting(state: ProtocolState, name: HostName, nowMs: Milliseconds): b
   return state.peers.get(name)!.row!.waiting;
 }
 
-/** What the members, this host's rows of them taken together, would decide by. */
+/** What the agreeing hosts, this host's rows of them taken together, would decide by. */
 export function contentOfSide(state: ProtocolState, nowMs: Milliseconds): Content {
   const { side, versions } = state;
   const { protocol } = side.versions;
   // Outside for not speaking it, this host decides by the nearest that it knows.
   const isSpoken = speaksDecision(versions, side.versions.decision);
   const decision = isSpoken ? side.versions.decision : versions.decisionHigh;
-  const participants = side.members.map((name): Participant => {
+  const participants = side.agreeing.map((name): Participant => {
     if (name === state.self) return { name, hostState: state.settings.hostState, rules: ownRules(state, nowMs) };
     const row = state.peers.get(name)!.row!;
     return { name, hostState: row.hostState, rules: row.rules };

@@ -20,14 +20,14 @@ export interface Side {
   /** Heard by us, but hear none of us (R2). */
   deaf: HostName[];
   /** The hosts of the next view, this one among them unless it is outside. */
-  members: HostName[];
-  /** The versions that the members' view runs at. */
+  agreeing: HostName[];
+  /** The versions that the agreeing hosts' view runs at. */
   versions: { protocol: number; decision: number };
   /** Why hosts that do not speak them are outside, a sentence by host. */
   speechless: ReadonlyMap<HostName, string>;
-  /** What the members will decide by: the file in force, or the one that all of them offer. */
+  /** What the agreeing hosts will decide by: the file in force, or the one that all of them offer. */
   known: KnownFile;
-  /** Why this host is outside, a sentence; null where it is in. `sameFile`: it can follow the members' view. */
+  /** Why this host is outside, a sentence; null where it is in. `sameFile`: it can follow the agreeing hosts' view. */
   outside: { reason: string; sameFile: boolean } | null;
 }
 
