@@ -22,8 +22,6 @@ export const FAULTS: readonly Fault[] = [
   fault('R3', 'a number is confirmed twice', 'head === state.highest.head);', 'head !== -2);'),
   fault('R3', 'own higher numbers are forgotten', 'Math.max(highest, state.highest.number) + 1', 'highest + 1'),
   fault('R3', 'numbers do not outlive a restart', 'number: durable.highestNumber,', 'number: 0,'),
-  fault('R3', 'a lost directory starts numbers anew', 'takeToldOfMe(state, row);', ''),
-  fault('R3', 'numbers of hosts outside do not count', '[...rows, ...outside.map(', '[...rows, ...[].map('),
   fault('R4', 'the lost stay in what is in force', '  dropLost(state, nowMs);', ''),
   fault('R4', 'what is in force is named without the lost', "${[...lostSince].sort().join(',')}`", '`'),
   fault(

@@ -6,7 +6,7 @@ import { Plantation } from './planted.js';
 // A short form of `npm run sim -- --planted`: that every fault still has its place, and a few of them found.
 const QUICK = [
   'hosts do not pass rows on',
-  'a number is confirmed twice',
+  'an old sequence is taken',
   'the lost stay in what is in force',
   'a wrong seal is taken',
   'nobody is waited for',
