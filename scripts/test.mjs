@@ -13,7 +13,7 @@ function vitest(project) {
   mkdirSync(dirname(report), { recursive: true });
   rmSync(report, { force: true });
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', project];
-  spawnSync(process.execPath, [...args, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
+  const done = spawnSync(process.execPath, [...args, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
@@ -28,7 +28,10 @@ function vitest(project) {
       if (test.status === 'pending' || test.status === 'skipped') console.log(`skipped: ${test.fullName}`);
     }
   }
-  return { passed: result.numPassedTests, failed: result.numFailedTests + brokenFiles, skipped };
+  const failed = result.numFailedTests + brokenFiles;
+  // An error outside of any test fails the run too.
+  const strayErrors = done.status !== 0 && failed === 0 ? 1 : 0;
+  return { passed: result.numPassedTests, failed: failed + strayErrors, skipped };
 }
 
 /** as-pect has no machine-readable report: its summary has a line `[Tests]: PASSED / ALL`, and its exit code decides. */
