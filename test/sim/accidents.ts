@@ -35,6 +35,7 @@ const ACCIDENTS: readonly Accident[] = [
   reload,
   twin,
   upgradeOne,
+  allAtOnce,
   powerCut,
 ];
 
@@ -146,6 +147,12 @@ function say(cluster: Cluster, host: SimHost, settings: SimHost['settings']): st
   cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings });
   const down = settings.rules.filter((rule) => !rule.enabled || !rule.serviceUp).length;
   return `${host.name} is ${settings.hostState}, ${down} rules down`;
+}
+
+/** Services everywhere change within milliseconds: views of one number are proposed side by side. */
+function allAtOnce(cluster: Cluster): string {
+  for (const host of cluster.all) cluster.after(cluster.random() * 3, () => flapService(cluster, host));
+  return 'a service of each host changes';
 }
 
 function leave(cluster: Cluster, host: SimHost): string {

@@ -154,6 +154,12 @@ export class Checkers {
     }
   }
 
+  /** It died before a number was on disk, so nobody was told of it. */
+  crashed(host: SimHost): void {
+    const mine = this.#confirmed.get(host);
+    for (const number of mine?.keys() ?? []) if (number > host.disk.highestNumber) mine!.delete(number);
+  }
+
   /** A host that lost its state directory may start counting anew, as long as nobody told it otherwise. */
   forget(host: SimHost): void {
     this.#lastNumber.delete(host);

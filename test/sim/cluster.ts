@@ -149,6 +149,7 @@ export class Cluster {
     for (const effect of effects) {
       if (host.crashAfter !== null && --host.crashAfter < 0) {
         this.killSidecar(host);
+        this.checkers.crashed(host);
         return;
       }
       this.#carryOut(host, effect);
