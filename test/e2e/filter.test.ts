@@ -52,6 +52,16 @@ const serverOf = (line: string) => line.split(' ')[1] ?? line;
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
+/** Until its first good check an owner counts as one that does not answer. The fallback endpoint is healthy unchecked. */
+async function seesOwner(envoy: RunningEnvoy, owner: string, file: ClusterFile, isMultiple: boolean): Promise<void> {
+  const strict = handoffEnvoyCluster(owner, 'strict', file.portRules[0]!.ownerPatienceMs);
+  const wanted = new Map([[strict, 1]]);
+  if (isMultiple) wanted.set(handoffEnvoyCluster(owner, 'fallback', 1000), 2);
+  for (const [name, count] of wanted) {
+    await waitFor(`${name} to be healthy`, async () => (await envoy.stat(STAT.healthy(name))) >= count);
+  }
+}
+
 /** Services and Envoys of all hosts, each with its view; ready once every owner counts as alive. */
 async function startHosts(
   file: ClusterFile,
@@ -66,11 +76,8 @@ async function startHosts(
     envoys.push(await startEnvoy({ file, self: name, ecds: ecdsOf(encodeView(inForceOf(file, parts), name)) }));
   }
   const isMultiple = file.portRules[0]!.filteringMode === 'multiple';
-  for (const owner of HOSTS.slice(1)) {
-    const envoyCluster = handoffEnvoyCluster(owner, 'strict', file.portRules[0]!.ownerPatienceMs);
-    const fallback = isMultiple ? [handoffEnvoyCluster(owner, 'fallback', 1000)] : [];
-    const healthy = async (name: string) => (await envoys[0]!.stat(STAT.healthy(name))) >= 1;
-    for (const name of [envoyCluster, ...fallback]) await waitFor(`${name} to be healthy`, () => healthy(name));
+  for (const [i, envoy] of envoys.entries()) {
+    for (const owner of HOSTS.filter((_, host) => host !== i)) await seesOwner(envoy, owner, file, isMultiple);
   }
   const stop = async () => {
     for (const envoy of envoys) await envoy.stop();
