@@ -1,6 +1,6 @@
 /** The state of the machine and the small questions everybody asks of it. `protocol.ts` is the way in. */
 import type { Content } from './content.js';
-import type { Damper } from './damping.js';
+import { type Damper, isWaiting } from './damping.js';
 import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
 import type { Row, RuleState } from './heartbeat.js';
 import type { Peer } from './peer.js';
@@ -150,7 +150,7 @@ export function peerByHash(state: ProtocolState, nameHash: number): Peer | undef
 }
 
 export function isWaitingHost(state: ProtocolState, nowMs: Milliseconds): boolean {
-  return nowMs < state.hostDamper.waitUntilMs;
+  return isWaiting(state.hostDamper, nowMs);
 }
 
 /** What this host brings to each rule, a service that is damped counted as down. */
