@@ -61,7 +61,9 @@ function npmPackages() {
   const want = createHash('sha256').update(lock).update(process.versions.modules).digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return;
   say('installing npm packages (about half a minute) ...');
-  const { ok, output } = run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  // The npm that runs this script: PATH begins with node_modules/.bin, where a package has brought an npm of 2021.
+  const [command, ...first] = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
+  const { ok, output } = run(command, [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error']);
   if (!ok) fail(`npm ci failed:\n${lastLines(output, 20)}`);
   writeFileSync(stamp, want);
 }
