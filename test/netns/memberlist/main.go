@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/hashicorp/memberlist"
 )
@@ -23,6 +24,14 @@ func fail(err error) {
 	os.Exit(1)
 }
 
+func tryToJoin(list *memberlist.Memberlist) bool {
+	_, err := list.Join(os.Args[3:])
+	if err != nil {
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err == nil
+}
+
 func main() {
 	if len(os.Args) < 3 {
 		fail(fmt.Errorf("expected NAME ADDRESS [ADDRESS-OF-A-MEMBER]"))
@@ -34,10 +43,8 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
-	if len(os.Args) > 3 {
-		if _, err := list.Join(os.Args[3:]); err != nil {
-			fail(err)
-		}
+	// The member to join may not be up yet.
+	for joined := len(os.Args) == 3; !joined; joined = tryToJoin(list) {
 	}
 	select {}
 }
