@@ -11,6 +11,15 @@ const STOP_MAX_MS = 30_000;
 /** Thrown where this machine cannot run it at all, as opposed to something that failed. */
 export class CannotRunHere extends Error {}
 
+/**
+ * Inside a container control groups and settings are mounted for reading only; the engine has mounts of its own, so only
+ * they change. On a machine the settings are no mount, and nothing is done.
+ */
+const WITH_WRITABLE_CGROUPS = `
+  for place in /sys/fs/cgroup /sys/fs/cgroup/* /proc/sys; do mount -o remount,rw,bind "$place" 2>/dev/null; done
+  exec dockerd "$@"
+`;
+
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Engine {
@@ -51,7 +60,8 @@ export class Engine {
     ];
     const args = [...own, '--pidfile', this.pidFile, '-H', `unix://${this.socket}`, ...nothingElse];
     // A group of its own, so that Ctrl-C reaches it through stop() only.
-    this.process = spawn('dockerd', args, { stdio: ['ignore', log, log], detached: true });
+    const command = ['--mount', 'sh', '-c', WITH_WRITABLE_CGROUPS, 'dockerd', ...args];
+    this.process = spawn('unshare', command, { stdio: ['ignore', log, log], detached: true });
     closeSync(log);
     const ended = new Promise((resolve) => this.process.once('exit', resolve).once('error', resolve));
     const deadlineMs = Date.now() + START_MAX_MS;

@@ -48,6 +48,9 @@ export function whyNoNetwork(): string | null {
   }
 }
 
+/** In a container /proc/sys is mounted for reading only; `ip netns exec` has mounts of its own, so only they change. */
+const SET_SYSCTLS = 'mount -o remount,rw,bind /proc/sys 2>/dev/null; exec sysctl -qw "$@"';
+
 function addHost(sw: string, host: NetworkHost): void {
   const { namespace, name, address, address6 } = host;
   ip('netns', 'add', namespace);
@@ -59,7 +62,7 @@ function addHost(sw: string, host: NetworkHost): void {
   // Nobody else is on this network. With duplicate detection even the link-local address, which asks for neighbours,
   // would be of no use for a second or two.
   const ipv6 = ['disable_ipv6', 'accept_dad'].flatMap((s) => [`net.ipv6.conf.all.${s}=0`, `net.ipv6.conf.eth0.${s}=0`]);
-  execFileSync('ip', ['netns', 'exec', namespace, 'sysctl', '-qw', ...ipv4, ...ipv6]);
+  execFileSync('ip', ['netns', 'exec', namespace, 'sh', '-c', SET_SYSCTLS, 'sh', ...ipv4, ...ipv6]);
   ip('-n', namespace, 'addr', 'add', `${address6}/64`, 'dev', 'eth0');
   ip('-n', namespace, 'link', 'set', 'eth0', 'up');
 }
