@@ -106,6 +106,9 @@ function refuseThisMachine() {
   for (const tool of ['dockerd', 'docker', 'docker-compose', 'mmdebstrap']) {
     if (!onPath(tool)) throw new CannotRunHere(`${tool} is not installed`);
   }
+  const missing = missingCapability();
+  if (missing !== null)
+    throw new CannotRunHere(`a Docker engine needs the capability ${missing}, which this container was not given`);
   // Inside a plain container the engine itself would start, and fail at its first image.
   const probe = ['--mount', '--net', 'ip', 'link', 'add', 'nlb-probe', 'type', 'bridge'];
   const tried = spawnSync('unshare', probe, { encoding: 'utf8' });
@@ -117,6 +120,14 @@ function refuseThisMachine() {
   const bridged = '/proc/sys/net/bridge/bridge-nf-call-iptables';
   if (existsSync(bridged) && readFileSync(bridged, 'utf8').trim() === '1')
     throw new CannotRunHere('iptables drops what is forwarded (chain FORWARD), bridged packets too');
+}
+
+/** By linux/capability.h. Without SYS_PTRACE no container can join another's network and nothing can be run in one. */
+const CAPABILITIES = { NET_ADMIN: 12, SYS_PTRACE: 19, SYS_ADMIN: 21 };
+
+function missingCapability() {
+  const effective = BigInt(`0x${/^CapEff:\s*(\w+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0}`);
+  return Object.keys(CAPABILITIES).find((name) => ((effective >> BigInt(CAPABILITIES[name])) & 1n) === 0n) ?? null;
 }
 
 function onPath(tool) {
