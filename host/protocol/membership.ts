@@ -7,7 +7,8 @@ import { differencesIn, DIFFERENCES_MAX } from './file-items.js';
 import { decodeHeartbeat, type Heartbeat, type Row } from './heartbeat.js';
 import { judge, type Peer, rowChanged, takeRow } from './peer.js';
 import { noteOwnName } from './rival.js';
-import { type Header, open } from './seal.js';
+import { takePulse } from './pulse.js';
+import { type Header, type MessageType, open } from './seal.js';
 import { sendFile, sendTo } from './sending.js';
 import { hearsNames, notice, peerByHash, periodMs, problem, type ProtocolState, solved } from './state.js';
 import type { Milliseconds } from './types.js';
@@ -21,7 +22,7 @@ export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: 
   const { header, body } = opened;
   if (header.senderHash === state.selfHash) {
     state.dropped.ownName += 1;
-    const own = header.type === 'file' ? null : decodeHeartbeat(body, state.selfHash, header.versions);
+    const own = !isHeartbeat(header.type) ? null : decodeHeartbeat(body, state.selfHash, header.versions);
     if (own !== null) noteOwnName(state, nowMs, fromAddress, own);
     return;
   }
@@ -41,12 +42,23 @@ export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: 
     receiveFile(state, nowMs, peer, body);
     return;
   }
+  if (header.type === 'pulse') {
+    const taken = takePulse(nowMs, peer, body);
+    if (taken === 'malformed') drop(state, nowMs, taken, fromAddress);
+    else if (taken !== 'taken') state.dropped[taken] += 1;
+    return;
+  }
   const heartbeat = decodeHeartbeat(body, header.senderHash, header.versions);
   if (heartbeat === null) {
     drop(state, nowMs, 'malformed', fromAddress);
     return;
   }
   receiveHeartbeat(state, nowMs, peer, header, heartbeat);
+}
+
+/** File and pulse have bodies of their own. */
+function isHeartbeat(type: MessageType): boolean {
+  return type !== 'file' && type !== 'pulse';
 }
 
 /** Counts the packet; from a configured address it is listed too, for a wrong key must not look like silence (R6). */
@@ -76,7 +88,7 @@ function receiveUnknown(
   body: Uint8Array,
 ): void {
   state.dropped.unknownHost += 1;
-  if (header.type === 'file') return;
+  if (!isHeartbeat(header.type)) return;
   const heartbeat = decodeHeartbeat(body, header.senderHash, header.versions);
   if (heartbeat === null || state.offer?.file.hosts.some((host) => host.name === heartbeat.name)) return;
   const name = heartbeat.name === '' ? 'of an unknown name' : heartbeat.name;
@@ -222,6 +234,7 @@ function takeTold(state: ProtocolState, nowMs: Milliseconds, row: Row): void {
     if (idleMs < periodMs(state)) return;
     peer.advancedMs = null;
     peer.said = null;
+    peer.pulseCount = 0;
     peer.left = false;
   }
   if (known?.instance !== row.instance) peer.toldMs = nowMs;

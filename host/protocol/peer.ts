@@ -47,7 +47,10 @@ export interface Peer {
   advancedMs: Milliseconds | null;
   /** When another first told of the instance in `row`. */
   toldMs: Milliseconds;
+  /** Last sign of life from the host itself, heartbeat or pulse. */
   directMs: Milliseconds;
+  /** Of the newest pulse of the instance in `row`. */
+  pulseCount: number;
   suspicion: Suspicion | null;
   /** Since when it is heard and hears none of us (R2); null where that is not so. */
   deafSinceMs: Milliseconds | null;
@@ -62,6 +65,8 @@ export interface Peer {
   lastKnockMs: Milliseconds;
   /** Knocks that are not answered yet; the edge answers each one. */
   openKnocks: number;
+  /** Knocks in a row that its Envoy did not answer. */
+  unansweredKnocks: number;
   /** The view it confirmed when it was heard again, before anything was agreed with it. */
   backAs: { number: number; head: number } | null;
 }
@@ -77,6 +82,7 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     advancedMs: null,
     toldMs: Number.NEGATIVE_INFINITY,
     directMs: Number.NEGATIVE_INFINITY,
+    pulseCount: 0,
     suspicion: null,
     deafSinceMs: null,
     silentSinceMs: 0,
@@ -86,6 +92,7 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     askedBy: new Set(),
     lastKnockMs: Number.NEGATIVE_INFINITY,
     openKnocks: 0,
+    unansweredKnocks: 0,
     backAs: null,
   };
 }
@@ -115,6 +122,7 @@ export function takeRow(peer: Peer, row: Row, hears: ReadonlySet<HostName>): voi
     peer.retired.push(peer.row.instance);
     if (peer.retired.length > RETIRED_MAX) peer.retired.shift();
     peer.said = null;
+    peer.pulseCount = 0;
     peer.left = false;
   }
   if (peer.candidate?.instance === row.instance) peer.candidate = null;
@@ -128,11 +136,12 @@ export function rowChanged(before: Row | null, after: Row): boolean {
   if (before.hears !== after.hears || before.confirmedNumber !== after.confirmedNumber) return true;
   if (before.confirmedHead !== after.confirmedHead || before.phase !== after.phase) return true;
   if (before.hostState !== after.hostState || before.waiting !== after.waiting) return true;
+  if (before.holds !== after.holds) return true;
   return before.leaving !== after.leaving || before.file !== after.file || before.offered !== after.offered;
 }
 
 /** Everything of a row but sequence and freshness. */
 export function rowKey(row: Row): string {
-  const flags = `${row.hostState}${row.phase}${row.waiting}${row.leaving}`;
+  const flags = `${row.hostState}${row.phase}${row.waiting}${row.leaving}${row.holds}`;
   return `${flags}|${row.file}|${row.offered}|${row.confirmedNumber}|${row.confirmedHead}|${row.hears}|${row.rules.join()}`;
 }

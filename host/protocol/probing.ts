@@ -1,18 +1,25 @@
 /**
- * Who is silent. A host that missed one heartbeat is asked every tenth of a period, others are asked to ask it, and its
- * Envoy is knocked at. All silent: lost, about 1.5 periods after its last heartbeat. Only the sidecar silent: it keeps
- * its share for a while (R13). What this host slept through itself is nobody's silence: sleep.ts (R9).
+ * Who is silent. A host of which three pulses in a row are missing is asked every tenth of a period, others are asked to ask
+ * it, and its Envoy is knocked at. All silent: lost, 1.25 periods after its last sign of life. Only the sidecar silent: it
+ * keeps its share for a while (R13). What this host slept through itself is nobody's silence: sleep.ts (R9).
+ *
+ * A host that stands still for less than a period is lost to nobody: 1.25 less the 0.2 that its last pulse may be old.
  */
 import type { Peer } from './peer.js';
 import { sendTo } from './sending.js';
 import { notice, periodMs, type ProtocolState, toleranceMs } from './state.js';
 import type { Milliseconds } from './types.js';
 
-/** A heartbeat counts as missed after this part of a period: jitter and a late loop over there are no reason to ask. */
-const MISSED_AFTER_PERIODS = 1.25;
-/** How long questions stay open: 0.4 periods, but no less than a busy machine needs to answer. */
-const WINDOW_PERIODS = 0.4;
-const WINDOW_MIN_MS = 200;
+/** Jitter and a late loop over there are no reason to ask. */
+const ASKED_AFTER_PERIODS = 0.6;
+/** How long questions stay open: to 1.25 periods after the last sign, but no less than a busy machine needs to answer. */
+const WINDOW_PERIODS = 0.65;
+const WINDOW_MIN_MS = 400;
+/** An Envoy that is asked answers within this, or not at all. */
+const KNOCK_PERIODS = 0.36;
+const KNOCK_MIN_MS = 180;
+/** One may be lost with a late turn of this host or of that Envoy. */
+const UNANSWERED_KNOCKS_MAX = 2;
 const PROBES_MIN = 3;
 /** Others that are asked to ask; more would flood a cluster of 32 when several fall silent. */
 const ASKED_MAX = 3;
@@ -28,20 +35,26 @@ export function probe(state: ProtocolState, nowMs: Milliseconds): void {
 
 function watchHeard(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
   const idleMs = nowMs - peer.directMs;
-  if (idleMs < periodMs(state) * MISSED_AFTER_PERIODS) return;
+  const isOver = idleMs >= toleranceMs(state) || isMute(state, nowMs, peer);
+  if (idleMs < periodMs(state) * ASKED_AFTER_PERIODS && !isOver) return;
   const suspicion = peer.suspicion ?? suspect(state, nowMs, peer);
   const windowMs = Math.max(periodMs(state) * WINDOW_PERIODS, WINDOW_MIN_MS);
   const isMoving = (peer.advancedMs ?? 0) > suspicion.sinceMs;
   const isAnswered = suspicion.envoyAnswered === true;
   const isAsked = suspicion.probeCount >= PROBES_MIN && suspicion.envoyAnswered !== null;
   const isWindowOver = nowMs - suspicion.sinceMs >= windowMs && isAsked;
-  if (idleMs >= toleranceMs(state)) {
+  if (isOver) {
     settle(state, nowMs, peer, isAnswered && !isMoving);
   } else if (isWindowOver && !isMoving && (!isAnswered || isInView(state, peer))) {
     settle(state, nowMs, peer, isAnswered);
   } else {
     ask(state, nowMs, peer);
   }
+}
+
+/** Pulses alone keep nobody: what a host says of itself has to arrive within the tolerance, over whichever path (R1). */
+function isMute(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean {
+  return nowMs - (peer.advancedMs ?? peer.directMs) >= toleranceMs(state);
 }
 
 function suspect(state: ProtocolState, nowMs: Milliseconds, peer: Peer) {
@@ -63,6 +76,7 @@ function ask(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
 
 function settle(state: ProtocolState, nowMs: Milliseconds, peer: Peer, envoyAnswers: boolean): void {
   peer.suspicion = null;
+  peer.unansweredKnocks = 0;
   if (envoyAnswers && isInView(state, peer)) {
     peer.link = 'held';
     peer.silentSinceMs = nowMs;
@@ -80,35 +94,49 @@ function isInView(state: ProtocolState, peer: Peer): boolean {
 }
 
 function watchHeld(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
-  if (nowMs - peer.silentSinceMs >= SIDECAR_SILENT_MAX_MS) peer.link = 'none';
-  else if (nowMs - peer.lastKnockMs >= periodMs(state) * 0.95) knock(state, nowMs, peer);
+  if (nowMs - peer.silentSinceMs >= SIDECAR_SILENT_MAX_MS) {
+    peer.link = 'none';
+    return;
+  }
+  const gapPeriods = peer.unansweredKnocks > 0 ? KNOCK_PERIODS : 0.95;
+  if (nowMs - peer.lastKnockMs >= periodMs(state) * gapPeriods) knock(state, nowMs, peer);
 }
 
 export function knock(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
   peer.lastKnockMs = nowMs;
   peer.openKnocks += 1;
-  const timeoutMs = Math.max(periodMs(state) * WINDOW_PERIODS, WINDOW_MIN_MS) * 0.9;
+  const timeoutMs = Math.max(periodMs(state) * KNOCK_PERIODS, KNOCK_MIN_MS);
   const port = state.known.file.ports.handoff;
   state.effects.push({ kind: 'knock', host: peer.config.name, address: peer.config.dedicatedIp, port, timeoutMs });
 }
 
 /**
- * The answer of a knock; the Envoy of a silent sidecar that is silent too makes the host lost at once. A `no` counts only
- * where no later knock is open: the earlier one may have run out while this host slept.
+ * The answer of a knock; the Envoy of a silent sidecar that is silent too, twice in a row, makes the host lost. A `no` counts
+ * only where no later knock is open: the earlier one may have run out while this host slept.
  */
 export function noteEnvoyAnswer(peer: Peer, answered: boolean): void {
   peer.openKnocks = Math.max(0, peer.openKnocks - 1);
   if (!answered && peer.openKnocks > 0) return;
   if (peer.suspicion !== null) peer.suspicion.envoyAnswered = answered || peer.suspicion.envoyAnswered === true;
-  else if (peer.link === 'held' && !answered) peer.link = 'none';
+  peer.unansweredKnocks = answered ? 0 : peer.unansweredKnocks + 1;
+  if (peer.link === 'held' && peer.unansweredKnocks >= UNANSWERED_KNOCKS_MAX) peer.link = 'none';
 }
 
 /**
- * Keeps its share in silence, so no view waits for it (R13). Only a host of the view in force has a share to keep: one
- * that a neighbour still believes in, just awake from a stall, is waited for until that neighbour knows better.
+ * Keeps its share in silence, so no view waits for it (R13): held here, or by a host that is visible and says that it holds
+ * somebody. Only a host of the view in force has a share to keep: one that a neighbour still believes in, just awake from a
+ * stall, is waited for until that neighbour knows better.
  */
 export function isSilent(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean {
   if (peer.link !== 'none') return peer.link === 'held';
-  if (!isInView(state, peer)) return false;
+  if (!isInView(state, peer) || !isHeldElsewhere(state, peer)) return false;
   return nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs) >= toleranceMs(state);
+}
+
+function isHeldElsewhere(state: ProtocolState, peer: Peer): boolean {
+  const { name } = peer.config;
+  return state.side.visible.some((each) => {
+    const other = state.peers.get(each);
+    return other?.row?.holds === true && other.hears.has(name);
+  });
 }

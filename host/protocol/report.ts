@@ -1,6 +1,7 @@
 /** What a state says of itself: the hosts with their states, the view, what is dropped, what has to be mended. */
 import type { HostReport, ProtocolStatus } from './events.js';
 import type { Peer } from './peer.js';
+import { isSilent } from './probing.js';
 import { isWaitingHost, type ProtocolState } from './state.js';
 import type { HostConfig, Milliseconds } from './types.js';
 
@@ -73,7 +74,7 @@ export function updateReports(state: ProtocolState, nowMs: Milliseconds): void {
   for (const host of state.known.file.hosts) {
     const before = state.reports.get(host.name);
     const peer = state.peers.get(host.name);
-    const now = peer === undefined ? ownReport(state) : peerReport(state, peer, before?.state ?? 'notSeen');
+    const now = peer === undefined ? ownReport(state) : peerReport(state, nowMs, peer, before?.state ?? 'notSeen');
     const detail = now.detail ?? detailOf(state, host.name);
     if (before?.state === now.state && before.detail === detail && before.priority === host.priority) continue;
     const sinceMs = before?.state === now.state ? before.sinceMs : nowMs;
@@ -95,11 +96,11 @@ function ownReport(state: ProtocolState): Said {
   return { state: isIn ? 'converged' : 'converging', detail: null };
 }
 
-function peerReport(state: ProtocolState, peer: Peer, before: HostReport['state']): Said {
+function peerReport(state: ProtocolState, nowMs: Milliseconds, peer: Peer, before: HostReport['state']): Said {
   const { name } = peer.config;
   const inView = state.inForce?.view.hosts.some((host) => host.name === name) ?? false;
   if (peer.left) return { state: 'stopped', detail: 'left on purpose' };
-  if (peer.link === 'held') return { state: 'sidecarSilent', detail: 'sidecar silent, Envoy serving' };
+  if (isSilent(state, nowMs, peer)) return { state: 'sidecarSilent', detail: 'sidecar silent, Envoy serving' };
   if (!state.side.visible.includes(name)) {
     if (state.side.deaf.includes(name)) return { state: 'outside', detail: 'it is heard and hears none of us' };
     if (before === 'notSeen' && !inView) return { state: 'notSeen', detail: null };

@@ -22,8 +22,8 @@ export const SEAL_BYTES = 16;
 export const PACKET_BYTES_MAX = 1400;
 const MAGIC = 0x4e4c;
 
-export type MessageType = 'heartbeat' | 'probe' | 'answer' | 'leave' | 'file';
-const MESSAGE_TYPES: readonly MessageType[] = ['heartbeat', 'probe', 'answer', 'leave', 'file'];
+export type MessageType = 'heartbeat' | 'probe' | 'answer' | 'leave' | 'file' | 'pulse';
+const MESSAGE_TYPES: readonly MessageType[] = ['heartbeat', 'probe', 'answer', 'leave', 'file', 'pulse'];
 
 /** Lowest and highest a host speaks; the view runs at the highest that all speak. */
 export interface Versions {

@@ -1,8 +1,9 @@
-/** What goes out: heartbeats to all configured hosts, probes and answers to one, and the file to who has another. */
+/** What goes out: heartbeats and pulses to all configured hosts, probes and answers to one, and the file to who has another. */
 import { fileParts } from './file-items.js';
 import { ECHOES_MAX, encodeHeartbeat, ROWS_MAX, type Row } from './heartbeat.js';
 import type { Peer } from './peer.js';
 import { rowKey } from './peer.js';
+import { isTimeForPulse, nextPulse } from './pulse.js';
 import { type MessageType, OWN_VERSIONS, seal } from './seal.js';
 import { ownPriority } from './groups.js';
 import { ownRow, periodMs, type ProtocolState } from './state.js';
@@ -27,6 +28,8 @@ export function sendWhatIsDue(state: ProtocolState, nowMs: Milliseconds, isTick:
   } else if (isTick && isTimeForHeartbeat(state, nowMs)) {
     sending.repeatLeft = Math.max(0, sending.repeatLeft - 1);
     broadcast(state, nowMs);
+  } else if (isTick && isTimeForPulse(state, nowMs)) {
+    pulse(state, nowMs);
   }
 }
 
@@ -44,6 +47,17 @@ function broadcast(state: ProtocolState, nowMs: Milliseconds): void {
   state.sending.forwardDue = false;
   for (const peer of state.peers.values()) {
     const toPort = state.known.file.ports.heartbeat;
+    state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
+  }
+}
+
+/** To hosts that know whose it is. */
+function pulse(state: ProtocolState, nowMs: Milliseconds): void {
+  state.sending.lastPulseMs = nowMs;
+  const bytes = sealed(state, 'pulse', nextPulse(state));
+  const toPort = state.known.file.ports.heartbeat;
+  for (const peer of state.peers.values()) {
+    if (peer.row === null) continue;
     state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
   }
 }
@@ -128,6 +142,7 @@ function rowOf(peer: Peer): Row | null {
     phase: 'starting',
     waiting: false,
     leaving: false,
+    holds: false,
     proven: false,
     file: '0000',
     offered: '0000',

@@ -75,7 +75,14 @@ export interface ProtocolState {
   hostDamper: Damper;
   ruleDampers: Damper[];
   leaving: { sinceMs: Milliseconds; viewNumber: number } | null;
-  sending: { lastMs: Milliseconds; lastKey: string; repeatLeft: number; forwardDue: boolean };
+  sending: {
+    lastMs: Milliseconds;
+    lastPulseMs: Milliseconds;
+    pulseCount: number;
+    lastKey: string;
+    repeatLeft: number;
+    forwardDue: boolean;
+  };
   lastProposalMs: Milliseconds;
   dropped: Record<DropReason, number>;
   /** Newest first, at most 50. */
@@ -177,6 +184,7 @@ export function ownRow(state: ProtocolState, nowMs: Milliseconds): Row {
     phase: ownPhase(state),
     waiting: isWaitingHost(state, nowMs),
     leaving: state.leaving !== null,
+    holds: [...state.peers.values()].some((peer) => peer.link === 'held'),
     proven: true,
     file: state.known.fingerprint.slice(0, 4),
     offered: state.offer?.fingerprint.slice(0, 4) ?? '0000',

@@ -18,6 +18,7 @@ function row(index: number, part: Partial<Row> = {}): Row {
     phase: 'taken',
     waiting: true,
     leaving: false,
+    holds: index % 2 === 1,
     proven: true,
     file: 'beef',
     offered: '0000',

@@ -143,11 +143,12 @@ export class Checkers {
     this.#lastDurable.set(host, number);
   }
 
-  /** A number goes to disk before anybody is told of it (R3); 44 is where it stands in all but a file. */
+  /** A number goes to disk before anybody is told of it (R3); 44 is where it stands in all but a file and a pulse. */
   packet(host: SimHost, bytes: Uint8Array): void {
     if (bytes.length > 1400)
       throw new BrokenPromise(`${host.name} sent ${bytes.length} bytes, at most 1400 are promised`);
-    if (bytes[6] === 5) return;
+    const [file, pulse] = [5, 6];
+    if (bytes[6] === file || bytes[6] === pulse) return;
     const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(44);
     if (number > host.disk.highestNumber) {
       throw new BrokenPromise(`${host.name} says view ${number}, on disk is ${host.disk.highestNumber}`);
