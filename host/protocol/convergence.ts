@@ -194,6 +194,8 @@ function follow(state: ProtocolState, nowMs: Milliseconds, content: Content): vo
 }
 
 function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce, text: string, cause: string): void {
+  // A loss makes no new number, so nothing has to be on disk first (R3): takeovers do not wait for it.
+  const isSameView = state.inForce?.view.checksum === inForce.view.checksum;
   state.inForce = inForce;
   // A view that was only followed counts as well: this host's own numbers go on above it (R3).
   const { number, checksum } = inForce.view;
@@ -203,8 +205,9 @@ function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce,
   state.inForceSinceMs = nowMs;
   state.inForceCause = cause;
   state.taken = false;
-  persist(state);
+  if (!isSameView) persist(state);
   state.effects.push({ kind: 'inForce', inForce, checksum: state.inForceChecksum, cause });
+  if (isSameView) persist(state);
   const less = inForce.lostSince.length === 0 ? '' : ` less ${inForce.lostSince.join(', ')}`;
   const names = inForce.view.hosts.map((host) => host.name).join(', ');
   notice(state, nowMs, 'viewInForce', null, `view ${inForce.view.number} (${names})${less} is in force: ${cause}`);
