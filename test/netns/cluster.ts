@@ -35,6 +35,8 @@ export interface Cluster {
   signal(host: ClusterHost, signal: NodeJS.Signals): void;
   /** Starts the sidecar of a host again, whose last one has ended. */
   runSidecar(host: ClusterHost): void;
+  /** Lines that the sidecar of a host has logged. */
+  logOf(host: ClusterHost): string[];
   /** Writes the cluster file again, with other weights; `POST /reload` offers it. */
   writeFile(loadWeight: string): void;
   remove(): void;
@@ -154,6 +156,7 @@ export function startCluster(options: ClusterOptions): Cluster {
     runSidecar: (host) => {
       host.sidecar = spawnSidecar(network, host, directory, options);
     },
+    logOf: (host) => readFileSync(host.logPath, 'utf8').split('\n'),
     writeFile,
     remove: () => {
       for (const host of network.hosts) for (const pid of pidsIn(host.namespace)) kill(pid, 'SIGKILL');
@@ -165,7 +168,5 @@ export function startCluster(options: ClusterOptions): Cluster {
 
 /** The last lines of every host's log, for a failed run. */
 export function logsOf(cluster: Cluster): string {
-  return cluster.hosts
-    .map((h) => `--- ${h.name}\n${readFileSync(h.logPath, 'utf8').split('\n').slice(-30).join('\n')}`)
-    .join('\n');
+  return cluster.hosts.map((h) => `--- ${h.name}\n${cluster.logOf(h).slice(-30).join('\n')}`).join('\n');
 }
