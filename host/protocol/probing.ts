@@ -1,9 +1,9 @@
 /**
  * Who is silent. A host of which three pulses in a row are missing is asked every tenth of a period, others are asked to ask
- * it, and its Envoy is knocked at. All silent: lost, 1.25 periods after its last sign of life. Only the sidecar silent: it
+ * it, and its Envoy is knocked at. All silent: lost, 1.2 periods after its last sign of life. Only the sidecar silent: it
  * keeps its share for a while (R13). What this host slept through itself is nobody's silence: sleep.ts (R9).
  *
- * A host that stands still for less than a period is lost to nobody: 1.25 less the 0.2 that its last pulse may be old.
+ * A host that stands still for less than a period is lost to nobody: 1.2 less the 0.2 that its last pulse may be old.
  */
 import type { Peer } from './peer.js';
 import { sendTo } from './sending.js';
@@ -12,9 +12,9 @@ import type { Milliseconds } from './types.js';
 
 /** Jitter and a late loop over there are no reason to ask. */
 const ASKED_AFTER_PERIODS = 0.6;
-/** How long questions stay open: to 1.25 periods after the last sign, but no less than a busy machine needs to answer. */
-const WINDOW_PERIODS = 0.65;
-const WINDOW_MIN_MS = 400;
+/** After the last sign of life, and no sooner than a busy machine can be expected to answer. */
+const LOST_AFTER_PERIODS = 1.2;
+const LOST_AFTER_MIN_MS = 450;
 /** An Envoy that is asked answers within this, or not at all. */
 const KNOCK_PERIODS = 0.36;
 const KNOCK_MIN_MS = 180;
@@ -38,14 +38,14 @@ function watchHeard(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void
   const isOver = idleMs >= toleranceMs(state) || isMute(state, nowMs, peer);
   if (idleMs < periodMs(state) * ASKED_AFTER_PERIODS && !isOver) return;
   const suspicion = peer.suspicion ?? suspect(state, nowMs, peer);
-  const windowMs = Math.max(periodMs(state) * WINDOW_PERIODS, WINDOW_MIN_MS);
+  const silentMs = Math.max(periodMs(state) * LOST_AFTER_PERIODS, LOST_AFTER_MIN_MS);
   const isMoving = (peer.advancedMs ?? 0) > suspicion.sinceMs;
   const isAnswered = suspicion.envoyAnswered === true;
   const isAsked = suspicion.probeCount >= PROBES_MIN && suspicion.envoyAnswered !== null;
-  const isWindowOver = nowMs - suspicion.sinceMs >= windowMs && isAsked;
+  const isSilentLong = idleMs >= silentMs && isAsked;
   if (isOver) {
     settle(state, nowMs, peer, isAnswered && !isMoving);
-  } else if (isWindowOver && !isMoving && (!isAnswered || isInView(state, peer))) {
+  } else if (isSilentLong && !isMoving && (!isAnswered || isInView(state, peer))) {
     settle(state, nowMs, peer, isAnswered);
   } else {
     ask(state, nowMs, peer);
