@@ -52,6 +52,7 @@ export function comparisonsOf(lanes: readonly Lane[]): Comparison[] {
     ...ratio('nlb_local', 'plain', 'at most 1.05, interval to 1.10'),
     ...ratio('nlb_handoff', 'plain', 'at most 2.0'),
     ...ratio('nlb_handoff_plain', 'plain', ''),
+    ...ratio('handoff_tunnel', 'plain'),
     ...difference('nlb_local', 'nlb_empty', 'at most 5 us'),
     ...difference('empty_wasm', 'plain'),
     ...difference('nlb_empty', 'nlb_bare'),

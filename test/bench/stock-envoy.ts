@@ -68,4 +68,4 @@ export function wasmFilter(wasmPath: string): Json {
   };
 }
 
-const addressOf = ({ host, port }: Place): Json => ({ socket_address: { address: host, port_value: port } });
+export const addressOf = ({ host, port }: Place): Json => ({ socket_address: { address: host, port_value: port } });

@@ -12,6 +12,7 @@ import { clientsOwnedBy } from './owners.js';
 import * as places from './places.js';
 import type { ProxyProcess } from './proxy-process.js';
 import { startStockEnvoy } from './stock-envoy.js';
+import { startTunnel } from './tunnel-envoy.js';
 import type { WasmPaths } from './wasm.js';
 
 /** A variant that runs. */
@@ -90,6 +91,17 @@ function other(name: string, what: string, port: number, start: typeof startHapr
   };
 }
 
+/** Two hand-written Envoys with one HTTP/2 connection between them, which is what a handoff might be. */
+const tunnel: Variant = {
+  name: 'handoff_tunnel',
+  what: 'a CONNECT stream a client between two Envoys, nothing else; both counted',
+  start: async () => {
+    const [entry, owner] = [at(4107), at(4108)];
+    const proxies = await startTunnel('handoff_tunnel', { entry, owner, service: places.SERVICE });
+    return { places: [entry], clients: places.CLIENTS, proxies };
+  },
+};
+
 /** The services of `nlb_cluster`, for the HAProxy that stands before the same. */
 const CLUSTER_SERVICES = entriesOf(benchFile(places.CLUSTER_PREFIX, OWN_SERVICE)).map(({ host }) => ({
   host,
@@ -108,6 +120,7 @@ export const VARIANTS: Variant[] = [
   local('nlb_sdk', "the same decision on the SDK's runtime", places.SDK_PREFIX, ({ sdk }) => sdk),
   handoff('nlb_handoff', 'ours, another host owns the client; both Envoys counted', places.HANDOFF_PREFIX, true),
   handoff('nlb_handoff_plain', 'the same without TLS between the hosts', places.HANDOFF_PLAIN_PREFIX, false),
+  tunnel,
   stock('envoy_maglev', 'Envoy, maglev by source address over three services', 4103, () => ({
     services: places.SPREAD,
     maglev: true,
