@@ -81,6 +81,14 @@ describe('envoyClusters()', () => {
     ]);
   });
 
+  it('lead to each other host also for connections that no rule covers, as the filter names them', () => {
+    const ways = (...rules: Partial<PortRule>[]) =>
+      clusterNames(withRules(...rules)).filter((name) => name.startsWith('nlb.handoff.mail2.'));
+    const [fallback, strict] = ['nlb.handoff.mail2.p250', 'nlb.handoff.mail2.strict250'];
+    expect(ways({ ownerPatienceMs: 250 })).toEqual([fallback, strict, 'nlb.handoff.mail2.strict1000']);
+    expect(ways({ ownerPatienceMs: 1000, filteringMode: 'single' })).toEqual(['nlb.handoff.mail2.strict1000']);
+  });
+
   it('name a service that cannot be reached', () => {
     const file = withRules({ service: service('smtp.sock') });
     expect(() => xds.envoyClusters(file, 'mail1')).toThrow(

@@ -9,7 +9,7 @@ import { serviceOf } from '../config/service-address.js';
 import type { ClusterFile, HostConfig, HostName, Milliseconds, PortRule } from '../types.js';
 import { entrySockets, type HandoffIdentity, PLAIN_CHECK, PLAIN_ENDPOINT } from './handoff-tls.js';
 import { ALIVE, type HandoffPolicy, handoffEnvoyCluster, serviceEnvoyCluster } from './names.js';
-import { patienceOf } from './patience.js';
+import { NO_RULE_PATIENCE_MS, patienceOf } from './patience.js';
 import { hostNamed, rulesServed } from './rules.js';
 import { BUFFER_BYTES_MAX, duration, type EnvoyJson, proxyProtocolSocket, serviceAddress } from './sockets.js';
 import { socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
@@ -28,13 +28,17 @@ export function envoyClusters(file: ClusterFile, self: HostName, identity: Hando
   ];
 }
 
-/** The distinct (policy, patience) pairs that the rules need, so that no host is checked for nothing. */
+/** The distinct (policy, patience) pairs that the filter may name, so that no host is checked for nothing. */
 function handoffWaysOf(file: ClusterFile): [HandoffPolicy, Milliseconds][] {
   const ways = new Map<string, [HandoffPolicy, Milliseconds]>();
-  for (const rule of rulesServed(file)) {
-    const policies: HandoffPolicy[] = rule.filteringMode === 'multiple' ? ['fallback', 'strict'] : ['strict'];
-    for (const policy of policies) ways.set(`${policy}${rule.ownerPatienceMs}`, [policy, rule.ownerPatienceMs]);
+  const add = (policy: HandoffPolicy, ms: Milliseconds) => void ways.set(`${policy}${ms}`, [policy, ms]);
+  const rules = rulesServed(file);
+  for (const rule of rules) {
+    if (rule.filteringMode === 'multiple') add('fallback', rule.ownerPatienceMs);
+    add('strict', rule.ownerPatienceMs);
   }
+  // A listener may be open whose rule the view in force does not have (yet, or any more): its connections are the default host's.
+  if (rules.length > 0) add('strict', NO_RULE_PATIENCE_MS);
   return [...ways.values()];
 }
 

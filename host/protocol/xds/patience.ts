@@ -24,6 +24,9 @@ export interface Patience {
   connectAttemptsMax: number;
 }
 
+/** For connections that no port rule covers, which therefore have none of their own; the filter has the same (assembly/handoff.ts). */
+export const NO_RULE_PATIENCE_MS: Milliseconds = 1000;
+
 const CHECK_FAILURES_MAX = 3;
 /** Below this a busy scheduler alone would look like a dead host. */
 const CHECK_MS_MIN = 20;
