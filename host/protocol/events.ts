@@ -21,6 +21,8 @@ export interface Authenticator {
 export interface DurableState {
   /** The host it was written for: a state directory copied to another host is noticed and not used. */
   self: HostName | null;
+  /** And its cluster, likewise. */
+  clusterName: string | null;
   /** Highest view number ever confirmed or in force here (R3). */
   highestNumber: number;
   /** First 32 bits of the checksum confirmed under it; -1 where it is not known. */
@@ -146,5 +148,5 @@ export interface CreateArguments {
 
 /** The durable state of a host that never ran. */
 export function emptyDurable(): DurableState {
-  return { self: null, highestNumber: 0, highestHead: -1, inForce: null, returnCount: 0 };
+  return { self: null, clusterName: null, highestNumber: 0, highestHead: -1, inForce: null, returnCount: 0 };
 }

@@ -140,7 +140,7 @@ function receiveHeartbeat(
     return;
   }
   takeDirect(state, nowMs, peer, heartbeat, freshness === 'restarted');
-  for (const told of heartbeat.rows) takeTold(state, nowMs, told);
+  for (const told of heartbeat.rows) takeTold(state, nowMs, peer, told);
   if (peer.row!.file !== state.known.fingerprint.slice(0, 4)) sendFile(state, nowMs, peer);
   answer(state, nowMs, peer, header, heartbeat);
 }
@@ -217,7 +217,7 @@ function noteLeft(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
 }
 
 /** A row that another brought. It advances nobody's life but by the sequence of the host itself (R1). */
-function takeTold(state: ProtocolState, nowMs: Milliseconds, row: Row): void {
+function takeTold(state: ProtocolState, nowMs: Milliseconds, teller: Peer, row: Row): void {
   if (row.nameHash === state.selfHash) {
     takeToldOfMe(state, row);
     return;
@@ -232,6 +232,8 @@ function takeTold(state: ProtocolState, nowMs: Milliseconds, row: Row): void {
     // Nor one that was told of just now: two hosts that know two dead instances would swap them for ever, at once (R12).
     const idleMs = nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.directMs, peer.toldMs);
     if (idleMs < periodMs(state)) return;
+    // And of two that nobody hears any more, all keep the same.
+    if (!teller.hears.has(peer.config.name) && row.instance < known.instance) return;
     peer.advancedMs = null;
     peer.said = null;
     peer.pulseCount = 0;

@@ -26,8 +26,9 @@ export type { ProtocolState } from './state.js';
 
 export function createState(args: CreateArguments): ProtocolState {
   const { nowMs, self } = args;
-  const isCopied = args.durable.self !== null && args.durable.self !== self;
-  const durable = isCopied ? { ...args.durable, highestNumber: 0, highestHead: -1, inForce: null } : args.durable;
+  const foreign = foreignOwner(args);
+  const durable =
+    foreign !== null ? { ...args.durable, highestNumber: 0, highestHead: -1, inForce: null } : args.durable;
   const own = { file: args.file, fingerprint: args.fingerprint };
   const earlier = durable.inForce;
   const isSameFile = earlier === null || earlier.view.fingerprint === args.fingerprint;
@@ -93,12 +94,19 @@ export function createState(args: CreateArguments): ProtocolState {
     effects: [],
   };
   matchPeers(state);
-  if (isCopied) {
-    const text = `the state directory was written for host ${args.durable.self}, this is ${self}: it is not used`;
-    problem(state, nowMs, 'stateCopied', self, text);
+  if (foreign !== null) {
+    problem(state, nowMs, 'stateCopied', self, `the state directory was written for ${foreign}: it is not used`);
   } else if (earlier !== null) resume(state, nowMs, earlier);
   updateReports(state, nowMs);
   return state;
+}
+
+/** Whose the state is where it is not this host's, in words; a copy would say another's numbers or go on with another's file. */
+function foreignOwner({ durable, self, file }: CreateArguments): string | null {
+  if (durable.self !== null && durable.self !== self) return `host ${durable.self}, this is ${self}`;
+  const { clusterName } = durable;
+  if (clusterName === null || clusterName === file.clusterName) return null;
+  return `cluster ${clusterName}, this is ${file.clusterName}`;
 }
 
 /** Goes on with the view of the life before: this host's Envoy decides by it all the time. */

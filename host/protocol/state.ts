@@ -144,6 +144,7 @@ export function solved(state: ProtocolState, beginning: string): void {
 export function persist(state: ProtocolState): void {
   const durable = {
     self: state.self,
+    clusterName: state.known.file.clusterName,
     highestNumber: state.highest.number,
     highestHead: state.highest.head,
     inForce: state.inForce,

@@ -139,3 +139,24 @@ test('a host that nobody lists is counted, and named where it has the key', () =
   expect(droppedPackets.unknownHost).toBe(2);
   expect(problems[0]!.text).toContain('host mail3 (10.0.0.3) has the cluster key and is not listed');
 });
+
+test('a state directory of another cluster is not used, though the host has the same name there', () => {
+  const { file, fingerprint } = makeFile({ hostCount: 2 });
+  const settings = { hostState: 'started' as const, rules: [] };
+  const durable = { ...emptyDurable(), self: 'mail1', clusterName: 'other.example.org', highestNumber: 70 };
+  const authenticator = cheapAuthenticator();
+  const state = createState({
+    file,
+    fingerprint,
+    durable,
+    settings,
+    authenticator,
+    self: 'mail1',
+    instance: 1n,
+    nowMs: 0,
+  });
+  expect(state.highest.number).toBe(0);
+  expect(statusOf(state, 1).problems[0]!.text).toBe(
+    `the state directory was written for cluster other.example.org, this is ${file.clusterName}: it is not used`,
+  );
+});

@@ -81,7 +81,7 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'disk',
     'a copied state directory is used',
-    'const isCopied = args.durable.self !== null &&',
-    'const isCopied = args.durable.self === undefined &&',
+    'const foreign = foreignOwner(args);',
+    'const foreign = null as string | null;',
   ),
 ];
