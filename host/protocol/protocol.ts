@@ -9,7 +9,7 @@ import { hash32 } from './checksum.js';
 import { contentOf, inForceChecksum } from './content.js';
 import { converge } from './convergence.js';
 import { forgive, newDamper, noteReturn } from './damping.js';
-import type { CreateArguments, DropReason, Effect, ProtocolEvent } from './events.js';
+import { type CreateArguments, type DropReason, type Effect, emptyDurable, type ProtocolEvent } from './events.js';
 import { receive } from './membership.js';
 import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
@@ -27,8 +27,7 @@ export type { ProtocolState } from './state.js';
 export function createState(args: CreateArguments): ProtocolState {
   const { nowMs, self } = args;
   const foreign = foreignOwner(args);
-  const durable =
-    foreign !== null ? { ...args.durable, highestNumber: 0, highestHead: -1, inForce: null } : args.durable;
+  const durable = foreign === null ? args.durable : emptyDurable();
   const own = { file: args.file, fingerprint: args.fingerprint };
   const earlier = durable.inForce;
   const isSameFile = earlier === null || earlier.view.fingerprint === args.fingerprint;
@@ -104,7 +103,8 @@ export function createState(args: CreateArguments): ProtocolState {
 /** Whose the state is where it is not this host's, in words; a copy would say another's numbers or go on with another's file. */
 function foreignOwner({ durable, self, file }: CreateArguments): string | null {
   if (durable.self !== null && durable.self !== self) return `host ${durable.self}, this is ${self}`;
-  const { clusterName } = durable;
+  // A state saved by a sidecar that did not write it yet has none: it goes on with its numbers (R3).
+  const clusterName = durable.clusterName ?? null;
   if (clusterName === null || clusterName === file.clusterName) return null;
   return `cluster ${clusterName}, this is ${file.clusterName}`;
 }

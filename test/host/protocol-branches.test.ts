@@ -160,3 +160,23 @@ test('a state directory of another cluster is not used, though the host has the 
     `the state directory was written for cluster other.example.org, this is ${file.clusterName}: it is not used`,
   );
 });
+
+test('a state saved before it named its cluster goes on with its numbers', () => {
+  const { file, fingerprint } = makeFile({ hostCount: 2 });
+  const settings = { hostState: 'started' as const, rules: [] };
+  const { clusterName: _, ...before } = { ...emptyDurable(), self: 'mail1', highestNumber: 70 };
+  const durable = JSON.parse(JSON.stringify(before)) as ReturnType<typeof emptyDurable>;
+  const authenticator = cheapAuthenticator();
+  const state = createState({
+    file,
+    fingerprint,
+    durable,
+    settings,
+    authenticator,
+    self: 'mail1',
+    instance: 1n,
+    nowMs: 0,
+  });
+  expect(state.highest.number).toBe(70);
+  expect(statusOf(state, 1).problems).toEqual([]);
+});

@@ -69,7 +69,12 @@ export const FAULTS: readonly Fault[] = [
     'SIDECAR_SILENT_MAX_MS = 60_000',
     'SIDECAR_SILENT_MAX_MS = 60_000_000',
   ),
-  fault('R13', 'silence confirms for hosts that had no share', '  if (!isInView(state, peer)) return false;', ''),
+  fault(
+    'R13',
+    'silence confirms for hosts that had no share',
+    '!isInView(state, peer) || !isHeldElsewhere',
+    '!isHeldElsewhere',
+  ),
   fault('agreement', 'nobody is waited for', 'if (!isSilent(state, nowMs, peer)) return;', ''),
   fault('agreement', 'the checksum leaves out the rules', '...host.rules.map(', '...[].map('),
   fault(
