@@ -89,6 +89,20 @@ describe('envoyClusters()', () => {
     expect(ways({ ownerPatienceMs: 1000, filteringMode: 'single' })).toEqual(['nlb.handoff.mail2.strict1000']);
   });
 
+  it('ask for keepalive where the other end is another machine, not towards a service on this host', () => {
+    const keptAlive = (address: string) => {
+      const clusters = xds.envoyClusters(withRules({ service: service(address) }), 'mail1', IDENTITY);
+      return clusters.filter((cluster) => cluster.upstream_connection_options !== undefined).map(({ name }) => name);
+    };
+    const others = ['p1000', 'strict1000'].flatMap((way) =>
+      ['mail2', 'mail3'].map((host) => `nlb.handoff.${host}.${way}`),
+    );
+    for (const own of ['127.0.0.1:25', '[::1]:25', '{dedicatedIp}:25', 'unix:/run/smtp']) {
+      expect(keptAlive(own), own).toEqual(others);
+    }
+    expect(keptAlive('10.0.0.2:25')).toEqual(['nlb.service.smtp', ...others]);
+  });
+
   it('name a service that cannot be reached', () => {
     const file = withRules({ service: service('smtp.sock') });
     expect(() => xds.envoyClusters(file, 'mail1')).toThrow(

@@ -38,6 +38,13 @@ export function parseServiceAddress(text: string): ServiceTarget | null {
   return { kind: 'tcp', address: address.text, port };
 }
 
+/** True where a filled-in service address is certainly on this host: a unix socket, loopback, or its dedicated address. */
+export function isOnHost(text: string, host: Pick<HostConfig, 'dedicatedIp'>): boolean {
+  const target = parseServiceAddress(text);
+  if (target === null || target.kind === 'unix') return target !== null;
+  return target.address.startsWith('127.') || target.address === '::1' || target.address === host.dedicatedIp;
+}
+
 /** True where `text` is a service address on any host: what the schema can say before the hosts are known. */
 export function isServiceTemplate(text: string): boolean {
   // Only what the file itself says is judged here; a long host name in a unix path is checked host by host.

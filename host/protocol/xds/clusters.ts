@@ -5,7 +5,7 @@
  *     nlb.handoff.mail2.p1000     mail2; where it does not answer within about 1 s, this host itself
  *     nlb.handoff.mail2.strict1000   mail2 or nobody
  */
-import { serviceOf } from '../config/service-address.js';
+import { isOnHost, serviceOf } from '../config/service-address.js';
 import type { ClusterFile, HostConfig, HostName, Milliseconds, PortRule } from '../types.js';
 import { entrySockets, type HandoffIdentity, PLAIN_CHECK, PLAIN_ENDPOINT } from './handoff-tls.js';
 import { ALIVE, type HandoffPolicy, handoffEnvoyCluster, serviceEnvoyCluster } from './names.js';
@@ -16,6 +16,8 @@ import { socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
 
 /** Envoy's default of 1,024 open connections a cluster would refuse the 1,025th; the open-files limit is the real one. */
 const CONNECTIONS_MAX = 4_294_967_295;
+
+const KEPT_ALIVE: EnvoyJson = { upstream_connection_options: { tcp_keepalive: TCP_KEEPALIVE } };
 
 export function envoyClusters(file: ClusterFile, self: HostName, identity: HandoffIdentity | null = null): EnvoyJson[] {
   const ownHost = hostNamed(file, self);
@@ -48,6 +50,8 @@ function serviceCluster(rule: PortRule, ownHost: HostConfig): EnvoyJson {
   const plain = service.proxyProtocol === 'none';
   return {
     ...envoyCluster(serviceEnvoyCluster(rule.name), rule.ownerPatienceMs),
+    // Of a process the kernel here tells when it ends; only a machine vanishes. Four system calls a connection fewer.
+    ...(isOnHost(service.address, ownHost) ? {} : KEPT_ALIVE),
     load_assignment: {
       cluster_name: serviceEnvoyCluster(rule.name),
       endpoints: [{ lb_endpoints: [{ endpoint: { address: serviceAddress(service) } }] }],
@@ -68,6 +72,7 @@ function handoffCluster(
   const ownerEndpoint = { endpoint: { address: socketAddress(owner.dedicatedIp, file.ports.handoff) } };
   return {
     ...envoyCluster(name, patienceMs),
+    ...KEPT_ALIVE,
     // The owner's listener knows us by our dedicated address.
     upstream_bind_config: { source_address: { address: ownHost.dedicatedIp, port_value: 0 } },
     ...entrySockets(identity),
@@ -132,7 +137,6 @@ function envoyCluster(name: string, patienceMs: Milliseconds): EnvoyJson {
     circuit_breakers: {
       thresholds: [{ max_connections: CONNECTIONS_MAX, max_pending_requests: CONNECTIONS_MAX }],
     },
-    upstream_connection_options: { tcp_keepalive: TCP_KEEPALIVE },
   };
 }
 
