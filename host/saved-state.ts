@@ -17,7 +17,10 @@ export interface SavedState {
 export function savedState(saved: unknown, path: string): SavedState {
   if (saved === null) return { format: FORMAT, hostState: 'started', protocol: emptyDurable() };
   const state = saved as Partial<SavedState>;
-  if (state.format === FORMAT && state.protocol && state.hostState) return state as SavedState;
+  if (state.format === FORMAT && state.protocol && state.hostState) {
+    // A sidecar that did not name its cluster yet: its numbers still count (R3).
+    return { ...(state as SavedState), protocol: { ...emptyDurable(), ...state.protocol } };
+  }
   const text = `Cannot go on from ${path}: its format is ${JSON.stringify(state.format)}, expected ${FORMAT}. Remove it to start this host afresh`;
   throw new EdgeError('STATE_UNREADABLE', text);
 }

@@ -34,6 +34,11 @@ export function isWaiting(damper: Damper, nowMs: Milliseconds): boolean {
   return nowMs < damper.waitUntilMs;
 }
 
+/** Whole seconds until it is let back in, for messages. */
+export function waitLeftS(damper: Damper, nowMs: Milliseconds): number {
+  return Math.ceil((damper.waitUntilMs - nowMs) / 1000);
+}
+
 export function forgive(damper: Damper): void {
   damper.returnCount = 0;
   damper.waitUntilMs = 0;

@@ -5,7 +5,7 @@
 import type { DropReason } from './events.js';
 import { differencesIn, DIFFERENCES_MAX } from './file-items.js';
 import { decodeHeartbeat, type Heartbeat, type Row } from './heartbeat.js';
-import { judge, type Peer, rowChanged, takeRow } from './peer.js';
+import { forgetStart, judge, type Peer, rowChanged, takeRow } from './peer.js';
 import { noteOwnName } from './rival.js';
 import { takePulse } from './pulse.js';
 import { type Header, type MessageType, open } from './seal.js';
@@ -22,7 +22,7 @@ export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: 
   const { header, body } = opened;
   if (header.senderHash === state.selfHash) {
     state.dropped.ownName += 1;
-    const own = !isHeartbeat(header.type) ? null : decodeHeartbeat(body, state.selfHash, header.versions);
+    const own = isHeartbeat(header.type) ? decodeHeartbeat(body, state.selfHash, header.versions) : null;
     if (own !== null) noteOwnName(state, nowMs, fromAddress, own);
     return;
   }
@@ -235,9 +235,7 @@ function takeTold(state: ProtocolState, nowMs: Milliseconds, teller: Peer, row: 
     // And of two that nobody hears any more, all keep the same.
     if (!teller.hears.has(peer.config.name) && row.instance < known.instance) return;
     peer.advancedMs = null;
-    peer.said = null;
-    peer.pulseCount = 0;
-    peer.left = false;
+    forgetStart(peer);
   }
   if (known?.instance !== row.instance) peer.toldMs = nowMs;
   noteChange(state, peer, row);

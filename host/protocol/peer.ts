@@ -116,14 +116,19 @@ export function judge(peer: Peer, row: Row, echoesMe: boolean): Freshness {
   return known === null ? 'fresh' : 'restarted';
 }
 
+/** What was known of a start alone, when another has taken its place. */
+export function forgetStart(peer: Peer): void {
+  peer.said = null;
+  peer.pulseCount = 0;
+  peer.left = false;
+}
+
 /** Takes a proven row. The instance before it is retired; content of an older row never comes back. */
 export function takeRow(peer: Peer, row: Row, hears: ReadonlySet<HostName>): void {
   if (peer.row !== null && peer.row.instance !== row.instance) {
     peer.retired.push(peer.row.instance);
     if (peer.retired.length > RETIRED_MAX) peer.retired.shift();
-    peer.said = null;
-    peer.pulseCount = 0;
-    peer.left = false;
+    forgetStart(peer);
   }
   if (peer.candidate?.instance === row.instance) peer.candidate = null;
   peer.row = { ...row, proven: true };

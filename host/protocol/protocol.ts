@@ -8,7 +8,7 @@
 import { hash32 } from './checksum.js';
 import { contentOf, inForceChecksum } from './content.js';
 import { converge } from './convergence.js';
-import { forgive, newDamper, noteReturn } from './damping.js';
+import { forgive, isWaiting, newDamper, noteReturn, waitLeftS } from './damping.js';
 import { type CreateArguments, type DropReason, type Effect, emptyDurable, type ProtocolEvent } from './events.js';
 import { receive } from './membership.js';
 import { newPeer } from './peer.js';
@@ -103,8 +103,7 @@ export function createState(args: CreateArguments): ProtocolState {
 /** Whose the state is where it is not this host's, in words; a copy would say another's numbers or go on with another's file. */
 function foreignOwner({ durable, self, file }: CreateArguments): string | null {
   if (durable.self !== null && durable.self !== self) return `host ${durable.self}, this is ${self}`;
-  // A state saved by a sidecar that did not write it yet has none: it goes on with its numbers (R3).
-  const clusterName = durable.clusterName ?? null;
+  const { clusterName } = durable;
   if (clusterName === null || clusterName === file.clusterName) return null;
   return `cluster ${clusterName}, this is ${file.clusterName}`;
 }
@@ -191,15 +190,14 @@ function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSe
     const damper = state.ruleDampers[index];
     if (before === undefined || damper === undefined || before.serviceUp || !rule.serviceUp) return;
     noteReturn(damper, nowMs);
-    if (damper.waitUntilMs <= nowMs) return;
+    if (!isWaiting(damper, nowMs)) return;
     const name = state.known.file.portRules[index]!.name;
-    const seconds = Math.ceil((damper.waitUntilMs - nowMs) / 1000);
     notice(
       state,
       nowMs,
       'damped',
       state.self,
-      `port rule ${name}: its service comes and goes here, back in ${seconds} s`,
+      `port rule ${name}: its service comes and goes here, back in ${waitLeftS(damper, nowMs)} s`,
     );
   });
   state.settings = settings;

@@ -5,10 +5,10 @@
  */
 import { checksumHead } from './checksum.js';
 import { checksumOf } from './content.js';
-import { noteReturn } from './damping.js';
+import { noteReturn, waitLeftS } from './damping.js';
 import { ownPriority } from './groups.js';
 import { contentOfSide } from './side.js';
-import { notice, persist, type ProtocolState } from './state.js';
+import { isWaitingHost, notice, persist, type ProtocolState } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
 
 /** @returns true where this host now waits, or counted a return */
@@ -29,8 +29,8 @@ export function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean 
 function count(state: ProtocolState, nowMs: Milliseconds): void {
   noteReturn(state.hostDamper, nowMs);
   persist(state);
-  if (state.hostDamper.waitUntilMs <= nowMs) return;
-  const seconds = Math.ceil((state.hostDamper.waitUntilMs - nowMs) / 1000);
+  if (!isWaitingHost(state, nowMs)) return;
+  const seconds = waitLeftS(state.hostDamper, nowMs);
   notice(state, nowMs, 'damped', state.self, `this host comes and goes: back in ${seconds} s; nlb start --now`);
 }
 

@@ -45,34 +45,24 @@ function broadcast(state: ProtocolState, nowMs: Milliseconds): void {
   const bytes = message(state, nowMs, state.leaving === null ? 'heartbeat' : 'leave', 0, null);
   state.sending.lastMs = nowMs;
   state.sending.forwardDue = false;
-  for (const peer of state.peers.values()) {
-    const toPort = state.known.file.ports.heartbeat;
-    state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
-  }
+  for (const peer of state.peers.values()) post(state, peer.config.dedicatedIp, bytes);
 }
 
 /** To hosts that know whose it is. */
 function pulse(state: ProtocolState, nowMs: Milliseconds): void {
   state.sending.lastPulseMs = nowMs;
   const bytes = sealed(state, 'pulse', nextPulse(state));
-  const toPort = state.known.file.ports.heartbeat;
-  for (const peer of state.peers.values()) {
-    if (peer.row === null) continue;
-    state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
-  }
+  for (const peer of state.peers.values()) if (peer.row !== null) post(state, peer.config.dedicatedIp, bytes);
 }
 
 /** @param about hash of the host that the receiver is asked to ask, 0 for the receiver itself */
 export function sendTo(state: ProtocolState, nowMs: Milliseconds, peer: Peer, type: MessageType, about: number): void {
-  const bytes = message(state, nowMs, type, about, peer);
-  const toPort = state.known.file.ports.heartbeat;
-  state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
+  post(state, peer.config.dedicatedIp, message(state, nowMs, type, about, peer));
 }
 
 /** Shows another host of this one's name that it is heard, whatever its address. */
 export function sendToRival(state: ProtocolState, nowMs: Milliseconds, toAddress: string, instance: bigint): void {
-  const bytes = message(state, nowMs, 'answer', 0, null, [instance]);
-  state.effects.push({ kind: 'send', toAddress, toPort: state.known.file.ports.heartbeat, bytes });
+  post(state, toAddress, message(state, nowMs, 'answer', 0, null, [instance]));
 }
 
 /** Tells a host with another file what this one's says, at most once a period. */
@@ -87,9 +77,7 @@ export function sendFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer):
     view.setBigUint64(0, state.instance);
     view.setUint32(8, state.sequence);
     body.set(part, 12);
-    const bytes = sealed(state, 'file', body);
-    const toPort = state.known.file.ports.heartbeat;
-    state.effects.push({ kind: 'send', toAddress: peer.config.dedicatedIp, toPort, bytes });
+    post(state, peer.config.dedicatedIp, sealed(state, 'file', body));
   }
 }
 
@@ -123,6 +111,10 @@ function message(
       .slice(0, ROWS_MAX),
   });
   return sealed(state, type, body);
+}
+
+function post(state: ProtocolState, toAddress: string, bytes: Uint8Array): void {
+  state.effects.push({ kind: 'send', toAddress, toPort: state.known.file.ports.heartbeat, bytes });
 }
 
 function sealed(state: ProtocolState, type: MessageType, body: Uint8Array): Uint8Array {

@@ -3,6 +3,7 @@
  * which wait out their damping (R11). Everything here follows from rows that all of them have, so all answer alike.
  */
 import { buildContent, type Content, type Participant } from './content.js';
+import { waitLeftS } from './damping.js';
 import { knownFile, ownPriority, strongestGroup } from './groups.js';
 import { givesWay } from './rival.js';
 import { isWaitingHost, ownRules, type ProtocolState, type Side } from './state.js';
@@ -35,7 +36,7 @@ export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
   if (agreeing.includes(state.self)) return { ...side, outside: null };
   const reason = speechless.get(state.self);
   if (reason !== undefined) return { ...side, outside: { reason, sameFile: speaksDecision(state.versions, decision) } };
-  const seconds = Math.ceil((state.hostDamper.waitUntilMs - nowMs) / 1000);
+  const seconds = waitLeftS(state.hostDamper, nowMs);
   return { ...side, outside: { reason: `comes and goes: back in ${seconds} s; nlb start --now`, sameFile: true } };
 }
 

@@ -166,7 +166,8 @@ export function ownRules(state: ProtocolState, nowMs: Milliseconds): RuleState[]
   const rules: RuleState[] = [];
   for (let i = 0; i < 32; i++) {
     const rule = state.settings.rules[i];
-    const damped = nowMs < (state.ruleDampers[i]?.waitUntilMs ?? 0);
+    const damper = state.ruleDampers[i];
+    const damped = damper !== undefined && isWaiting(damper, nowMs);
     if (rule === undefined) rules.push('up');
     else if (!rule.enabled) rules.push('ruleDisabled');
     else rules.push(rule.serviceUp && !damped ? 'up' : 'serviceDown');

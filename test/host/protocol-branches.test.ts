@@ -2,11 +2,12 @@ import { expect, test } from 'vitest';
 import { ByteReader, ByteWriter } from '../../host/protocol/bytes.js';
 import { buildContent } from '../../host/protocol/content.js';
 import { forgive, isWaiting, newDamper, noteReturn } from '../../host/protocol/damping.js';
-import { emptyDurable } from '../../host/protocol/events.js';
+import { type DurableState, emptyDurable } from '../../host/protocol/events.js';
 import { differencesIn } from '../../host/protocol/file-items.js';
 import { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from '../../host/protocol/heartbeat.js';
 import { createState, statusOf, step } from '../../host/protocol/protocol.js';
 import { open, seal } from '../../host/protocol/seal.js';
+import { savedState } from '../../host/saved-state.js';
 import { Cluster } from '../sim/cluster.js';
 import { cheapAuthenticator, makeFile } from '../sim/files.js';
 
@@ -140,43 +141,34 @@ test('a host that nobody lists is counted, and named where it has the key', () =
   expect(problems[0]!.text).toContain('host mail3 (10.0.0.3) has the cluster key and is not listed');
 });
 
-test('a state directory of another cluster is not used, though the host has the same name there', () => {
-  const { file, fingerprint } = makeFile({ hostCount: 2 });
+function startedWith(durable: DurableState) {
+  const known = makeFile({ hostCount: 2 });
   const settings = { hostState: 'started' as const, rules: [] };
-  const durable = { ...emptyDurable(), self: 'mail1', clusterName: 'other.example.org', highestNumber: 70 };
-  const authenticator = cheapAuthenticator();
-  const state = createState({
-    file,
-    fingerprint,
+  return createState({
+    ...known,
     durable,
     settings,
-    authenticator,
+    authenticator: cheapAuthenticator(),
     self: 'mail1',
     instance: 1n,
     nowMs: 0,
   });
+}
+
+test('a state directory of another cluster is not used, though the host has the same name there', () => {
+  const durable = { ...emptyDurable(), self: 'mail1', clusterName: 'other.example.org', highestNumber: 70 };
+  const state = startedWith(durable);
+  const { clusterName } = state.known.file;
   expect(state.highest.number).toBe(0);
   expect(statusOf(state, 1).problems[0]!.text).toBe(
-    `the state directory was written for cluster other.example.org, this is ${file.clusterName}: it is not used`,
+    `the state directory was written for cluster other.example.org, this is ${clusterName}: it is not used`,
   );
 });
 
 test('a state saved before it named its cluster goes on with its numbers', () => {
-  const { file, fingerprint } = makeFile({ hostCount: 2 });
-  const settings = { hostState: 'started' as const, rules: [] };
-  const { clusterName: _, ...before } = { ...emptyDurable(), self: 'mail1', highestNumber: 70 };
-  const durable = JSON.parse(JSON.stringify(before)) as ReturnType<typeof emptyDurable>;
-  const authenticator = cheapAuthenticator();
-  const state = createState({
-    file,
-    fingerprint,
-    durable,
-    settings,
-    authenticator,
-    self: 'mail1',
-    instance: 1n,
-    nowMs: 0,
-  });
+  const { clusterName: _, ...protocol } = { ...emptyDurable(), self: 'mail1', highestNumber: 70 };
+  const onDisk: unknown = JSON.parse(JSON.stringify({ format: 1, hostState: 'started', protocol }));
+  const state = startedWith(savedState(onDisk, 'state.json').protocol);
   expect(state.highest.number).toBe(70);
   expect(statusOf(state, 1).problems).toEqual([]);
 });

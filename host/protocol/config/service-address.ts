@@ -41,7 +41,8 @@ export function parseServiceAddress(text: string): ServiceTarget | null {
 /** True where a filled-in service address is certainly on this host: a unix socket, loopback, or its dedicated address. */
 export function isOnHost(text: string, host: Pick<HostConfig, 'dedicatedIp'>): boolean {
   const target = parseServiceAddress(text);
-  if (target === null || target.kind === 'unix') return target !== null;
+  if (target === null) return false;
+  if (target.kind === 'unix') return true;
   return target.address.startsWith('127.') || target.address === '::1' || target.address === host.dedicatedIp;
 }
 
