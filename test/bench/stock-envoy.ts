@@ -3,7 +3,7 @@ import { findEnvoy } from '../../host/edge/envoy-binary.js';
 import type { Place } from './load-process.js';
 import { type ProxyProcess, startProxy } from './proxy-process.js';
 
-type Json = Record<string, unknown>;
+export type Json = Record<string, unknown>;
 
 export interface StockEnvoy {
   place: Place;
@@ -14,42 +14,42 @@ export interface StockEnvoy {
   maglev?: boolean;
 }
 
-export async function startStockEnvoy(name: string, options: StockEnvoy): Promise<ProxyProcess> {
+export function startStockEnvoy(name: string, options: StockEnvoy): Promise<ProxyProcess> {
+  const { place, services, wasmPath, maglev } = options;
+  const before = wasmPath === undefined ? [] : [wasmFilter(wasmPath)];
+  const spread = maglev ? { hash_policy: [{ source_ip: {} }] } : {};
+  const filters = [...before, tcpProxy('services', spread)];
+  const envoyCluster = envoyClusterOf('services', services, maglev ? { lb_policy: 'MAGLEV' } : {});
+  return startHandWritten(name, place, filters, envoyCluster);
+}
+
+/** An Envoy with one listener at `place`, whose filters lead to one Envoy cluster. */
+export async function startHandWritten(
+  name: string,
+  place: Place,
+  filters: Json[],
+  envoyCluster: Json,
+): Promise<ProxyProcess> {
   const { path } = await findEnvoy();
   const own = ['--concurrency', '1', '--use-dynamic-base-id', '-l', 'warning'];
-  const config = JSON.stringify(bootstrapOf(options));
-  return startProxy({ name, config, place: options.place, command: (file) => [path, '-c', file, ...own] });
+  const listener = { name: 'smtp', address: addressOf(place), filter_chains: [{ filters }] };
+  const config = JSON.stringify({ static_resources: { listeners: [listener], clusters: [envoyCluster] } });
+  return startProxy({ name, config, place, command: (file) => [path, '-c', file, ...own] });
 }
 
-function bootstrapOf({ place, services, wasmPath, maglev }: StockEnvoy): Json {
-  const filters = [...(wasmPath === undefined ? [] : [wasmFilter(wasmPath)]), tcpProxy(maglev === true)];
-  return {
-    static_resources: {
-      listeners: [{ name: 'smtp', address: addressOf(place), filter_chains: [{ filters }] }],
-      clusters: [
-        {
-          name: 'services',
-          type: 'STATIC',
-          connect_timeout: '1s',
-          ...(maglev ? { lb_policy: 'MAGLEV' } : {}),
-          load_assignment: {
-            cluster_name: 'services',
-            endpoints: [{ lb_endpoints: services.map((service) => ({ endpoint: { address: addressOf(service) } })) }],
-          },
-        },
-      ],
-    },
-  };
+export function envoyClusterOf(name: string, places: readonly Place[], more: Json): Json {
+  const endpoints = [{ lb_endpoints: places.map((place) => ({ endpoint: { address: addressOf(place) } })) }];
+  return { name, type: 'STATIC', connect_timeout: '1s', ...more, load_assignment: { cluster_name: name, endpoints } };
 }
 
-function tcpProxy(bySource: boolean): Json {
+export function tcpProxy(envoyCluster: string, more: Json): Json {
   return {
     name: 'envoy.filters.network.tcp_proxy',
     typed_config: {
       '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
       stat_prefix: 'smtp',
-      cluster: 'services',
-      ...(bySource ? { hash_policy: [{ source_ip: {} }] } : {}),
+      cluster: envoyCluster,
+      ...more,
     },
   };
 }
@@ -68,4 +68,4 @@ export function wasmFilter(wasmPath: string): Json {
   };
 }
 
-export const addressOf = ({ host, port }: Place): Json => ({ socket_address: { address: host, port_value: port } });
+const addressOf = ({ host, port }: Place): Json => ({ socket_address: { address: host, port_value: port } });

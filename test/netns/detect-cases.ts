@@ -36,7 +36,7 @@ const POLL_MS = 5;
 const START_LIMIT_MS = 120_000;
 const DETECT_LIMIT_MS = 60_000;
 
-export async function until(limitMs: number, what: string, holds: () => Promise<boolean>): Promise<void> {
+async function until(limitMs: number, what: string, holds: () => Promise<boolean>): Promise<void> {
   const startedMs = performance.now();
   while (!(await holds())) {
     if (performance.now() - startedMs > limitMs) throw new Error(`${what}: not within ${limitMs} ms`);
@@ -59,9 +59,13 @@ async function isOut(cluster: Cluster, at: ClusterHost, name: string): Promise<b
   return host !== undefined && (host.state === 'lost' || host.state === 'stopped');
 }
 
-export async function isConverged(cluster: Cluster, at: ClusterHost): Promise<boolean> {
+async function isConverged(cluster: Cluster, at: ClusterHost): Promise<boolean> {
   const status = await cluster.status(at);
   return !!status?.envoy.tookConfiguration && status.hosts.every((h) => h.state === 'converged');
+}
+
+export function allConverged(cluster: Cluster): Promise<boolean> {
+  return everyOne(cluster.hosts, (host) => isConverged(cluster, host));
 }
 
 /** A death is as likely at any point of a heartbeat period. */
@@ -72,9 +76,7 @@ function anyMoment(periodMs: number): Promise<void> {
 async function measureOurs({ planned, hostCount, ...heartbeat }: Case, run: number): Promise<number> {
   const cluster = startCluster({ hostCount, ...heartbeat });
   try {
-    await until(START_LIMIT_MS, `${hostCount} hosts converged`, () =>
-      everyOne(cluster.hosts, (host) => isConverged(cluster, host)),
-    );
+    await until(START_LIMIT_MS, `${hostCount} hosts converged`, () => allConverged(cluster));
     const others = cluster.hosts.slice(0, -1);
     const dying = cluster.hosts.at(-1)!;
     await anyMoment(heartbeat.heartbeatPeriodMs);

@@ -6,6 +6,7 @@
  *     npm run detect -- [--runs 20] [--only silent_default,silent_fast,...] [--json]
  */
 import { parseArgs } from 'node:util';
+import { estimateOf } from '../bench/statistics.js';
 import { CASES, type CaseName, measure } from './detect-cases.js';
 import { whyNoMemberlist } from './memberlist.js';
 import { whyNoNetwork } from './network.js';
@@ -20,8 +21,7 @@ interface Summary {
 /** p99 by nearest rank: of fewer than 100 runs it is the worst. */
 function summary(times: number[]): Summary {
   const sorted = [...times].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  const { median } = estimateOf(times);
   const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1]!;
   const [median_ms, p99_ms, worst_ms] = [median, p99, sorted.at(-1)!].map(Math.round) as [number, number, number];
   return { median_ms, p99_ms, worst_ms, runs: sorted.length };

@@ -48,8 +48,8 @@ export function startMemberlist(hostCount: number): MemberlistCluster {
   const members = network.hosts.map((host) => {
     const logPath = join(directory, host.name);
     const logFd = openSync(logPath, 'a');
-    const join1 = host === first ? [] : [first.address];
-    const member = network.spawn(host, program!, [host.name, host.address, ...join1], logFd);
+    const joins = host === first ? [] : [first.address];
+    const member = network.spawn(host, program!, [host.name, host.address, ...joins], logFd);
     closeSync(logFd);
     return { host, process: member, logPath };
   });

@@ -5,10 +5,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cpus } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { sleep, waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, startCluster } from './cluster.js';
-import { isConverged, until } from './detect-cases.js';
+import { allConverged } from './detect-cases.js';
 import { whyNoNetwork } from './network.js';
 
 const why = whyNoNetwork();
@@ -24,12 +24,8 @@ afterEach(() => {
 
 async function converged(heartbeatPeriodMs: number): Promise<[ClusterHost, ClusterHost, ClusterHost]> {
   cluster = startCluster({ hostCount: 3, heartbeatPeriodMs, missedHeartbeatsMax: 5 });
-  await until(LIMIT_MS, 'three hosts converged', allConverged);
+  await waitFor('three hosts converged', () => allConverged(cluster), LIMIT_MS);
   return cluster.hosts as [ClusterHost, ClusterHost, ClusterHost];
-}
-
-async function allConverged(): Promise<boolean> {
-  return (await Promise.all(cluster.hosts.map((host) => isConverged(cluster, host)))).every(Boolean);
 }
 
 /** The view of each host, and whom it has ever called lost: its log has a line for each. */
@@ -61,7 +57,7 @@ describe.skipIf(why !== null)('a host that stands still', () => {
       await standStill(third, given.stallMs);
       await sleep(given.heartbeatPeriodMs * (1 + i / 10));
     }
-    await until(LIMIT_MS, 'converged again', allConverged);
+    await waitFor('converged again', () => allConverged(cluster), LIMIT_MS);
     expect(await viewsAndLosses()).toEqual(before);
     expect(before.flatMap(({ lost }) => lost)).toEqual([]);
   });
@@ -70,10 +66,10 @@ describe.skipIf(why !== null)('a host that stands still', () => {
     const [first, second, third] = await converged(100);
     cluster.signal(third, 'SIGSTOP');
     const isLost = async (host: ClusterHost) => /n3 is lost: /.test(cluster.logOf(host).join('\n'));
-    await until(LIMIT_MS, 'n3 lost', async () => (await isLost(first)) && (await isLost(second)));
+    await waitFor('n3 lost', async () => (await isLost(first)) && (await isLost(second)), LIMIT_MS);
     await sleep(600);
     cluster.signal(third, 'SIGCONT');
-    await until(LIMIT_MS, 'converged again', allConverged);
+    await waitFor('converged again', () => allConverged(cluster), LIMIT_MS);
     const lost = (await viewsAndLosses()).flatMap((each) =>
       each.lost.map((line) => /host (\w+) is lost/.exec(line)![1]),
     );
@@ -95,9 +91,9 @@ describe.skipIf(why !== null)('a host that stands still', () => {
     third.sidecar.kill('SIGSTOP');
     const shows = async (host: ClusterHost) =>
       (await cluster.status(host))?.hosts.find(({ name }) => name === 'n3')?.state === 'sidecarSilent';
-    await until(LIMIT_MS, 'sidecar silent', async () => (await shows(first)) && (await shows(second)));
+    await waitFor('sidecar silent', async () => (await shows(first)) && (await shows(second)), LIMIT_MS);
     third.sidecar.kill('SIGCONT');
-    await until(LIMIT_MS, 'converged again', allConverged);
+    await waitFor('converged again', () => allConverged(cluster), LIMIT_MS);
     expect(await viewsAndLosses()).toEqual(before);
   });
 });
