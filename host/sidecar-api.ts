@@ -20,7 +20,7 @@ export class SidecarApi implements AdminApi {
       filePath,
       protocol: sidecar.protocol,
       envoy: sidecar.envoy.isExisting ? { ...sidecar.envoy.state, state: 'notOurs' } : sidecar.envoy.state,
-      traffic: sidecar.traffic ?? new Map(),
+      traffic: sidecar.envoyWatch.traffic ?? new Map(),
       shares: sidecar.shares.byRule,
       serviceFailures: sidecar.services.failures(),
       ownProblems: sidecar.problems.list(),

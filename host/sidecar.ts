@@ -17,8 +17,8 @@ import { Reserve } from './edge/reserve.js';
 import { Services } from './edge/services.js';
 import { Shares } from './edge/shares.js';
 import { openStateDirectory, type StateDirectory } from './edge/state-directory.js';
-import { readTraffic, type Traffic } from './edge/traffic.js';
 import { openUdp, type UdpSocket } from './edge/udp.js';
+import { EnvoyWatch } from './envoy-watch.js';
 import { Loop } from './loop.js';
 import { Problems } from './problems.js';
 import type { Effect, ProtocolStatus } from './protocol/events.js';
@@ -46,13 +46,11 @@ export interface SidecarOptions {
 
 /** Envoy is read and this host's own state looked at this often. */
 const LOOK_MS = 500;
-/** An Envoy that is down for longer takes this host out of its rules; a shorter while is what fallbacks are for. */
-const ENVOY_DOWN_MAX_MS = 5000;
 
 export class Sidecar {
   readonly problems: Problems;
   readonly startedAt: string;
-  traffic: Traffic | null = null;
+  readonly envoyWatch: EnvoyWatch;
   shares!: Shares;
   decision!: Decision;
   services!: Services;
@@ -65,12 +63,12 @@ export class Sidecar {
   private udp!: UdpSocket;
   private admin: AdminServer | null = null;
   private looking: NodeJS.Timeout | null = null;
-  private envoyDownSinceMs: number | null = null;
   private saidOverflowCount = 0;
 
   constructor(readonly options: SidecarOptions) {
     this.problems = new Problems(() => options.clock.wallIso());
     this.startedAt = options.clock.wallIso();
+    this.envoyWatch = new EnvoyWatch(options.clock, () => this.envoy);
   }
 
   get protocol(): ProtocolStatus {
@@ -201,7 +199,7 @@ export class Sidecar {
       existingAdmin: this.options.existingEnvoyAdmin,
       extraArguments: this.options.envoyArguments,
       onState: ({ state, detail }) => {
-        this.envoyDownSinceMs = state === 'serving' ? null : (this.envoyDownSinceMs ?? clock.nowMs());
+        this.envoyWatch.noteServing(state === 'serving');
         this.problems.set('envoy', state === 'down' ? detail : null);
         this.changed();
       },
@@ -222,29 +220,19 @@ export class Sidecar {
     return new TakingPart({
       hostState,
       servicesUp: () => this.services.up(),
-      openCount: () => this.openCount(),
+      openCount: () => this.envoyWatch.openCount(),
       isOut: () => this.isOut(),
-      isEnvoyUsable: () => !this.isEnvoyDownTooLong(),
+      isEnvoyUsable: () => this.envoyWatch.isUsable(),
       post: (settings) => this.loop?.post({ kind: 'settings', settings }),
       keep: (hostState) => void this.keeper.keep({ hostState }),
       endEnvoy: () => void this.endEnvoy(),
     });
   }
 
-  private isEnvoyDownTooLong(): boolean {
-    const sinceMs = this.envoyDownSinceMs;
-    return sinceMs !== null && this.envoy.isWanted && this.options.clock.nowMs() - sinceMs > ENVOY_DOWN_MAX_MS;
-  }
-
   private async endEnvoy(): Promise<void> {
     if (!this.envoy.isWanted || this.envoy.isExisting) return;
     this.options.log.info('this host is stopped and out of every rule: its Envoy is ended');
     await this.envoy.end();
-  }
-
-  private openCount(): number | null {
-    if (!this.traffic) return null;
-    return [...this.traffic.values()].reduce((sum, rule) => sum + rule.enteredOpenCount + rule.servedOpenCount, 0);
   }
 
   private isOut(): boolean {
@@ -278,9 +266,7 @@ export class Sidecar {
     await this.keeper.saveAgain();
     this.sayProblem('reserve', await this.reserve.look());
     await this.envoy.lookAtExisting();
-    const rules = this.file.portRules.map(({ name }) => name);
-    const serves = this.envoy.state.state === 'serving';
-    this.traffic = serves ? await readTraffic(this.envoy.admin, rules).catch(() => null) : null;
+    await this.envoyWatch.look(this.file.portRules.map(({ name }) => name));
     this.takingPart.look();
     const { overflowCount } = this.loop;
     if (overflowCount > this.saidOverflowCount) {

@@ -1,0 +1,38 @@
+/** What this host's Envoy was last seen to do: what it carries, and since when it is down. */
+import type { Clock } from './edge/clock.js';
+import type { OwnEnvoy } from './edge/own-envoy.js';
+import { readTraffic, type Traffic } from './edge/traffic.js';
+
+/** An Envoy that is down for longer takes this host out of its rules; a shorter while is what fallbacks are for. */
+const DOWN_MAX_MS = 5000;
+
+export class EnvoyWatch {
+  /** By rule; null where Envoy does not serve or did not say. */
+  traffic: Traffic | null = null;
+  private downSinceMs: number | null = null;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly envoy: () => OwnEnvoy,
+  ) {}
+
+  noteServing(isServing: boolean): void {
+    this.downSinceMs = isServing ? null : (this.downSinceMs ?? this.clock.nowMs());
+  }
+
+  isUsable(): boolean {
+    const isDownTooLong = this.downSinceMs !== null && this.clock.nowMs() - this.downSinceMs > DOWN_MAX_MS;
+    return !(isDownTooLong && this.envoy().isWanted);
+  }
+
+  async look(rules: readonly string[]): Promise<void> {
+    const { state, admin } = this.envoy();
+    this.traffic = state.state === 'serving' ? await readTraffic(admin, rules).catch(() => null) : null;
+  }
+
+  /** Open connections that this host serves or passes on; null where Envoy does not say. */
+  openCount(): number | null {
+    if (!this.traffic) return null;
+    return [...this.traffic.values()].reduce((sum, rule) => sum + rule.enteredOpenCount + rule.servedOpenCount, 0);
+  }
+}
