@@ -7,36 +7,43 @@ type Accident = (cluster: Cluster, host: SimHost, periodMs: number) => string;
 
 export function accident(cluster: Cluster, periodMs: number): void {
   const host = pick(cluster.random, cluster.all);
-  cluster.story.push(pick(cluster.random, ACCIDENTS)(cluster, host, periodMs));
+  const [kind, happen] = pick(cluster.random, ACCIDENTS);
+  const told = happen(cluster, host, periodMs);
+  cluster.story.push(told);
+  if (told !== NOTHING) cluster.accidents.set(kind, (cluster.accidents.get(kind) ?? 0) + 1);
 }
 
+/** What is told of an accident that could not happen. */
+const NOTHING = 'nothing';
+
 /** Starts come twice: about as many hosts are up as down. */
-const ACCIDENTS: readonly Accident[] = [
-  kill,
-  killSidecar,
-  crash,
-  start,
-  start,
-  start,
-  wipe,
-  copyDirectory,
-  stall,
-  cutOneWay,
-  partition,
-  line,
-  heal,
-  heal,
-  weather,
-  settle,
-  settle,
-  flapService,
-  leave,
-  replay,
-  reload,
-  twin,
-  upgradeOne,
-  allAtOnce,
-  powerCut,
+const ACCIDENTS: readonly (readonly [kind: string, Accident])[] = [
+  ['host dies', kill],
+  ['sidecar dies', killSidecar],
+  ['crash between disk and wire', crash],
+  ['start', start],
+  ['start', start],
+  ['start', start],
+  ['state directory lost', wipe],
+  ['state directory copied', copyDirectory],
+  ['stall', stall],
+  ['one-way cut', cutOneWay],
+  ['partition', partition],
+  ['line or ring', line],
+  ['cuts healed', heal],
+  ['cuts healed', heal],
+  ['loss and delay', weather],
+  ['host state and services', settle],
+  ['service', flapService],
+  ['services of all hosts', allAtOnce],
+  ['drain', drain],
+  ['planned end', leave],
+  ['replay', replay],
+  ['config change', reload],
+  ['key rotation', rotateKey],
+  ['twin of a name', twin],
+  ['upgrade of one host', upgradeOne],
+  ['all off, on in any order', powerCut],
 ];
 
 function kill(cluster: Cluster, host: SimHost): string {
@@ -71,7 +78,7 @@ function wipe(cluster: Cluster, host: SimHost): string {
 /** A machine is cloned: this host starts with the state directory of another. */
 function copyDirectory(cluster: Cluster, host: SimHost): string {
   const other = pick(cluster.random, cluster.hosts);
-  if (other === host) return 'nothing';
+  if (other === host) return NOTHING;
   cluster.kill(host);
   cluster.replaceDisk(host, other.disk);
   cluster.start(host);
@@ -136,6 +143,11 @@ function settle(cluster: Cluster, host: SimHost): string {
   return say(cluster, host, { hostState, rules });
 }
 
+/** `nlb drainstop`: finish what is open, take nothing new. */
+function drain(cluster: Cluster, host: SimHost): string {
+  return say(cluster, host, { ...host.settings, hostState: 'draining' });
+}
+
 function flapService(cluster: Cluster, host: SimHost): string {
   const [first, ...rest] = host.settings.rules;
   return say(cluster, host, { ...host.settings, rules: [{ ...first!, serviceUp: !first!.serviceUp }, ...rest] });
@@ -171,7 +183,7 @@ function replay(cluster: Cluster): string {
 /** The same new file is put on the hosts one after another, and each is told; one that is off reads it later. */
 function reload(cluster: Cluster, _host: SimHost, periodMs: number): string {
   const { file } = cluster.hosts[0]!.onDisk;
-  if (cluster.hosts.some((each) => each.onDisk.fingerprint !== cluster.hosts[0]!.onDisk.fingerprint)) return 'nothing';
+  if (cluster.hosts.some((each) => each.onDisk.fingerprint !== cluster.hosts[0]!.onDisk.fingerprint)) return NOTHING;
   const like = { hostCount: cluster.hosts.length, periodMs, moreRules: file.portRules.length - 2 };
   const next = makeFile({ ...like, revision: 1 + Math.floor(cluster.random() * 1000) });
   let inMs = 0;
@@ -185,11 +197,36 @@ function reload(cluster: Cluster, _host: SimHost, periodMs: number): string {
   return `offer all ${next.fingerprint}`;
 }
 
+/** As docs/operating.md says it: the new key is accepted everywhere, then seals, then the old one goes; a restart each. */
+function rotateKey(cluster: Cluster, _host: SimHost, periodMs: number): string {
+  const old = cluster.hosts[0]!.keyIds.sealing;
+  // One at a time.
+  if (cluster.hosts.some(({ keyIds }) => keyIds.sealing !== old || keyIds.valid.length > 1)) return NOTHING;
+  const next = (old + 1) % 256;
+  const rounds = [
+    { sealing: old, valid: [old, next] },
+    { sealing: next, valid: [next, old] },
+    { sealing: next, valid: [next] },
+  ];
+  rounds.forEach((ids, round) => {
+    for (const host of cluster.hosts) {
+      cluster.after((round + cluster.random()) * 4 * periodMs, () => {
+        host.keyIds = ids;
+        if (host.state === null) return;
+        cluster.killSidecar(host);
+        cluster.start(host);
+      });
+    }
+  });
+  return `rotate the key to id ${next}`;
+}
+
 /** A second machine with the name, key and state directory of a host, at another address; for ten periods. */
 function twin(cluster: Cluster, host: SimHost, periodMs: number): string {
   const copy = cluster.add(host.name, '10.0.9.9', host.onDisk);
   copy.disk = host.disk;
   copy.key = host.key;
+  copy.keyIds = host.keyIds;
   cluster.start(copy);
   cluster.after(periodMs * 10, () => cluster.kill(copy));
   return `a twin of ${host.name} at ${copy.address}`;

@@ -25,15 +25,13 @@ export class Checkers {
   #lastConfirmed = new Map<SimHost, unknown>();
   /** Names and identities that were found lawful: a restart, a copied directory or a loss puts the same view in force again. */
   #lawful = new Set<string>();
-  /** When anybody last held a host's share for it (R13). */
+  /** When anybody last held a host's share for it (R13), by cluster, key and name. */
   #heldAt = new Map<string, number>();
   stepCount = 0;
 
   afterStep(cluster: Cluster, host: SimHost): void {
     this.stepCount += 1;
-    for (const peer of host.state!.peers.values()) {
-      if (peer.link === 'held') this.#heldAt.set(peer.config.name, cluster.now);
-    }
+    this.#noteHeld(cluster, host);
     const { confirmed } = host.state!;
     if (confirmed !== null && this.#lastConfirmed.get(host) !== confirmed) {
       this.#lastConfirmed.set(host, confirmed);
@@ -45,6 +43,15 @@ export class Checkers {
       if (fingerprint !== host.state!.known.fingerprint && fingerprint !== host.state!.offer?.fingerprint) {
         fail(cluster, `${host.name} confirmed view ${confirmed.number} of file ${fingerprint}, which it never had`);
       }
+    }
+  }
+
+  /** A share can be kept only for who has one: by the view that the holder had before this step. */
+  #noteHeld(cluster: Cluster, host: SimHost): void {
+    const before = this.#lastInForce.get(host) ?? host.state!.inForce;
+    for (const { link, config } of host.state!.peers.values()) {
+      if (link !== 'held' || !before?.view.hosts.some((each) => each.name === config.name)) continue;
+      this.#heldAt.set(`${clusterOf(host)}|${host.key}|${config.name}`, cluster.now);
     }
   }
 
@@ -106,7 +113,8 @@ export class Checkers {
     );
     // Who holds it may know of its end before those it told of it: a tolerance is the most that they are apart.
     const { periodMs, missedMax } = inForce.file.heartbeat;
-    const isHeld = cluster.now - (this.#heldAt.get(name) ?? Number.NEGATIVE_INFINITY) <= periodMs * missedMax;
+    const heldAt = this.#heldAt.get(`${clusterOf(host)}|${host.key}|${name}`) ?? Number.NEGATIVE_INFINITY;
+    const isHeld = cluster.now - heldAt <= periodMs * missedMax;
     if (wasIn && isHeld) return;
     const peer = host.state!.peers.get(name);
     const said = `${peer?.link}, it last confirmed view ${peer?.row?.confirmedNumber}`;

@@ -41,6 +41,8 @@ export class Cluster {
   readonly recorded: { from: string; to: SimHost; bytes: Uint8Array }[] = [];
   /** What was done to it, in the verbs of scenarios: printed with a broken promise. */
   readonly story: string[] = [];
+  /** How often each kind of accident happened. */
+  readonly accidents = new Map<string, number>();
   packetCount = 0;
   #queue = new Queue<() => void>();
   #byAddress = new Map<string, SimHost[]>();
@@ -81,7 +83,7 @@ export class Cluster {
       self: host.name,
       instance: BigInt(Math.floor(this.random() * 2 ** 48)) + 1n,
       durable: JSON.parse(JSON.stringify(host.disk)) as DurableState,
-      authenticator: cheapAuthenticator(host.key),
+      authenticator: cheapAuthenticator(host.key, host.keyIds),
       settings: host.settings,
       versions: host.versions,
       nowMs: this.clock(host),

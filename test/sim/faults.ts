@@ -16,8 +16,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'R2',
     'who is heard is in, hearing us or not',
-    '.some((heard) => both.has(heard))',
-    '.some(() => true) && false',
+    'for (const heard of peer.hears) if (names.has(heard)) return true;',
+    'if (names.size > 0) return true;',
   ),
   fault('R3', 'a number is confirmed twice', 'head === state.highest.head);', 'head !== -2);'),
   fault('R3', 'own higher numbers are forgotten', 'Math.max(highest, state.highest.number) + 1', 'highest + 1'),
@@ -74,6 +74,12 @@ export const FAULTS: readonly Fault[] = [
     'silence confirms for hosts that had no share',
     '!isInView(state, peer) || !isHeldElsewhere',
     '!isHeldElsewhere',
+  ),
+  fault(
+    'R13',
+    'whoever another hears need not confirm',
+    'return nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs) >= toleranceMs(state);',
+    'return true;',
   ),
   fault('agreement', 'nobody is waited for', 'if (!isSilent(state, nowMs, peer)) return;', ''),
   fault('agreement', 'the checksum leaves out the rules', '...host.rules.map(', '...[].map('),

@@ -10,13 +10,15 @@ export interface FileOptions {
   affinity?: Affinity;
   /** Rules beyond `smtp` and `single`. */
   moreRules?: number;
+  /** Of the same cluster: other weights, and another order of the hosts under the rule `single`. */
   revision?: number;
   clusterName?: string;
 }
 
 export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint: string } {
   const hosts: HostConfig[] = [];
-  for (let i = 1; i <= options.hostCount; i++) {
+  const { hostCount, revision = 0 } = options;
+  for (let i = 1; i <= hostCount; i++) {
     hosts.push({ name: `mail${i}`, priority: i, dedicatedIp: `10.0.0.${i}` });
   }
   const rule = (name: string, port: number, part: Partial<PortRule>): PortRule => ({
@@ -27,7 +29,7 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
     protocol: 'tcp',
     filteringMode: 'multiple',
     affinity: 'single',
-    loadWeights: Object.fromEntries(hosts.map((host) => [host.name, 50])),
+    loadWeights: Object.fromEntries(hosts.map((host) => [host.name, 50 + ((host.priority * revision) % 50)])),
     handlingPriorities: {},
     ownerPatienceMs: 1000,
     service: null,
@@ -38,7 +40,9 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
     rule('single', 26, {
       filteringMode: 'single',
       loadWeights: {},
-      handlingPriorities: Object.fromEntries(hosts.map((host) => [host.name, host.priority])),
+      handlingPriorities: Object.fromEntries(
+        hosts.map((host) => [host.name, 1 + ((host.priority - 1 + revision) % hostCount)]),
+      ),
     }),
   ];
   for (let i = 0; i < (options.moreRules ?? 0); i++) portRules.push(rule(`more${i}`, 100 + i, {}));
@@ -55,16 +59,22 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
     hosts,
     portRules,
   };
-  return { file, fingerprint: checksum64(JSON.stringify([file, options.revision ?? 0])) };
+  return { file, fingerprint: checksum64(JSON.stringify([file, revision])) };
 }
 
-/** Cheap stand-in for HMAC-SHA-256: two sums over the bytes. Told apart by `key`; it protects nothing. */
-export function cheapAuthenticator(key = 1): Authenticator {
+/** What a key file holds: the id that seals, and all that are accepted. */
+export interface KeyIds {
+  sealing: number;
+  valid: readonly number[];
+}
+
+/** Cheap stand-in for HMAC-SHA-256: two sums over the bytes. Told apart by `key` and key id; it protects nothing. */
+export function cheapAuthenticator(key = 1, ids: KeyIds = { sealing: 1, valid: [1] }): Authenticator {
   return {
-    keyId: 1,
+    keyId: ids.sealing,
     mac(keyId, bytes) {
-      if (keyId !== 1) return null;
-      let a = 0x811c9dc5 ^ key;
+      if (!ids.valid.includes(keyId)) return null;
+      let a = 0x811c9dc5 ^ key ^ (keyId << 16);
       let b = 0x9e3779b9 ^ key;
       for (const byte of bytes) {
         a = Math.imul(a ^ byte, 0x01000193);

@@ -3,6 +3,7 @@ import type { DurableState, ProtocolEvent } from '../../host/protocol/events.js'
 import type { ProtocolState } from '../../host/protocol/protocol.js';
 import type { Versions } from '../../host/protocol/seal.js';
 import type { ClusterFile, OwnSettings } from '../../host/protocol/types.js';
+import type { KeyIds } from './files.js';
 
 export interface KnownFile {
   file: ClusterFile;
@@ -30,7 +31,10 @@ export interface SimHost {
   startedAt: number;
   /** The sidecar dies after so many more effects: between disk and wire. */
   crashAfter: number | null;
+  /** Hosts with another one are of another cluster. */
   key: number;
+  /** Which of the keys under that name its key file holds: it changes with a rotation. */
+  keyIds: KeyIds;
   /** What its release speaks; an upgraded host one version more than the others. */
   versions: Versions;
   notices: string[];
@@ -55,6 +59,7 @@ export function newHost(name: string, address: string, onDisk: KnownFile, disk: 
     startedAt: 0,
     crashAfter: null,
     key: 1,
+    keyIds: { sealing: 1, valid: [1] },
     versions: { protocolLow: 1, protocolHigh: 1, decisionLow: 1, decisionHigh: 1 },
     notices: [],
     claimsAddress: null,

@@ -21,7 +21,7 @@ function hunt(seedMax: number, both: boolean): Hunted {
   for (let seed = 1; seed <= seedMax; seed++) {
     const hosts = SIZES[seed % SIZES.length]!;
     try {
-      live({ seed, hostCount: hosts, forMs: 14_400 });
+      live({ seed, hostCount: hosts, forMs: 28_800 });
     } catch (error) {
       const [line = ''] = (error as Error).message.split('\n');
       const what = error instanceof BrokenPromise ? line.replace(/^at \d+ ms: /, '') : `throws ${line}`;

@@ -1,5 +1,5 @@
 /** One random life of a cluster: it starts, accidents happen, the network is whole again, one view must come. */
-import { checkQuiet, checkWhole, longestWaitMs, wholeWithinMs } from './liveness.js';
+import { checkQuiet, checkWhole, isWhole, longestWaitMs, whoIsRestless, wholeWithinMs } from './liveness.js';
 import { accident, upgrade } from './accidents.js';
 import { fail } from './checkers.js';
 import { Cluster, type KnownFile } from './cluster.js';
@@ -17,7 +17,12 @@ export interface Lived {
   stepCount: number;
   packetCount: number;
   views: number;
+  /** How often each kind of accident happened. */
+  accidents: ReadonlyMap<string, number>;
 }
+
+/** From here on a second costs thousands of packets: what is only waited for is cut short. */
+const LARGE = 9;
 
 /** Throws `BrokenPromise` where a promise is broken; the story of what was done before comes with it. */
 export function live(options: LifeOptions): Lived {
@@ -33,7 +38,8 @@ export function live(options: LifeOptions): Lived {
     const until = cluster.now + (forMs * periodMs) / 1000;
     while (cluster.now < until) {
       accident(cluster, periodMs);
-      run(cluster, cluster.random() * periodMs * 12);
+      // Often one upon the other, now and then with time to agree between them.
+      run(cluster, cluster.random() ** 2 * periodMs * 12);
     }
     heal(cluster, periodMs);
   } catch (error) {
@@ -41,7 +47,8 @@ export function live(options: LifeOptions): Lived {
     throw error;
   }
   const views = cluster.hosts[0]!.state!.inForce!.view.number;
-  return { stepCount: cluster.checkers.stepCount, packetCount: cluster.packetCount, views };
+  const { packetCount, accidents } = cluster;
+  return { stepCount: cluster.checkers.stepCount, packetCount, views, accidents };
 }
 
 function run(cluster: Cluster, forMs: number): void {
@@ -112,17 +119,28 @@ function heal(cluster: Cluster, periodMs: number): void {
     if (host.state === null) cluster.start(host);
   }
   const bound = wholeWithinMs(periodMs, 5);
-  if (cluster.random() < 0.5) {
+  const isLarge = cluster.hosts.length >= LARGE;
+  if (cluster.random() < 0.5 || (isLarge && longestWaitMs(cluster) > bound)) {
     run(cluster, periodMs);
     for (let i = 0; i < 2; i++) {
       for (const host of cluster.all) cluster.give(host, { kind: 'start', nowMs: cluster.clock(host) });
-      run(cluster, bound / 4);
+      run(cluster, isLarge ? periodMs : bound / 4);
     }
   } else {
-    run(cluster, bound / 2);
+    if (!isLarge) run(cluster, bound / 2);
     run(cluster, longestWaitMs(cluster));
   }
-  run(cluster, bound);
+  comeToRest(cluster, bound, periodMs);
+}
+
+/** One view within the bound, and nothing more for ten periods. A large cluster is asked every tolerance and let go. */
+function comeToRest(cluster: Cluster, bound: number, periodMs: number): void {
+  const until = cluster.now + bound;
+  if (cluster.hosts.length < LARGE) run(cluster, bound);
+  while (cluster.now < until) {
+    run(cluster, periodMs * 5);
+    if (isWhole(cluster) && whoIsRestless(cluster, periodMs * 10) === undefined) return;
+  }
   checkWhole(cluster);
   checkQuiet(cluster, periodMs * 10);
 }

@@ -4,7 +4,7 @@
  */
 import { WAIT_MAX_MS } from '../../host/protocol/damping.js';
 import type { Absence } from '../../host/protocol/types.js';
-import { activeRules, clusterOf, fail } from './checkers.js';
+import { activeRules, BrokenPromise, clusterOf, fail } from './checkers.js';
 import type { Cluster, SimHost } from './cluster.js';
 
 /** Within this after the network is whole there is one view: four tolerances, and two seconds for what is gathered. */
@@ -88,14 +88,28 @@ function absenceOf(host: SimHost, index: number): Absence | null {
   return rules[index]!.serviceUp ? null : 'serviceDown';
 }
 
+export function isWhole(cluster: Cluster): boolean {
+  try {
+    checkWhole(cluster);
+    return true;
+  } catch (error) {
+    if (error instanceof BrokenPromise) return false;
+    throw error;
+  }
+}
+
 /** Nothing more happens while nothing happens to it: endless convergence is as bad as none. */
 export function checkQuiet(cluster: Cluster, forMs: number): void {
+  const restless = whoIsRestless(cluster, forMs);
+  if (restless === undefined) return;
+  fail(cluster, `${restless.name} changed its view while nothing happened:\n${said(cluster.all)}`);
+}
+
+/** Runs for so long. @returns a host that has another view afterwards */
+export function whoIsRestless(cluster: Cluster, forMs: number): SimHost | undefined {
   const before = new Map(cluster.all.map((host) => [host, host.state?.inForceChecksum]));
   cluster.run(forMs);
-  for (const [host, checksum] of before) {
-    if (host.state?.inForceChecksum === checksum) continue;
-    fail(cluster, `${host.name} changed its view while nothing happened:\n${said(cluster.all)}`);
-  }
+  return cluster.all.find((host) => host.state?.inForceChecksum !== before.get(host));
 }
 
 function said(hosts: SimHost[]): string {

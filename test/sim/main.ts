@@ -5,7 +5,6 @@
 import { parseArgs } from 'node:util';
 import { FAULTS } from './faults.js';
 import { live } from './life.js';
-import { huntAll } from './planted.js';
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +19,8 @@ const { values } = parseArgs({
 });
 
 if (values.planted) {
+  // Needs the compiler, which takes longer to load than a short life.
+  const { huntAll } = await import('./planted.js');
   const faults = FAULTS.filter(
     (fault) => values.only === undefined || fault.rule === values.only || fault.what === values.only,
   );
@@ -30,9 +31,11 @@ if (values.planted) {
 
 function runLives(firstSeed: number, count: number, hostCount: number, hours: number): void {
   const sum = { steps: 0, packets: 0, failed: 0 };
+  const accidents = new Map<string, number>();
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
     try {
-      const { stepCount, packetCount, views } = live({ seed, hostCount, forMs: hours * 3_600_000 });
+      const { stepCount, packetCount, views, ...lived } = live({ seed, hostCount, forMs: hours * 3_600_000 });
+      for (const [kind, times] of lived.accidents) accidents.set(kind, (accidents.get(kind) ?? 0) + times);
       sum.steps += stepCount;
       sum.packets += packetCount;
       if (count <= 10) console.log(`seed ${seed}: ${stepCount} steps, ${packetCount} packets, ${views} views`);
@@ -45,4 +48,6 @@ function runLives(firstSeed: number, count: number, hostCount: number, hours: nu
   }
   const held = `${count - sum.failed} of ${count} lives of ${hostCount} hosts kept all promises`;
   console.log(`${held}: seeds ${firstSeed} to ${firstSeed + count - 1}, ${sum.steps} steps, ${sum.packets} packets`);
+  const told = [...accidents].sort(([, a], [, b]) => b - a).map(([kind, times]) => `${times} x ${kind}`);
+  console.log(`accidents: ${told.join(', ')}`);
 }
