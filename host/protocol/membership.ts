@@ -5,7 +5,7 @@
 import type { DropReason } from './events.js';
 import { differencesIn, DIFFERENCES_MAX } from './file-items.js';
 import { decodeHeartbeat, type Heartbeat, type Row } from './heartbeat.js';
-import { forgetStart, judge, type Peer, rowChanged, takeRow } from './peer.js';
+import { isOfThePast, isRetired, judge, type Peer, retireStart, rowChanged, takeRow } from './peer.js';
 import { noteOwnName } from './rival.js';
 import { takePulse } from './pulse.js';
 import { type Header, type MessageType, open } from './seal.js';
@@ -130,11 +130,11 @@ function receiveHeartbeat(
   const echoesMe = echoes(state, heartbeat);
   const freshness = judge(peer, row, echoesMe);
   if (freshness === 'replayed') {
-    noteRunsTwice(state, nowMs, peer, row, echoesMe);
     state.dropped.replayed += 1;
     return;
   }
   if (freshness === 'candidate' || (freshness === 'restarted' && isInUse(state, nowMs, peer))) {
+    noteRunsTwice(state, nowMs, peer, row);
     if (freshness === 'candidate') state.dropped.notFresh += 1;
     answerCandidate(state, nowMs, peer, row);
     return;
@@ -157,8 +157,8 @@ function isInUse(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean
 }
 
 /** A retired instance that goes on counting is alive: one name, one address, two sidecars. */
-function noteRunsTwice(state: ProtocolState, nowMs: Milliseconds, peer: Peer, row: Row, echoesMe: boolean): void {
-  if (!echoesMe || !peer.retired.includes(row.instance)) return;
+function noteRunsTwice(state: ProtocolState, nowMs: Milliseconds, peer: Peer, row: Row): void {
+  if (!isRetired(peer, row)) return;
   const { name, dedicatedIp } = peer.config;
   problem(state, nowMs, 'claimedName', name, `host ${name}: two sidecars send from ${dedicatedIp}, expected one`);
 }
@@ -223,7 +223,7 @@ function takeTold(state: ProtocolState, nowMs: Milliseconds, teller: Peer, row: 
     return;
   }
   const peer = peerByHash(state, row.nameHash);
-  if (peer === undefined || !row.proven || peer.retired.includes(row.instance)) return;
+  if (peer === undefined || !row.proven || isOfThePast(peer, row)) return;
   const known = peer.row;
   if (known !== null && known.instance === row.instance) {
     if (row.sequence <= known.sequence) return;
@@ -235,7 +235,7 @@ function takeTold(state: ProtocolState, nowMs: Milliseconds, teller: Peer, row: 
     // And of two that nobody hears any more, all keep the same.
     if (!teller.hears.has(peer.config.name) && row.instance < known.instance) return;
     peer.advancedMs = null;
-    forgetStart(peer);
+    retireStart(peer);
   }
   if (known?.instance !== row.instance) peer.toldMs = nowMs;
   noteChange(state, peer, row);

@@ -8,6 +8,12 @@ import type { HostConfig, HostName, Milliseconds } from './types.js';
 /** Instances of earlier lives that are remembered per host, so that none of them is taken for a new one. */
 const RETIRED_MAX = 8;
 
+/** What it said up to there is of the past. Were it still alive, and the other one not, it would go on counting. */
+export interface Retired {
+  instance: bigint;
+  sequence: number;
+}
+
 /**
  * - `none`: not heard here
  * - `heard`: fresh packets arrive from the host itself
@@ -58,7 +64,7 @@ export interface Peer {
   silentSinceMs: Milliseconds;
   /** A start that is not proven to be of today: heard directly, waits for its echo. */
   candidate: Candidate | null;
-  retired: bigint[];
+  retired: Retired[];
   left: boolean;
   /** Who asked this host to ask that one, and is told of the answer. Bounded by the hosts of a file. */
   askedBy: Set<HostName>;
@@ -105,7 +111,7 @@ export type Freshness = 'fresh' | 'restarted' | 'candidate' | 'replayed';
  * @param echoesMe the packet names this host's instance, so it was made after this host started
  */
 export function judge(peer: Peer, row: Row, echoesMe: boolean): Freshness {
-  if (peer.retired.includes(row.instance)) return 'replayed';
+  if (isRetired(peer, row) && (!echoesMe || isOfThePast(peer, row))) return 'replayed';
   const known = peer.row;
   if (known !== null && known.instance === row.instance) {
     // A told row vouches for its sequence: what is not older than that is fresh.
@@ -116,8 +122,22 @@ export function judge(peer: Peer, row: Row, echoesMe: boolean): Freshness {
   return known === null ? 'fresh' : 'restarted';
 }
 
-/** What was known of a start alone, when another has taken its place. */
-export function forgetStart(peer: Peer): void {
+export function isRetired(peer: Peer, { instance }: Row): boolean {
+  return peer.row?.instance !== instance && peer.retired.some((each) => each.instance === instance);
+}
+
+/** A row that a start said before another one took its place here. */
+export function isOfThePast(peer: Peer, { instance, sequence }: Row): boolean {
+  return peer.retired.some((each) => each.instance === instance && sequence <= each.sequence);
+}
+
+/** Another start takes its place: what was known of this one alone is forgotten, but not how far it had counted. */
+export function retireStart(peer: Peer): void {
+  if (peer.row !== null) {
+    const { instance, sequence } = peer.row;
+    peer.retired = [...peer.retired.filter((each) => each.instance !== instance), { instance, sequence }];
+    if (peer.retired.length > RETIRED_MAX) peer.retired.shift();
+  }
   peer.said = null;
   peer.pulseCount = 0;
   peer.left = false;
@@ -125,11 +145,7 @@ export function forgetStart(peer: Peer): void {
 
 /** Takes a proven row. The instance before it is retired; content of an older row never comes back. */
 export function takeRow(peer: Peer, row: Row, hears: ReadonlySet<HostName>): void {
-  if (peer.row !== null && peer.row.instance !== row.instance) {
-    peer.retired.push(peer.row.instance);
-    if (peer.retired.length > RETIRED_MAX) peer.retired.shift();
-    forgetStart(peer);
-  }
+  if (peer.row !== null && peer.row.instance !== row.instance) retireStart(peer);
   if (peer.candidate?.instance === row.instance) peer.candidate = null;
   peer.row = { ...row, proven: true };
   peer.hears = hears;
