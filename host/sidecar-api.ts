@@ -5,6 +5,7 @@ import { type Explanation, explain } from './admin/explain.js';
 import type { ClusterStatus } from './admin/status.js';
 import { loadClusterFile } from './edge/cluster-file.js';
 import { findingLine } from './protocol/config/index.js';
+import type { InForce } from './protocol/types.js';
 import type { Sidecar } from './sidecar.js';
 
 export class SidecarApi implements AdminApi {
@@ -39,6 +40,10 @@ export class SidecarApi implements AdminApi {
     if (!inForce) return { isIn: false, reason: 'it has no view yet' };
     const isIn = inForce.view.hosts.some(({ name }) => name === sidecar.options.host.name);
     return isIn ? { isIn: true, reason: 'in' } : { isIn: false, reason: `it is not in view ${inForce.view.number}` };
+  }
+
+  inForce(): InForce | null {
+    return this.sidecar.protocol.inForce;
   }
 
   async explain(question: ExplainQuestion): Promise<Explanation> {

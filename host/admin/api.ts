@@ -6,9 +6,11 @@
  *     GET  /events                                   the same as server-sent events, on every change, at least once a second
  *     GET  /entry                                    200 `in`, or 503 with the reason: may clients be sent to this host?
  *     GET  /explain?client=ADDRESS[:PORT]&port=25    who owns it and why (explain.ts); further: to=VIRTUAL_IP protocol=udp
+ *     GET  /in-force                                 the view and file this host decides by, for nlb plan
  *     POST /start /stop /drainstop /reload           VerbAnswer; 200 when done or begun, 409 when the answer is no
  *                                                    (also as /verbs/start ...); /start?now=true skips a damping delay
  */
+import type { InForce } from '../protocol/types.js';
 import type { ClusterStatus } from './status.js';
 
 export const VERBS = ['start', 'stop', 'drainstop', 'reload'] as const;
@@ -38,6 +40,8 @@ export interface ExplainQuestion {
 export interface AdminApi {
   status(): ClusterStatus;
   entry(): EntryAnswer;
+  /** Null before the first view. */
+  inForce(): InForce | null;
   /** @throws Error with a sentence for the person where the question cannot be answered */
   explain(question: ExplainQuestion): Promise<unknown>;
   verb(verb: Verb, asked: URLSearchParams): Promise<VerbAnswer>;
@@ -63,8 +67,16 @@ export async function answer(api: AdminApi, method: string, url: URL): Promise<R
     const entry = api.entry();
     return { code: entry.isIn ? 200 : 503, body: entry };
   }
+  if (path === '/in-force') return inForce(api);
   if (path === '/explain') return explain(api, url.searchParams);
   return null;
+}
+
+function inForce(api: AdminApi): Reply {
+  const inForce = api.inForce();
+  return inForce === null
+    ? { code: 409, body: no('There is no view yet; the hosts are still agreeing on the first') }
+    : { code: 200, body: inForce };
 }
 
 async function explain(api: AdminApi, asked: URLSearchParams): Promise<Reply> {

@@ -13,6 +13,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   query: { summary: 'is this host converged, and with whom', load: () => import('./query.js') },
   display: { summary: 'hosts, rules, shares, Envoy and problems', load: () => import('./display.js') },
   explain: { summary: 'which host takes a client, and why', load: () => import('./explain.js') },
+  plan: { summary: 'what a change would move', load: () => import('./plan.js') },
   reload: { summary: 'offer a changed cluster file', load: () => import('./reload.js') },
   start: { summary: 'take part again', load: () => import('./start.js') },
   stop: { summary: 'leave the cluster at once', load: () => import('./stop.js') },

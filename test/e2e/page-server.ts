@@ -40,6 +40,7 @@ export class PageServer {
     const api: AdminApi = {
       status: () => this.shown,
       entry: () => ({ isIn: true, reason: 'in' }),
+      inForce: () => null,
       explain: unused,
       verb: unused,
     };

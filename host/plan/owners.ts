@@ -1,0 +1,47 @@
+/** Who owns which bucket of a rule by what is in force: the table of decision.wasm, or one host for all of it. */
+import type { HostName, InForce, PortRule } from '../protocol/types.js';
+
+export const BUCKET_COUNT = 65_536;
+const NOBODY = 255;
+
+/** What a plan asks of decision.wasm; host/edge/decision.ts is it. */
+export interface PlanDecision {
+  readonly version: number;
+  table(hosts: readonly { name: HostName; loadWeight: number }[], hashSeed: number): Promise<Uint8Array>;
+}
+
+export interface RuleOwners {
+  /** Those that take part. */
+  hosts: readonly HostName[];
+  /** By bucket: index into `hosts`, 255 for nobody. */
+  table: Uint8Array;
+}
+
+export async function ownersOf(inForce: InForce, rule: PortRule, decision: PlanDecision): Promise<RuleOwners> {
+  const index = inForce.file.portRules.indexOf(rule);
+  const parts = inForce.view.hosts.flatMap((host) => {
+    const part = host.rules[index];
+    const takesPart = part !== undefined && part.absence === null && !inForce.lostSince.includes(host.name);
+    return takesPart ? [{ name: host.name, ...part }] : [];
+  });
+  if (rule.filteringMode === 'disabled' || parts.length === 0) {
+    return { hosts: [], table: new Uint8Array(BUCKET_COUNT).fill(NOBODY) };
+  }
+  if (rule.filteringMode === 'single') {
+    const [first] = parts.sort((a, b) => a.handlingPriority - b.handlingPriority);
+    return { hosts: [first!.name], table: new Uint8Array(BUCKET_COUNT) };
+  }
+  const hosts = parts.map(({ name, loadWeight }) => ({ name, loadWeight }));
+  return { hosts: parts.map(({ name }) => name), table: await decision.table(hosts, inForce.file.hashSeed) };
+}
+
+/** The part of the buckets that each host owns, 0-1. */
+export function sharesOf({ hosts, table }: RuleOwners): Map<HostName, number> {
+  const counts = new Array<number>(256).fill(0);
+  for (const index of table) counts[index]! += 1;
+  return new Map(hosts.map((name, index) => [name, counts[index]! / BUCKET_COUNT]));
+}
+
+export function ownerAt({ hosts, table }: RuleOwners, bucket: number): HostName | null {
+  return hosts[table[bucket]!] ?? null;
+}
