@@ -6,9 +6,10 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type AdminServer, openAdminServer } from './admin/server.js';
 import { authenticatorOf } from './edge/authenticator.js';
+import { SidecarChannel } from './channel/sidecar-channel.js';
 import type { Clock } from './edge/clock.js';
 import { type Decision, loadDecision } from './edge/decision.js';
-import { handoffIdentity } from './edge/handoff-identity.js';
+import { handoffIdentity } from './edge/cluster-identity.js';
 import type { ClusterKeys } from './edge/key-file.js';
 import { knock } from './edge/knock.js';
 import type { Log } from './edge/log.js';
@@ -61,6 +62,7 @@ export class Sidecar {
   private keeper!: StateKeeper;
   private reserve!: Reserve;
   private udp!: UdpSocket;
+  private channel: SidecarChannel | null = null;
   private admin: AdminServer | null = null;
   private looking: NodeJS.Timeout | null = null;
   private saidOverflowCount = 0;
@@ -100,6 +102,7 @@ export class Sidecar {
     this.loop?.stop();
     this.services?.stop();
     await this.admin?.close();
+    await this.channel?.close();
     await this.envoy?.leave();
     await this.udp?.close();
     await this.directory.close();
@@ -253,12 +256,17 @@ export class Sidecar {
     });
   }
 
-  private openAdmin(): Promise<AdminServer> {
+  private async openAdmin(): Promise<AdminServer> {
+    const api = new SidecarApi(this);
+    const channel = new SidecarChannel(this, api);
+    this.channel = channel;
+    await channel.open();
     const { dedicatedIp } = this.options.host;
     // In a test cluster on loopback every host has an address of its own there, and the port is the same for all.
     const address = dedicatedIp.startsWith('127.') ? dedicatedIp : '127.0.0.1';
     const page = { address, port: this.file.ports.page };
-    return openAdminServer({ api: new SidecarApi(this), socketPath: this.directory.socketPath, page });
+    const { socketPath } = this.directory;
+    return openAdminServer({ api, control: (...asked) => channel.control(...asked), socketPath, page });
   }
 
   private async look(): Promise<void> {

@@ -7,7 +7,7 @@ import { chmod, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { EdgeError, systemCode } from '../edge/edge-error.js';
-import { type AdminApi, answer, no } from './api.js';
+import { type AdminApi, answer, no, type Reply } from './api.js';
 import { createEvents, type Events } from './events.js';
 import { pageFile } from './page-files.js';
 
@@ -19,6 +19,8 @@ export interface AdminServer {
 
 export interface AdminServerOptions {
   api: AdminApi;
+  /** Asked first, at the control socket alone: what concerns other hosts. Null where it is none of that. */
+  control?: (method: string, url: URL, request: IncomingMessage) => Promise<Reply | null>;
   socketPath: string;
   page: { address: string; port: number };
 }
@@ -26,9 +28,14 @@ export interface AdminServerOptions {
 /**
  * @throws EdgeError PORT_TAKEN for the page's port, STATE_DIRECTORY_UNUSABLE for the socket
  */
-export async function openAdminServer({ api, socketPath, page }: AdminServerOptions): Promise<AdminServer> {
+export async function openAdminServer({
+  api,
+  control: first,
+  socketPath,
+  page,
+}: AdminServerOptions): Promise<AdminServer> {
   const events = createEvents(() => api.status());
-  const control = createServer((request, response) => void serve(api, events, request, response));
+  const control = createServer((request, response) => void serve(api, events, request, response, first));
   const pageServer = createServer((request, response) => {
     const refusal =
       foreign(request, page) ??
@@ -60,12 +67,18 @@ function harden(server: Server): void {
   server.requestTimeout = 10_000;
 }
 
-async function serve(api: AdminApi, events: Events, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  api: AdminApi,
+  events: Events,
+  request: IncomingMessage,
+  response: ServerResponse,
+  first?: AdminServerOptions['control'],
+): Promise<void> {
   try {
     const url = new URL(request.url ?? '/', 'http://nlb');
     const method = request.method ?? 'GET';
     if (url.pathname === '/events' && method === 'GET') return events.add(response);
-    const reply = await answer(api, method, url);
+    const reply = (await first?.(method, url, request)) ?? (await answer(api, method, url));
     if (reply) return send(response, reply.code, reply.body);
     const file = await pageFile(url.pathname);
     if (!file) return send(response, 404, no(`nothing at ${url.pathname}`));

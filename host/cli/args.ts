@@ -52,7 +52,7 @@ export const SIDECAR_OPTIONS: Record<string, Option> = {
   host: {
     type: 'string',
     value: 'NAME|N',
-    help: 'which of several sidecars on this machine, by name or host priority',
+    help: 'that host of the cluster, by name or host priority, wherever it is',
   },
   'state-dir': { type: 'string', value: 'DIR', help: 'its state directory (NLB_STATE_DIR; /var/lib/envoy-nlb)' },
   json: JSON_OPTION,

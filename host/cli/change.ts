@@ -1,6 +1,7 @@
 /** What start, stop, drainstop and reload have in common: one request, one sentence back. */
 import { type Call, type Option, SIDECAR_OPTIONS, type Verb } from './args.js';
-import { command } from './client.js';
+import { command, type Door } from './client.js';
+import { ALL_OPTION, type HostAnswer, onEveryHost } from './every-host.js';
 import { EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
 import { jsonText } from './output.js';
@@ -16,16 +17,23 @@ interface Change {
 export function changeVerb({ name, help, options = {}, path }: Change): Verb {
   const flags = Object.keys(options).map((option) => ` [--${option}]`);
   return {
-    usage: `nlb ${name}${flags.join('')} [--host NAME|N] [--state-dir DIR] [--json]`,
+    usage: `nlb ${name}${flags.join('')} [--host NAME|N | --all] [--state-dir DIR] [--json]`,
     help: `${help.trim()}\n\nExit code 0: done or begun. 3: no sidecar answers. 4: refused, with the reason.`,
-    options: { ...options, ...SIDECAR_OPTIONS },
+    options: { ...options, all: ALL_OPTION, ...SIDECAR_OPTIONS },
     positionals: { min: 0, max: 0 },
     async run(call, terminal) {
-      const answer = await command(await findSidecar(call, terminal), path(call));
+      const one = (door: Door) => changeOn(door, path(call));
+      if (call.flag('all')) return onEveryHost(call, terminal, one);
+      const { exitCode, text, answer } = await one(await findSidecar(call, terminal));
       if (call.flag('json')) terminal.out(jsonText(answer));
-      else if (answer.ok) terminal.out(`${answer.text}\n`);
-      else terminal.err(`nlb ${name}: ${answer.text}\n`);
-      return answer.ok ? EXIT.yes : EXIT.refused;
+      else if (exitCode === EXIT.yes) terminal.out(`${text}\n`);
+      else terminal.err(`nlb ${name}: ${text}\n`);
+      return exitCode;
     },
   };
+}
+
+async function changeOn(door: Door, path: string): Promise<HostAnswer> {
+  const answer = await command(door, path);
+  return { exitCode: answer.ok ? EXIT.yes : EXIT.refused, text: answer.text, answer };
 }

@@ -6,6 +6,13 @@ import type { VerbAnswer } from '../admin/api.js';
 import type { ClusterStatus } from '../admin/status.js';
 import { CliError, EXIT } from './exit-codes.js';
 
+/** Where a question goes: to the sidecar of that socket, or through it to the one of another host. */
+export interface Door {
+  socketPath: string;
+  /** Name or host priority of another host, asked over the host channel; null for the sidecar's own. */
+  elsewhere: string | null;
+}
+
 /** A sidecar answers from memory; only reload asks Envoy and the disk before it does. */
 const ANSWER_TIMEOUT_MS = 10_000;
 /** A status of 32 hosts and 32 rules has some 200 KB. */
@@ -17,21 +24,34 @@ export interface Answer {
 }
 
 /** @throws CliError unreachable */
-export async function statusOf(socketPath: string): Promise<ClusterStatus> {
-  const { code, body } = await ask(socketPath, 'GET', '/status');
-  if (code !== 200) throw unreachable(socketPath, `it answers /status with ${code}: ${saidBy(body)}`);
+export async function statusOf(door: Door): Promise<ClusterStatus> {
+  const { code, body } = await ask(door, 'GET', '/status');
+  if (code !== 200) throw unreachable(door.socketPath, `it answers /status with ${code}: ${saidBy(body)}`);
   return body as ClusterStatus;
 }
 
-/** Asks for a change of this host. @throws CliError unreachable */
-export async function command(socketPath: string, path: string): Promise<VerbAnswer> {
-  const { code, body } = await ask(socketPath, 'POST', path);
+/** Asks for a change of that host. @throws CliError unreachable */
+export async function command(door: Door, path: string): Promise<VerbAnswer> {
+  const { code, body } = await ask(door, 'POST', path);
   if (isVerbAnswer(body)) return body;
-  throw unreachable(socketPath, `it answers ${path} with ${code}: ${saidBy(body)}`);
+  throw unreachable(door.socketPath, `it answers ${path} with ${code}: ${saidBy(body)}`);
 }
 
-/** @throws CliError unreachable: no such socket, nobody behind it, no right to it, no answer, or one that is not JSON */
-export function ask(socketPath: string, method: 'GET' | 'POST', path: string): Promise<Answer> {
+/**
+ * @param body  JSON-safe; sent where it is given
+ * @throws CliError unreachable: no such socket, nobody behind it, no right to it, no answer, or one that is not JSON; and
+ *                  where the other host does not answer. Usage where the cluster has no such host
+ */
+export async function ask(door: Door, method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+  const { socketPath, elsewhere } = door;
+  if (elsewhere === null) return askSocket(socketPath, method, path, body);
+  const answer = await askSocket(socketPath, method, `/hosts/${encodeURIComponent(elsewhere)}${path}`, body);
+  if (answer.code === 502) throw new CliError(EXIT.unreachable, saidBy(answer.body));
+  if (answer.code === 404) throw new CliError(EXIT.usage, saidBy(answer.body));
+  return answer;
+}
+
+function askSocket(socketPath: string, method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath, method, path, headers: { host: 'nlb' }, timeout: ANSWER_TIMEOUT_MS });
     sent.on('timeout', () => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)));
@@ -52,7 +72,7 @@ export function ask(socketPath: string, method: 'GET' | 'POST', path: string): P
         }
       });
     });
-    sent.end();
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 

@@ -2,26 +2,37 @@
 import type { ClusterStatus } from '../admin/status.js';
 import { SIDECAR_OPTIONS, type Verb } from './args.js';
 import { statusOf } from './client.js';
+import { ALL_OPTION, onEveryHost } from './every-host.js';
 import { EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
 import { jsonText, timeText, wrapped } from './output.js';
 import { countLines, envoyLine, hostTable, problemLines, ruleTable, sentenceOf, shareTable } from './status-text.js';
 
 export const verb: Verb = {
-  usage: 'nlb display [--host NAME|N] [--state-dir DIR] [--json]',
+  usage: 'nlb display [--host NAME|N | --all] [--state-dir DIR] [--json]',
   help: `
 Shows hosts, port rules, shares, Envoy and problems as this host sees them.
 Shares and counts are of connections that came in through this host.
 
 Exit code 0: no problems known. 1: there are some. 3: no sidecar answers.`,
-  options: SIDECAR_OPTIONS,
+  options: { all: ALL_OPTION, ...SIDECAR_OPTIONS },
   positionals: { min: 0, max: 0 },
   async run(call, terminal) {
+    if (call.flag('all')) {
+      return onEveryHost(call, terminal, async (door) => {
+        const status = await statusOf(door);
+        return { exitCode: exitCodeOf(status), text: displayText(status), answer: status };
+      });
+    }
     const status = await statusOf(await findSidecar(call, terminal));
     terminal.out(call.flag('json') ? jsonText(status) : displayText(status));
-    return status.problems.length === 0 ? EXIT.yes : EXIT.no;
+    return exitCodeOf(status);
   },
 };
+
+function exitCodeOf(status: ClusterStatus): number {
+  return status.problems.length === 0 ? EXIT.yes : EXIT.no;
+}
 
 export function displayText(status: ClusterStatus): string {
   return [

@@ -4,12 +4,15 @@
  *
  *     /var/lib/envoy-nlb/nlb.sock             one host
  *     /var/lib/envoy-nlb/mail1/nlb.sock       several: chosen by --host
+ *
+ * `--host` names a host of the cluster. Where its sidecar is on this machine it is asked itself; else a sidecar of this
+ * machine asks it over the host channel.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ClusterStatus } from '../admin/status.js';
 import type { Call } from './args.js';
-import { statusOf } from './client.js';
+import { type Door, statusOf } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { Terminal } from './terminal.js';
 
@@ -21,22 +24,51 @@ export function stateDirectoryOf(call: Call, terminal: Terminal): string {
 }
 
 /**
- * The control socket of the sidecar that `--state-dir` and `--host` choose.
+ * The sidecar that `--state-dir` and `--host` choose.
  *
- * @throws CliError usage where several are there and none is chosen, unreachable where the chosen one is not there
+ * @throws CliError usage where several are there and none is chosen, unreachable where none of them answers
  */
-export async function findSidecar(call: Call, terminal: Terminal): Promise<string> {
+export async function findSidecar(call: Call, terminal: Terminal): Promise<Door> {
   const directory = stateDirectoryOf(call, terminal);
   const wanted = call.text('host');
   const sockets = socketsUnder(directory);
   const [only] = sockets;
   // Nothing found: let the client say what is wrong with the place where it should be.
-  if (only === undefined) return join(directory, 'nlb.sock');
+  if (only === undefined) return here(join(directory, 'nlb.sock'));
   if (wanted !== null) return chosen(sockets, wanted, directory);
-  if (sockets.length === 1) return only;
+  if (sockets.length === 1) return here(only);
   const names = sockets.map((socket) => socket.slice(directory.length + 1).replace(/\/?nlb\.sock$/, '') || '.');
   const text = `Several sidecars are under ${directory}: ${names.join(', ')}. Choose one with --host`;
   throw new CliError(EXIT.usage, text);
+}
+
+/**
+ * The sidecars of all hosts of the cluster, by ascending host priority; whichever of this machine answers first is asked
+ * which they are.
+ *
+ * @throws CliError unreachable where none of this machine answers
+ */
+export async function findAll(call: Call, terminal: Terminal): Promise<{ host: string; door: Door }[]> {
+  const directory = stateDirectoryOf(call, terminal);
+  const sockets = socketsUnder(directory);
+  if (sockets.length <= 1) return allThrough(sockets[0] ?? join(directory, 'nlb.sock'));
+  for (const socket of sockets) {
+    const doors = await allThrough(socket).catch(() => null);
+    if (doors !== null) return doors;
+  }
+  throw new CliError(EXIT.unreachable, `Cannot reach any of the ${sockets.length} sidecars under ${directory}`);
+}
+
+async function allThrough(socketPath: string): Promise<{ host: string; door: Door }[]> {
+  const { hosts } = await statusOf(here(socketPath));
+  return hosts.map(({ name, isThisHost }) => ({
+    host: name,
+    door: { socketPath, elsewhere: isThisHost ? null : name },
+  }));
+}
+
+function here(socketPath: string): Door {
+  return { socketPath, elsewhere: null };
 }
 
 function socketsUnder(directory: string): string[] {
@@ -58,14 +90,15 @@ function isSocket(path: string): boolean {
   }
 }
 
-async function chosen(sockets: readonly string[], wanted: string, directory: string): Promise<string> {
-  const statuses = await Promise.all(sockets.map((socket) => statusOf(socket).catch(() => null)));
+async function chosen(sockets: readonly string[], wanted: string, directory: string): Promise<Door> {
+  const statuses = await Promise.all(sockets.map((socket) => statusOf(here(socket)).catch(() => null)));
   const index = statuses.findIndex((status) => status !== null && isWanted(status, wanted));
-  const socket = sockets[index];
-  if (socket !== undefined) return socket;
-  const there = statuses.flatMap((status) => (status === null ? [] : [status.thisHost]));
-  const text = `Cannot find a sidecar of host ${wanted} under ${directory}: ${there.join(', ') || 'none'} answered`;
-  throw new CliError(EXIT.unreachable, text);
+  if (index >= 0) return here(sockets[index]!);
+  const answering = sockets.find((_, i) => statuses[i] !== null);
+  if (answering !== undefined) return { socketPath: answering, elsewhere: wanted };
+  // Of one alone the client says what is wrong with it.
+  if (sockets.length === 1) await statusOf(here(sockets[0]!));
+  throw new CliError(EXIT.unreachable, `Cannot ask for host ${wanted}: no sidecar under ${directory} answers`);
 }
 
 function isWanted(status: ClusterStatus, wanted: string): boolean {

@@ -1,6 +1,6 @@
 /** Envoys of our hosts, on what the sidecar would generate for them: the real filter, the real files, a view of all hosts. */
 import { randomBytes } from 'node:crypto';
-import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { handoffIdentity } from '../../host/edge/cluster-identity.js';
 import type { ClusterFile, HostName, InForce } from '../../host/protocol/types.js';
 import { encodeView } from '../../host/protocol/view-bytes.js';
 import { DECISION_RESOURCE, type EnvoyJson, filterConfig } from '../../host/protocol/xds/index.js';

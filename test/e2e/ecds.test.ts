@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { handoffIdentity } from '../../host/edge/cluster-identity.js';
 import type { ClusterFile } from '../../host/protocol/types.js';
 import { type EnvoyJson, filterConfig, STAT } from '../../host/protocol/xds/index.js';
 import { greeting, openClient } from './harness/client.js';

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { findEnvoy } from '../../host/edge/envoy-binary.js';
-import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { handoffIdentity } from '../../host/edge/cluster-identity.js';
 import { envoyClusters, type EnvoyJson, listeners } from '../../host/protocol/xds/index.js';
 import { greeting, openClient } from './harness/client.js';
 import { chosenOwner, clusterFile, RULE_PORT, SERVICE_PORT } from './harness/cluster.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { handoffIdentity } from '../../host/edge/cluster-identity.js';
 import { type HandoffPolicy, handoffEnvoyCluster, STAT } from '../../host/protocol/xds/index.js';
 import { openClient, type TestClient } from './harness/client.js';
 import { chosenOwner, clusterFile, HANDOFF_PORT, RULE_PORT, SERVICE_PORT, service } from './harness/cluster.js';

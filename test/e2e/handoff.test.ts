@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { handoffIdentity } from '../../host/edge/cluster-identity.js';
 import type { ClusterFile } from '../../host/protocol/types.js';
 import { envoyClusters, handoffEnvoyCluster, listeners, STAT } from '../../host/protocol/xds/index.js';
 import { type TestClient, greeting, openClient } from './harness/client.js';

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
-import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { handoffIdentity } from '../../host/edge/cluster-identity.js';
 import { handoffEnvoyCluster, STAT } from '../../host/protocol/xds/index.js';
 import { openClient, type TestClient } from './harness/client.js';
 import { chosenOwner, clusterFile, RULE_PORT, SERVICE_PORT } from './harness/cluster.js';

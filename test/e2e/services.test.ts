@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { handoffIdentity } from '../../host/edge/cluster-identity.js';
 import type { ClusterFile, PortRule } from '../../host/protocol/types.js';
 import { handoffEnvoyCluster, STAT } from '../../host/protocol/xds/index.js';
 import { openClient, type TestClient } from './harness/client.js';

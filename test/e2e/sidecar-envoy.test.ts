@@ -10,7 +10,7 @@ import { systemClock } from '../../host/edge/clock.js';
 import { loadDecision } from '../../host/edge/decision.js';
 import { findEnvoy } from '../../host/edge/envoy-binary.js';
 import { endEnvoy, findOwnEnvoy, startEnvoy } from '../../host/edge/envoy-process.js';
-import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { handoffIdentity } from '../../host/edge/cluster-identity.js';
 import { createLog } from '../../host/edge/log.js';
 import { OwnEnvoy } from '../../host/edge/own-envoy.js';
 import type { ClusterFile, InForce } from '../../host/protocol/types.js';

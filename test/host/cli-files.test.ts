@@ -196,7 +196,7 @@ describe('the command line', () => {
     ],
     [
       ['stop', 'mail1'],
-      "nlb stop: Unexpected argument 'mail1', expected: nlb stop [--host NAME|N] " +
+      "nlb stop: Unexpected argument 'mail1', expected: nlb stop [--host NAME|N | --all] " +
         '[--state-dir DIR] [--json]; nlb stop --help tells what it takes\n',
     ],
   ])('refuses %j with exit code 2', async (args, err) => expect(await nlb(args)).toEqual({ code: 2, out: '', err }));

@@ -164,7 +164,70 @@ test('one of several sidecars is chosen by name or priority', async () => {
   expect(await nlb(args())).toEqual({ code: 2, out: '', err: several });
   expect(JSON.parse((await nlb(args('--host', 'mail3'))).out).thisHost).toBe('mail3');
   expect(JSON.parse((await nlb(args('--host', '1'))).out).thisHost).toBe('mail1');
-  const none = `nlb query: Cannot find a sidecar of host mail9 under ${directory}: mail1, mail3 answered\n`;
-  expect(await nlb(args('--host', 'mail9'))).toEqual({ code: 3, out: '', err: none });
   await Promise.all([one.close(), two.close()]);
+});
+
+describe('a host elsewhere', () => {
+  const done = { code: 200, body: { ok: true, text: 'host mail2 leaves' } };
+  const silent = { code: 502, body: { ok: false, text: 'host mail3 does not answer: nobody listens there' } };
+
+  test('is asked through the sidecar of this one', async () => {
+    const said = await against(['stop', '--host', 'mail2'], { ...status(), 'POST /hosts/mail2/stop': done });
+    expect(said).toMatchObject({ code: 0, out: 'host mail2 leaves\n', err: '' });
+    const byPriority = {
+      ...status(),
+      'GET /hosts/3/status': { code: 200, body: { ...statusFixture(), thisHost: 'mail3' } },
+    };
+    expect(JSON.parse((await against(['query', '--json', '--host', '3'], byPriority)).out).thisHost).toBe('mail3');
+  });
+
+  test('is named where it does not answer, exit 3, and where there is none of that name, exit 2', async () => {
+    const answers = {
+      ...status(),
+      'POST /hosts/mail3/stop': silent,
+      'POST /hosts/mail9/stop': { code: 404, body: { ok: false, text: 'There is no host mail9 in the cluster' } },
+    };
+    expect(await against(['stop', '--host', 'mail3'], answers)).toMatchObject({
+      code: 3,
+      err: 'nlb stop: host mail3 does not answer: nobody listens there\n',
+    });
+    expect(await against(['stop', '--host', 'mail9'], answers)).toMatchObject({
+      code: 2,
+      err: 'nlb stop: There is no host mail9 in the cluster\n',
+    });
+  });
+
+  test('with --all every host answers for itself, and the highest exit code counts', async () => {
+    const answers = {
+      ...status(),
+      'POST /reload': { code: 200, body: { ok: true, text: 'offered' } },
+      'POST /hosts/mail2/reload': { code: 409, body: { ok: false, text: 'mistake' } },
+      'POST /hosts/mail3/reload': silent,
+    };
+    const said = await against(['reload', '--all'], answers);
+    expect(said).toMatchObject({
+      code: 4,
+      out: 'mail1: offered\n',
+      err: 'mail2: mistake\nmail3: host mail3 does not answer: nobody listens there\n',
+    });
+    const json = await against(['reload', '--all', '--json'], answers);
+    expect(JSON.parse(json.out)).toEqual([
+      { host: 'mail1', exitCode: 0, answer: { ok: true, text: 'offered' } },
+      { host: 'mail2', exitCode: 4, answer: { ok: false, text: 'mistake' } },
+      { host: 'mail3', exitCode: 3, answer: silent.body },
+    ]);
+    expect(await against(['reload', '--all', '--host', 'mail2'], answers)).toMatchObject({ code: 2 });
+  });
+
+  test('nlb query --all says one line a host', async () => {
+    const other = { code: 200, body: { ...statusFixture(), thisHost: 'mail2', state: 'alone' } };
+    const answers = { ...status(), 'GET /hosts/mail2/status': other, 'GET /hosts/mail3/status': silent };
+    const said = await against(['query', '--all'], answers);
+    expect(said.code).toBe(3);
+    expect(said.out.split('\n').map((line) => line.slice(0, 31))).toEqual([
+      'mail1: Host mail1 converged as ',
+      'mail2: Host mail2 converged as ',
+      '',
+    ]);
+  });
 });

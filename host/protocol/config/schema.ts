@@ -46,7 +46,11 @@ const ports = {
   properties: {
     heartbeat: { ...port, default: DEFAULTS.ports.heartbeat, description: 'UDP, on the dedicated address' },
     handoff: { ...port, default: DEFAULTS.ports.handoff, description: 'TCP, on the dedicated address: Envoy to Envoy' },
-    channel: { ...port, default: DEFAULTS.ports.channel, description: 'TCP, on the dedicated address; reserved' },
+    channel: {
+      ...port,
+      default: DEFAULTS.ports.channel,
+      description: 'TCP, on the dedicated address; the host channel',
+    },
     page: { ...port, default: DEFAULTS.ports.page, description: 'TCP, on 127.0.0.1: the page' },
   },
 } as const;

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { handoffIdentity } from '../../host/edge/handoff-identity.js';
+import { channelIdentity, handoffIdentity } from '../../host/edge/cluster-identity.js';
 
 const [KEY, OTHER] = [Buffer.alloc(32, 7), Buffer.alloc(32, 8)];
 const NAME = 'mail.example.org';
@@ -32,6 +32,13 @@ describe('handoffIdentity()', () => {
     const [own] = handoffIdentity(KEY, NAME).publicKeyHashesBase64;
     const [other] = handoffIdentity(OTHER, NAME).publicKeyHashesBase64;
     expect(handoffIdentity(KEY, NAME, [OTHER]).publicKeyHashesBase64).toEqual([own, other]);
+  });
+
+  it('is another one for the host channel: what an Envoy is told opens no door to a sidecar', () => {
+    const handoff = handoffIdentity(KEY, NAME);
+    const channel = channelIdentity(KEY, NAME);
+    expect(channel).toEqual(channelIdentity(KEY, NAME));
+    expect(channel.publicKeyHashesBase64).not.toEqual(handoff.publicKeyHashesBase64);
   });
 
   it('holds a cluster name of any length', () => {

@@ -1,9 +1,11 @@
 /**
- * What the Envoys of a cluster show each other on a handoff: one certificate, made from the cluster key alone. Every host
- * makes the same bytes, so nothing is issued, stored or renewed, and whoever has the cluster key belongs to the cluster.
+ * What the hosts of a cluster show each other: one certificate for handoffs and one for the host channel, made from the
+ * cluster key alone. Every host makes the same bytes, so nothing is issued, stored or renewed, and whoever has the cluster
+ * key belongs to the cluster.
  *
  *     HKDF-SHA-256(cluster key, salt = cluster name)  "envoy-nlb handoff key"      -> P-256 key of the certificate
  *                                                     "envoy-nlb handoff issuer"   -> Ed25519 key that signs it
+ *                                                     "envoy-nlb channel key", "envoy-nlb channel issuer": likewise
  *
  * Peers compare the public key and nothing else; Ed25519 signs because its signatures are the same each time, and a
  * certificate that changed would drain the handoff listener at every restart of the sidecar.
@@ -23,7 +25,12 @@ const [NOT_BEFORE, NOT_AFTER] = ['20000101000000Z', '99991231235959Z'];
 
 const KEY_BYTES_MIN = 32;
 
+/** Apart, so that what an Envoy is told opens no door to a sidecar. */
+type Use = 'handoff' | 'channel';
+
 /**
+ * What an Envoy shows the Envoys of other hosts.
+ *
  * @param clusterKey    the secret bytes of the cluster key, at least 32
  * @param alsoAccepted  other cluster keys valid for now: while the key is changed, hosts are of both kinds
  * @throws Error for a key too short to be a secret
@@ -33,27 +40,50 @@ export function handoffIdentity(
   clusterName: string,
   alsoAccepted: Uint8Array[] = [],
 ): HandoffIdentity {
-  const { key, publicKeyInfo } = keyOf(clusterKey, clusterName);
-  const issuer = Buffer.concat([ED25519_PKCS8, derive(clusterKey, clusterName, 'issuer')]);
+  return identity('handoff', clusterKey, clusterName, alsoAccepted);
+}
+
+/** What a sidecar shows other sidecars on the host channel; as handoffIdentity(). */
+export function channelIdentity(
+  clusterKey: Uint8Array,
+  clusterName: string,
+  alsoAccepted: Uint8Array[] = [],
+): HandoffIdentity {
+  return identity('channel', clusterKey, clusterName, alsoAccepted);
+}
+
+/** What the certificate's owner is known by: base64 of the SHA-256 of its SubjectPublicKeyInfo. */
+export function publicKeyHash(publicKeyInfo: Uint8Array): string {
+  return createHash('sha256').update(publicKeyInfo).digest('base64');
+}
+
+function identity(
+  use: Use,
+  clusterKey: Uint8Array,
+  clusterName: string,
+  alsoAccepted: readonly Uint8Array[],
+): HandoffIdentity {
+  const { key, publicKeyInfo } = keyOf(use, clusterKey, clusterName);
+  const issuer = Buffer.concat([ED25519_PKCS8, derive(use, clusterKey, clusterName, 'issuer')]);
   const signer = createPrivateKey({ key: issuer, format: 'der', type: 'pkcs8' });
-  const accepted = [publicKeyInfo, ...alsoAccepted.map((other) => keyOf(other, clusterName).publicKeyInfo)];
+  const accepted = [publicKeyInfo, ...alsoAccepted.map((other) => keyOf(use, other, clusterName).publicKeyInfo)];
   return {
     certificatePem: pem(certificate(clusterName, publicKeyInfo, signer)),
     privateKeyPem: key.export({ format: 'pem', type: 'pkcs8' }) as string,
-    publicKeyHashesBase64: accepted.map((info) => createHash('sha256').update(info).digest('base64')),
+    publicKeyHashesBase64: accepted.map(publicKeyHash),
   };
 }
 
-function derive(clusterKey: Uint8Array, clusterName: string, purpose: 'key' | 'issuer'): Buffer {
+function derive(use: Use, clusterKey: Uint8Array, clusterName: string, purpose: 'key' | 'issuer'): Buffer {
   if (clusterKey.length < KEY_BYTES_MIN) {
     const text = `the cluster key has ${clusterKey.length} bytes, expected at least ${KEY_BYTES_MIN}`;
-    throw new Error(`Cannot make the handoff certificate: ${text}`);
+    throw new Error(`Cannot make the ${use} certificate: ${text}`);
   }
-  return Buffer.from(hkdfSync('sha256', clusterKey, clusterName, `envoy-nlb handoff ${purpose}`, 32));
+  return Buffer.from(hkdfSync('sha256', clusterKey, clusterName, `envoy-nlb ${use} ${purpose}`, 32));
 }
 
-function keyOf(clusterKey: Uint8Array, clusterName: string): { key: KeyObject; publicKeyInfo: Buffer } {
-  const scalar = derive(clusterKey, clusterName, 'key');
+function keyOf(use: Use, clusterKey: Uint8Array, clusterName: string): { key: KeyObject; publicKeyInfo: Buffer } {
+  const scalar = derive(use, clusterKey, clusterName, 'key');
   const curve = createECDH('prime256v1');
   // Refused where it is 0 or not below the curve's order: one key in 2^32; a new cluster key is the cure.
   curve.setPrivateKey(scalar);
