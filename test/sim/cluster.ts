@@ -4,7 +4,7 @@
  */
 import { type DurableState, type Effect, emptyDurable, type ProtocolEvent } from '../../host/protocol/events.js';
 import { createState, statusOf, step } from '../../host/protocol/protocol.js';
-import { Checkers } from './checkers.js';
+import { Checkers, clusterOf } from './checkers.js';
 import { cheapAuthenticator } from './files.js';
 import { type KnownFile, newHost, type SimHost } from './host.js';
 import { Queue } from './queue.js';
@@ -211,9 +211,10 @@ export class Cluster {
     const { name } = host;
     const targets = this.#byAddress.get(effect.address) ?? [];
     const isCut = this.cuts.has(`${name}>${effect.host}`) || this.cuts.has(`${effect.host}>${name}`);
-    const isThere = targets.some(
-      (each) => each.name === effect.host && each.envoyAlive && this.now >= each.stalledUntil,
-    );
+    // A foreign cluster's Envoy at that address has another certificate.
+    const isOurs = (each: SimHost) =>
+      each.name === effect.host && each.key === host.key && clusterOf(each) === clusterOf(host);
+    const isThere = targets.some((each) => isOurs(each) && each.envoyAlive && this.now >= each.stalledUntil);
     const answered = isThere && !isCut;
     this.#later(host, answered ? 3 : effect.timeoutMs, (nowMs) => ({
       kind: 'envoyAnswer',

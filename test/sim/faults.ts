@@ -71,12 +71,6 @@ export const FAULTS: readonly Fault[] = [
   ),
   fault(
     'R13',
-    'silence confirms for hosts that had no share',
-    '!isInView(state, peer) || !isHeldElsewhere',
-    '!isHeldElsewhere',
-  ),
-  fault(
-    'R13',
     'whoever another hears need not confirm',
     'return nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs) >= toleranceMs(state);',
     'return true;',

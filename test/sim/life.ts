@@ -3,6 +3,7 @@ import { checkQuiet, checkWhole, isWhole, longestWaitMs, whoIsRestless, wholeWit
 import { accident, upgrade } from './accidents.js';
 import { fail } from './checkers.js';
 import { Cluster, type KnownFile } from './cluster.js';
+import { drill } from './drill.js';
 import { makeFile } from './files.js';
 import { pick } from './random.js';
 
@@ -42,13 +43,14 @@ export function live(options: LifeOptions): Lived {
       run(cluster, cluster.random() ** 2 * periodMs * 12);
     }
     heal(cluster, periodMs);
+    const views = cluster.hosts[0]!.state!.inForce!.view.number;
+    drill(cluster, periodMs);
+    const { packetCount, accidents } = cluster;
+    return { stepCount: cluster.checkers.stepCount, packetCount, views, accidents };
   } catch (error) {
     if (error instanceof Error) error.message += `\nstory: ${cluster.story.join('; ')}`;
     throw error;
   }
-  const views = cluster.hosts[0]!.state!.inForce!.view.number;
-  const { packetCount, accidents } = cluster;
-  return { stepCount: cluster.checkers.stepCount, packetCount, views, accidents };
 }
 
 function run(cluster: Cluster, forMs: number): void {

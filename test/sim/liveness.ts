@@ -35,6 +35,21 @@ export function checkWhole(cluster: Cluster): void {
     groups.set(id, [...(groups.get(id) ?? []), host]);
   }
   for (const group of groups.values()) checkGroup(cluster, group);
+  checkKeysTold(cluster);
+}
+
+/** R6: another key is no mere silence, each side names the other. */
+function checkKeysTold(cluster: Cluster): void {
+  for (const host of cluster.hosts) {
+    for (const other of cluster.hosts) {
+      if (other.key === host.key || host.state === null || other.state === null) continue;
+      const told = cluster.status(host)!.problems.map(({ text }) => text);
+      const isTold = told.some(
+        (text) => text.startsWith(`host ${other.name}: packets`) && text.includes('cluster key'),
+      );
+      if (!isTold) fail(cluster, `${host.name} does not say that ${other.name} has another key`);
+    }
+  }
 }
 
 /** R8: one of the largest parts with one file has the view, the others are outside of it and serve nothing. */

@@ -1,0 +1,116 @@
+/**
+ * At the end of each life, on a whole cluster and a fair network: what is promised of time. One thing happens after the
+ * other, and each has to be in force, or to be no news at all, within what design.md says of it.
+ */
+import { fail } from './checkers.js';
+import type { Cluster, SimHost } from './cluster.js';
+import { pick } from './random.js';
+
+/** R12: a change is sent at once; a tick and its answer are the most it waits, half a period. */
+const PROMPT_PERIODS = 0.5;
+const PROMPT_MIN_MS = 60;
+/** A death: 1.2 periods and no less than 450 ms of silence, a knock that runs out, a tick. */
+const DEATH_PERIODS = 2;
+const DEATH_MORE_MS = 500;
+/** R13. */
+const SILENT_MAX_MS = 60_000;
+
+export function drill(cluster: Cluster, periodMs: number): void {
+  const group = agreeing(cluster);
+  const host = pick(cluster.random, group);
+  const [other, third] = group.filter((each) => each !== host);
+  if (other === undefined) return;
+  const rest = group.filter((each) => each !== host);
+  stopsService(cluster, host, group, periodMs);
+  unnoticed(cluster, group, `${host.name} stood still for 0.9 periods`, () => {
+    cluster.stall(host, periodMs * 0.9);
+    cluster.run(periodMs * 3);
+  });
+  unnoticed(cluster, rest, `the sidecar of ${host.name} was started anew`, () => {
+    cluster.killSidecar(host);
+    cluster.run(periodMs * 4);
+    cluster.start(host);
+    cluster.run(periodMs * 3);
+  });
+  if (third !== undefined) {
+    cluster.give(third, { kind: 'leave', nowMs: cluster.clock(third) });
+    cluster.run(promptMs(periodMs));
+    checkOut(cluster, third, [host, other], 'left on purpose');
+    cluster.kill(third);
+  }
+  if (cluster.seed % 8 === 0 && periodMs === 1000 && group.length <= 5) endsSilence(cluster, host, other);
+  cluster.kill(host);
+  cluster.run(periodMs * DEATH_PERIODS + DEATH_MORE_MS);
+  checkOut(cluster, host, [other], 'died');
+  flaps(cluster, other);
+}
+
+/** The hosts of one view, that of the first host which is in one. */
+function agreeing(cluster: Cluster): SimHost[] {
+  const inside = cluster.hosts.filter(({ state }) => state !== null && state.side.outside === null);
+  return inside.filter(({ state }) => state!.inForceChecksum === inside[0]!.state!.inForceChecksum);
+}
+
+function promptMs(periodMs: number): number {
+  return Math.max(periodMs * PROMPT_PERIODS, PROMPT_MIN_MS);
+}
+
+function setService(cluster: Cluster, host: SimHost, index: number, serviceUp: boolean): void {
+  const rules = host.settings.rules.map((rule, i) => (i === index ? { ...rule, serviceUp } : rule));
+  host.settings = { ...host.settings, rules };
+  cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings: host.settings });
+}
+
+/** Whether what `asked` has in force says so of a rule of `host`. */
+function takesPart(asked: SimHost, host: SimHost, index: number): boolean {
+  const part = asked.state!.inForce!.view.hosts.find((each) => each.name === host.name);
+  return part?.rules[index]?.absence === null;
+}
+
+function stopsService(cluster: Cluster, host: SimHost, group: SimHost[], periodMs: number): void {
+  const index = host.settings.rules.findIndex((_, i) => takesPart(host, host, i));
+  if (index < 0) return;
+  setService(cluster, host, index, false);
+  cluster.run(promptMs(periodMs));
+  const late = group.find((each) => takesPart(each, host, index));
+  if (late === undefined) return;
+  fail(cluster, `${late.name} does not know after ${promptMs(periodMs)} ms that a service of ${host.name} is down`);
+}
+
+/** Something happens, and nobody's view changes. */
+function unnoticed(cluster: Cluster, hosts: SimHost[], what: string, happen: () => void): void {
+  const before = hosts.map(({ state }) => state!.inForceChecksum);
+  happen();
+  const changed = hosts.find(({ state }, i) => state!.inForceChecksum !== before[i]);
+  if (changed !== undefined) fail(cluster, `${changed.name} changed its view because ${what}`);
+}
+
+function checkOut(cluster: Cluster, host: SimHost, others: SimHost[], why: string): void {
+  const late = others.find((each) => {
+    const { view, lostSince } = each.state!.inForce!;
+    return view.hosts.some(({ name }) => name === host.name) && !lostSince.includes(host.name);
+  });
+  if (late !== undefined) fail(cluster, `${late.name} still has ${host.name} in force, which ${why}`);
+}
+
+/** R13 ends: an Envoy alone keeps its share for a minute and not for ever. */
+function endsSilence(cluster: Cluster, host: SimHost, other: SimHost): void {
+  cluster.killSidecar(host);
+  cluster.run(SILENT_MAX_MS * 0.98);
+  const isKept = other.state!.inForce!.view.hosts.some(({ name }) => name === host.name);
+  if (!isKept) fail(cluster, `${other.name} took the share of ${host.name}, whose Envoy answers, before a minute`);
+  cluster.run(SILENT_MAX_MS * 0.08);
+  checkOut(cluster, host, [other], 'was silent for longer than a minute');
+}
+
+/** R11: the second return of a service within ten minutes waits, 10 s at least. */
+function flaps(cluster: Cluster, host: SimHost): void {
+  const index = host.settings.rules.findIndex((_, i) => takesPart(host, host, i));
+  if (index < 0) return;
+  for (const serviceUp of [false, true, false, true]) {
+    setService(cluster, host, index, serviceUp);
+    cluster.run(1000);
+  }
+  cluster.run(5000);
+  if (takesPart(host, host, index)) fail(cluster, `a service of ${host.name} came and went and was let in at once`);
+}
