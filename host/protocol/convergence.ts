@@ -162,8 +162,9 @@ function takeFile(state: ProtocolState, nowMs: Milliseconds, content: Content): 
     const index = before.file.portRules.findIndex((each) => each.name === rule.name);
     return state.settings.rules[index] ?? { enabled: true, serviceUp: true };
   });
+  const revision = state.offer?.fingerprint === content.fingerprint ? state.offer.revision : before.revision;
   state.previous = before;
-  state.known = { file: content.file, fingerprint: content.fingerprint };
+  state.known = { file: content.file, fingerprint: content.fingerprint, revision };
   state.offer = null;
   state.settings = { ...state.settings, rules };
   state.differences.clear();

@@ -29,6 +29,8 @@ export interface DurableState {
   highestHead: number;
   /** What was in force last; a restarted sidecar goes on with it, its Envoy does anyway. */
   inForce: InForce | null;
+  /** Config revision of the file in force (R8). */
+  revision: number;
   /** Returns to the cluster that still count for damping (R11). */
   returnCount: number;
 }
@@ -37,8 +39,9 @@ export type ProtocolEvent =
   | { kind: 'tick'; nowMs: Milliseconds }
   | { kind: 'packet'; nowMs: Milliseconds; fromAddress: string; fromPort: number; bytes: Uint8Array }
   | { kind: 'settings'; nowMs: Milliseconds; settings: OwnSettings }
-  /** `nlb reload`: the host offers this file; it comes in force with all hosts together. */
-  | { kind: 'offer'; nowMs: Milliseconds; file: ClusterFile; fingerprint: Fingerprint }
+  | OfferEvent
+  /** The offer of this file is taken back; one that is in force already stays. */
+  | { kind: 'withdraw'; nowMs: Milliseconds; fingerprint: Fingerprint }
   /** Envoy decides by this view now; `checksum` is the one of `inForceIdentity` in the effect. */
   | { kind: 'taken'; nowMs: Milliseconds; viewNumber: number; checksum: string }
   /** Answer to `knock`; silence is answered with `answered: false` after `timeoutMs`. */
@@ -47,6 +50,18 @@ export type ProtocolEvent =
   | { kind: 'leave'; nowMs: Milliseconds }
   /** `nlb start --now`: forget the damping of this host and its rules. */
   | { kind: 'start'; nowMs: Milliseconds };
+
+/** `nlb reload`, `nlb apply`: the host offers this file; it comes in force with all hosts together. */
+export interface OfferEvent {
+  kind: 'offer';
+  nowMs: Milliseconds;
+  file: ClusterFile;
+  fingerprint: Fingerprint;
+  /** Of a file that the cluster distributes; one put there by hand keeps the number of the file in force. */
+  revision?: number;
+  /** Hosts that are left behind: nobody waits for their offer. @default none */
+  without?: readonly HostName[];
+}
 
 /** Causes are words of the log and the history; `detail` is a whole sentence for a person. */
 export type NoticeCause =
@@ -110,6 +125,16 @@ export interface HostReport {
   detail: string | null;
 }
 
+export interface FileReport {
+  fingerprint: Fingerprint;
+  /** Config revision (R8), 0 where no file was ever distributed by the cluster. */
+  revision: number;
+  offered: Fingerprint | null;
+  detail: string | null;
+  /** A host that says it has a higher revision in force; null where none does. */
+  newest: { host: HostName; revision: number } | null;
+}
+
 export interface ProtocolStatus {
   state: 'starting' | 'converging' | 'converged' | 'alone' | 'stopped';
   /** Null before the first view. */
@@ -121,7 +146,7 @@ export interface ProtocolStatus {
   /** Envoy has `inForce` in force. */
   taken: boolean;
   hosts: HostReport[];
-  file: { fingerprint: Fingerprint; offered: Fingerprint | null; detail: string | null };
+  file: FileReport;
   droppedPackets: Record<DropReason, number>;
   /** Newest first, at most 50. */
   problems: { sinceMs: Milliseconds; text: string }[];
@@ -148,5 +173,13 @@ export interface CreateArguments {
 
 /** The durable state of a host that never ran. */
 export function emptyDurable(): DurableState {
-  return { self: null, clusterName: null, highestNumber: 0, highestHead: -1, inForce: null, returnCount: 0 };
+  return {
+    self: null,
+    clusterName: null,
+    highestNumber: 0,
+    highestHead: -1,
+    inForce: null,
+    revision: 0,
+    returnCount: 0,
+  };
 }

@@ -46,10 +46,12 @@ function countsFor(state: ProtocolState, visible: readonly HostName[], name: Hos
   const { file, offered } = stated(state, name);
   if (offered === NOTHING) return file;
   const known = [state.offer, state.known].find((each) => each !== null && headOf(each) === offered);
+  const leftBehind = known === state.offer ? (state.offer?.without ?? []) : [];
   const isAgreed = visible.every((other) => {
     const said = stated(state, other);
     // A host that the new file does not list will never offer it.
-    return said.file !== file || said.offered === offered || (known != null && !isListed(known, other));
+    if (said.file !== file || said.offered === offered || leftBehind.includes(other)) return true;
+    return known != null && !isListed(known, other);
   });
   return isAgreed ? offered : file;
 }
@@ -70,17 +72,18 @@ function isListed(known: KnownFile, name: HostName): boolean {
 
 /** Higher config revision, then larger, then more hosts of the last view, then the lowest priority number. */
 function isStronger(state: ProtocolState, a: Group, b: Group): boolean {
-  const rankA = rank(state, a.names);
-  const rankB = rank(state, b.names);
+  const rankA = rank(state, a);
+  const rankB = rank(state, b);
   for (let i = 0; i < rankA.length; i++) {
     if (rankA[i]! !== rankB[i]!) return rankA[i]! > rankB[i]!;
   }
   return a.file < b.file;
 }
 
-function rank(state: ProtocolState, names: HostName[]): number[] {
+function rank(state: ProtocolState, { file, names }: Group): number[] {
   const peers = names.map((name) => state.peers.get(name)).filter((peer) => peer !== undefined) as Peer[];
-  const revision = peers.reduce((most, peer) => Math.max(most, peer.said?.revision ?? 0), 0);
+  const own = names.includes(state.self) ? (knownFile(state, { file, names })?.revision ?? 0) : 0;
+  const revision = peers.reduce((most, peer) => Math.max(most, peer.said?.revision ?? 0), own);
   const numbers = peers.map((peer) => peer.row!.confirmedNumber);
   if (names.includes(state.self)) numbers.push(state.confirmed?.number ?? 0);
   const last = Math.max(0, ...numbers);

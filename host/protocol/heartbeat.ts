@@ -54,7 +54,7 @@ export interface Heartbeat {
   /** Empty where the packet had no room for it: the header has its hash. */
   name: string;
   priority: HostPriority;
-  /** Config revision (R8), 0 as long as files have none. */
+  /** Config revision (R8) of the file in force. */
   revision: number;
   fingerprint: Fingerprint;
   /** 16 zeros where nothing is offered. */

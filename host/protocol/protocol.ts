@@ -9,7 +9,14 @@ import { hash32 } from './checksum.js';
 import { contentOf, inForceChecksum } from './content.js';
 import { converge } from './convergence.js';
 import { forgive, isWaiting, newDamper, noteReturn, waitLeftS } from './damping.js';
-import { type CreateArguments, type DropReason, type Effect, emptyDurable, type ProtocolEvent } from './events.js';
+import {
+  type CreateArguments,
+  type DropReason,
+  type Effect,
+  emptyDurable,
+  type OfferEvent,
+  type ProtocolEvent,
+} from './events.js';
 import { receive } from './membership.js';
 import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
@@ -28,10 +35,11 @@ export function createState(args: CreateArguments): ProtocolState {
   const { nowMs, self } = args;
   const foreign = foreignOwner(args);
   const durable = foreign === null ? args.durable : emptyDurable();
-  const own = { file: args.file, fingerprint: args.fingerprint };
+  // A file put on the disk by hand has no number of its own.
+  const own = { file: args.file, fingerprint: args.fingerprint, revision: durable.revision };
   const earlier = durable.inForce;
   const isSameFile = earlier === null || earlier.view.fingerprint === args.fingerprint;
-  const known = isSameFile ? own : { file: earlier.file, fingerprint: earlier.view.fingerprint };
+  const known = isSameFile ? own : { ...own, file: earlier.file, fingerprint: earlier.view.fingerprint };
   const state: ProtocolState = {
     self,
     selfHash: hash32(self),
@@ -39,7 +47,7 @@ export function createState(args: CreateArguments): ProtocolState {
     authenticator: args.authenticator,
     versions: args.versions ?? OWN_VERSIONS,
     known,
-    offer: isSameFile ? null : own,
+    offer: isSameFile ? null : { ...own, without: [] },
     previous: null,
     settings: args.settings,
     peers: new Map(),
@@ -164,6 +172,9 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
     case 'offer':
       takeOffer(state, nowMs, event);
       return;
+    case 'withdraw':
+      if (state.offer?.fingerprint === event.fingerprint) state.offer = null;
+      return;
     case 'taken':
       if (event.checksum === state.inForceChecksum) state.taken = true;
       return;
@@ -203,13 +214,19 @@ function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSe
   state.settings = settings;
 }
 
-function takeOffer(state: ProtocolState, nowMs: Milliseconds, event: ProtocolEvent & { kind: 'offer' }): void {
-  const { file, fingerprint } = event;
+function takeOffer(state: ProtocolState, nowMs: Milliseconds, event: OfferEvent): void {
+  const { file, fingerprint, revision = state.known.revision, without = [] } = event;
+  // What the cluster distributes never goes back behind what is in force.
+  if (revision < state.known.revision) return;
   if (fingerprint === state.known.fingerprint) {
     state.offer = null;
+    if (revision === state.known.revision) return;
+    state.known = { ...state.known, revision };
+    persist(state);
+    notice(state, nowMs, 'fileInForce', null, `file ${fingerprint}, which is in force, is revision ${revision}`);
     return;
   }
-  state.offer = { file, fingerprint };
+  state.offer = { file, fingerprint, revision, without };
   notice(
     state,
     nowMs,

@@ -3,7 +3,7 @@ import type { HostReport, ProtocolStatus } from './events.js';
 import type { Peer } from './peer.js';
 import { isSilent } from './probing.js';
 import { isWaitingHost, type ProtocolState } from './state.js';
-import type { HostConfig, Milliseconds } from './types.js';
+import type { HostConfig, HostName, Milliseconds } from './types.js';
 
 /** A leaving sidecar goes after this long at the latest. */
 const LEAVE_MAX_MS = 1000;
@@ -20,8 +20,10 @@ export function statusOf(state: ProtocolState, nowMs: Milliseconds): ProtocolSta
     hosts: state.known.file.hosts.map((host) => ({ ...state.reports.get(host.name)! })),
     file: {
       fingerprint: state.known.fingerprint,
+      revision: state.known.revision,
       offered: state.offer?.fingerprint ?? null,
       detail: offerDetail(state),
+      newest: newestRevision(state),
     },
     droppedPackets: { ...state.dropped },
     problems: [...state.problems],
@@ -43,10 +45,21 @@ function isConverged(state: ProtocolState): boolean {
   return inForce !== null && inForce.lostSince.length === 0 && inForce.view.checksum === confirmed?.checksum;
 }
 
+function newestRevision(state: ProtocolState): { host: HostName; revision: number } | null {
+  let newest: { host: HostName; revision: number } | null = null;
+  for (const [host, { said, link }] of state.peers) {
+    if (said === null || link === 'none' || said.revision <= (newest?.revision ?? state.known.revision)) continue;
+    newest = { host, revision: said.revision };
+  }
+  return newest;
+}
+
 function offerDetail(state: ProtocolState): string | null {
   if (state.offer === null) return null;
   const head = state.offer.fingerprint.slice(0, 4);
+  const { without } = state.offer;
   const missing = state.side.agreeing.filter((name) => {
+    if (without.includes(name)) return false;
     const row = state.peers.get(name)?.row;
     return row != null && row.file !== head && row.offered !== head;
   });

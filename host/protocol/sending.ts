@@ -97,7 +97,7 @@ function message(
     row: ownRow(state, nowMs),
     name: state.self,
     priority: ownPriority(state),
-    revision: 0,
+    revision: state.known.revision,
     fingerprint: state.known.fingerprint,
     offered: state.offer?.fingerprint ?? NO_FILE,
     confirmedChecksum: state.confirmed?.checksum ?? NO_FILE,

@@ -11,6 +11,13 @@ import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSett
 export interface KnownFile {
   file: ClusterFile;
   fingerprint: Fingerprint;
+  /** Config revision (R8): one more with every file that a cluster distributed itself; 0 before the first. */
+  revision: number;
+}
+
+export interface OfferedFile extends KnownFile {
+  /** Hosts of the file in force that are left behind on purpose: nobody waits for their offer. */
+  without: readonly HostName[];
 }
 
 /** Who this host agrees with, worked out anew after each event. */
@@ -39,7 +46,7 @@ export interface ProtocolState {
   versions: Versions;
   /** What this host decides by. */
   known: KnownFile;
-  offer: KnownFile | null;
+  offer: OfferedFile | null;
   previous: KnownFile | null;
   settings: OwnSettings;
   /** The other hosts of the file, by name; bounded by its 32. */
@@ -148,6 +155,7 @@ export function persist(state: ProtocolState): void {
     highestNumber: state.highest.number,
     highestHead: state.highest.head,
     inForce: state.inForce,
+    revision: state.known.revision,
     returnCount: state.leaving === null ? state.hostDamper.returnCount : 0,
   };
   state.effects.push({ kind: 'persist', durable });
