@@ -8,6 +8,7 @@ interface Entry {
 
 export const VERBS: Readonly<Record<string, Entry>> = {
   init: { summary: 'make a cluster file and a cluster key', load: () => import('./init.js') },
+  import: { summary: 'make a cluster file from what Windows NLB prints', load: () => import('./import.js') },
   check: { summary: 'check a cluster file and its key', load: () => import('./check.js') },
   run: { summary: 'run the sidecar of this host', load: () => import('./run.js') },
   query: { summary: 'is this host converged, and with whom', load: () => import('./query.js') },

@@ -1,0 +1,207 @@
+/** nlb import: real outputs of Windows NLB (fixtures/nlb/SOURCES.txt says whence) into files that nlb check takes. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { ourName } from '../../host/import/carry.js';
+import { freshDirectory, nlb } from './cli-fixture.js';
+import { fileOf } from './config-fixture.js';
+
+const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), 'fixtures/nlb');
+const fixture = (name: string): string => join(FIXTURES, name);
+const textOf = (name: string): string => readFileSync(fixture(name), 'utf8');
+
+/** The fixture with each `from` replaced, as a file of its own. */
+function edited(name: string, ...edits: [from: string, to: string][]): string {
+  let text = textOf(name);
+  for (const [from, to] of edits) {
+    if (!text.includes(from)) throw new Error(`${name} does not have: ${from}`);
+    text = text.replace(from, to);
+  }
+  const path = join(freshDirectory(), name);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** Imported with --out and then checked with its key. */
+async function imported(...args: string[]) {
+  const out = join(freshDirectory(), 'cluster.yaml');
+  const said = await nlb(['import', ...args, '--out', out]);
+  if (said.code !== 0) throw new Error(said.err);
+  const check = await nlb(['check', out]);
+  return { said, check, file: fileOf(readFileSync(out, 'utf8')) };
+}
+
+describe('nlb import of nlb params', () => {
+  test('makes a file that nlb check takes of a Windows Server 2003 host, and says what it left', async () => {
+    const { said, check, file } = await imported(fixture('params-2003.txt'));
+    expect(check.code).toBe(0);
+    expect([file.clusterName, file.listenOn]).toEqual(['cluster.domain.com', 'dedicatedIp']);
+    expect(file.hosts).toEqual([{ name: 'ddmvm-2k3-s', priority: 1, dedicatedIp: '222.222.222.222' }]);
+    expect(file.portRules.map(({ name, portFirst, portLast }) => [name, portFirst, portLast])).toEqual([
+      ['ports-1-100', 1, 100],
+      ['ports-101-300', 101, 300],
+    ]);
+    expect(file.portRules.map(({ filteringMode, affinity }) => `${filteringMode} ${affinity}`)).toEqual([
+      'multiple single',
+      'multiple single',
+    ]);
+    expect(said.err.split('\n')).toEqual(
+      expect.arrayContaining([
+        'left behind: port rule 301-65535/both is left out: it would take every port of the host; name those of the services: --port 25',
+        'left behind: port rule 0-100/both its UDP half is not carried yet; TCP is',
+        "assumed: operation mode multicast becomes routed: give the cluster's name one DNS address for each host instead of 123.123.123.123",
+        'assumed: hosts only host ddmvm-2k3-s is known; give the output of every host, or --host NAME=ADDRESS for the others',
+      ]),
+    );
+    expect(said.err).not.toContain('NumPackets');
+  });
+
+  test('joins the outputs of two hosts, with weights, priorities and a heartbeat of its own', async () => {
+    const rules = (weight: number, priority: number): [string, string][] => [
+      [
+        'All                 0   100 Both Multiple      Eql Single',
+        `All                25    25 TCP  Multiple     ${String(weight).padStart(4)} None`,
+      ],
+      [
+        'All               101   300 Both Multiple      Eql Single',
+        `All              3389  3389 TCP  Single   ${String(priority).padStart(3)}     `,
+      ],
+      [
+        'All               301 65535 Both Multiple      Eql Single',
+        'All                80    80 TCP  Disabled              ',
+      ],
+      ['AliveMsgPeriod            = 1000', 'AliveMsgPeriod            = 500'],
+    ];
+    const one = edited('params-2003.txt', ...rules(60, 2), ['ddmvm-2k3-s', 'WEB1']);
+    const two = edited(
+      'params-2003.txt',
+      ...rules(40, 1),
+      ['ddmvm-2k3-s', 'WEB2'],
+      ['222.222.222.222', '222.222.222.223'],
+      ['HostPriority              = 1', 'HostPriority              = 2'],
+    );
+    const { check, file } = await imported(one, two);
+    expect(check.code).toBe(0);
+    expect(file.hosts.map(({ name, priority, dedicatedIp }) => `${name} ${priority} ${dedicatedIp}`)).toEqual([
+      'web1 1 222.222.222.222',
+      'web2 2 222.222.222.223',
+    ]);
+    const [smtp, rdp, http] = file.portRules;
+    expect([smtp!.name, smtp!.affinity, smtp!.loadWeights]).toEqual(['smtp', 'none', { web1: 60, web2: 40 }]);
+    expect([rdp!.name, rdp!.filteringMode, rdp!.handlingPriorities]).toEqual(['rdp', 'single', { web1: 2, web2: 1 }]);
+    expect([http!.filteringMode, http!.service]).toEqual(['disabled', null]);
+    expect(file.heartbeat.periodMs).toBe(500);
+  });
+
+  test('names what two hosts say differently, and settings that somebody changed', async () => {
+    const two = edited(
+      'params-2003.txt',
+      ['ddmvm-2k3-s', 'WEB2'],
+      ['222.222.222.222', '222.222.222.223'],
+      ['HostPriority              = 1', 'HostPriority              = 2'],
+      [
+        'All               101   300 Both Multiple      Eql Single',
+        'All               101   300 Both Multiple      Eql None',
+      ],
+      ['RemoteControlEnabled      = DISABLED', 'RemoteControlEnabled      = ENABLED'],
+      ['HostState                 = STARTED', 'HostState                 = STOPPED'],
+      ['AliveMsgTolerance         = 5', 'AliveMsgTolerance         = 8'],
+    );
+    const { said, file } = await imported(fixture('params-2003.txt'), two);
+    expect(said.err.split('\n')).toEqual(
+      expect.arrayContaining([
+        'contradiction: port rule 101-300/both affinity is single on host ddmvm-2k3-s and none on host WEB2: took single',
+        'left behind: RemoteControlEnabled of host WEB2 is ENABLED: it is off here; a shared password over UDP is never spoken',
+        'left behind: host WEB2 starts stopped: a host starts as it was left here; run nlb stop on it once',
+        'contradiction: AliveMsgTolerance is 5 and 8 on different hosts: took 8',
+      ]),
+    );
+    expect(file.heartbeat.missedMax).toBe(8);
+  });
+
+  test('keeps a rule of one virtual IP, and then listens on the virtual IPs', async () => {
+    const { check, file } = await imported(
+      edited(
+        'params-2003.txt',
+        [
+          'All                 0   100 Both Multiple      Eql Single',
+          '123.123.123.124    25    25 TCP  Multiple      Eql Class C',
+        ],
+        ['All               101   300 Both Multiple      Eql Single', ''],
+      ),
+    );
+    expect(check.code).toBe(0);
+    expect([file.listenOn, file.virtualIps]).toEqual(['virtualIp', ['123.123.123.123', '123.123.123.124']]);
+    expect(file.portRules[0]).toMatchObject({ virtualIp: '123.123.123.124', affinity: 'classC', portFirst: 25 });
+  });
+});
+
+describe('nlb import of the cmdlets', () => {
+  const whole = ['cluster.txt', 'nodes.txt', 'rule-list.txt'].map(fixture);
+  const dips = ['--host', 'node1=3.53.4.1', '--host', 'node2=3.53.4.2', '--cluster', 'cluster1.contoso.com'];
+
+  test('makes a file that nlb check takes, with the handling priority of each node', async () => {
+    const { check, file } = await imported(...whole, ...dips, '--port', '25', '--service', '25=127.0.0.1:2525');
+    expect(check.code).toBe(0);
+    expect(file.hosts.map(({ name, priority, dedicatedIp }) => `${name} ${priority} ${dedicatedIp}`)).toEqual([
+      'node1 1 3.53.4.1',
+      'node2 2 3.53.4.2',
+    ]);
+    expect(file.portRules).toHaveLength(1);
+    expect(file.portRules[0]).toMatchObject({
+      name: 'smtp',
+      filteringMode: 'single',
+      handlingPriorities: { node1: 1, node2: 2 },
+      service: { address: '127.0.0.1:2525' },
+    });
+  });
+
+  test('reads tables and lists, also in the UTF-16 that PowerShell writes', async () => {
+    const text = ['node-list.txt', 'dips.txt', 'rules.txt'].map(textOf).join('\n\n');
+    const path = join(freshDirectory(), 'all.txt');
+    writeFileSync(path, Buffer.from(`\uFEFF${text}`, 'utf16le'));
+    const { said, file } = await imported(path, '--cluster', 'mail.contoso.com', '--port', '443');
+    expect(file.hosts.map(({ name, priority, dedicatedIp }) => `${name} ${priority} ${dedicatedIp}`)).toEqual([
+      'node02 1 3.53.4.2',
+      'node01 2 3.53.4.1',
+    ]);
+    expect(file.portRules[0]).toMatchObject({ name: 'https', filteringMode: 'multiple', affinity: 'single' });
+    expect(said.err).toContain('left behind: PersistSuspendOnReboot of host Node01 is True: ');
+    expect(said.err).toContain('assumed: host Node02 has no priority in what was given: 1 is the next free one\n');
+  });
+
+  test('writes nothing while something is missing, and names it', async () => {
+    const out = join(freshDirectory(), 'cluster.yaml');
+    const said = await nlb(['import', ...whole, '--out', out]);
+    expect([said.code, said.out]).toEqual([1, '']);
+    expect(said.err.split('\n').filter((line) => line.startsWith('missing: '))).toEqual([
+      "missing: host node1 has no dedicated IP in what was given; add Get-NlbClusterNodeDip's output, or --host node1=ADDRESS",
+      "missing: host node2 has no dedicated IP in what was given; add Get-NlbClusterNodeDip's output, or --host node2=ADDRESS",
+      'missing: port rules are all left out; name the ports of the services: --port 25',
+      'missing: ClusterName is cluster1, expected a full internet name: --cluster mail.example.org',
+    ]);
+    expect(() => readFileSync(out)).toThrow('ENOENT');
+  });
+});
+
+test('nlb import prints the file where no --out is given, and all of it as JSON', async () => {
+  const plain = await nlb(['import', fixture('params-2003.txt')]);
+  expect(plain.out).toContain('cluster: cluster.domain.com\n');
+  const json = JSON.parse((await nlb(['import', fixture('params-2003.txt'), '--json'])).out);
+  expect([json.ok, json.mistakes]).toEqual([true, []]);
+  expect(json.findings[0]).toMatchObject({ item: 'hosts', kind: 'assumed' });
+});
+
+test('nlb import refuses what is no output of NLB, and a file that is there', async () => {
+  const other = join(freshDirectory(), 'other.txt');
+  writeFileSync(other, 'nothing here\n');
+  const said = await nlb(['import', other]);
+  const expected = `nlb import: ${other} holds no output of nlb params, nlb display or the NLB cmdlets\n`;
+  expect([said.code, said.err]).toEqual([2, expected]);
+  expect((await nlb(['import', fixture('params-2003.txt'), '--out', other])).code).toBe(4);
+});
+
+test('names of Windows hosts become names of ours', () => {
+  expect(['WEB1.corp.example', 'DDMVM_2K3', '-x-'].map(ourName)).toEqual(['web1', 'ddmvm-2k3', 'x']);
+});
