@@ -28,6 +28,12 @@ export class ByteWriter {
     this.#at += 8;
   }
 
+  /** Of 16 hex digits: two halves, because a BigInt made of a text takes ten times as long. */
+  hex64(digits: string): void {
+    this.u32(Number.parseInt(digits.slice(0, 8), 16));
+    this.u32(Number.parseInt(digits.slice(8), 16));
+  }
+
   raw(bytes: Uint8Array): void {
     this.bytes.set(bytes, this.#at);
     this.#at += bytes.length;
@@ -70,6 +76,11 @@ export class ByteReader {
     return this.#view.getBigUint64(this.#at - 8);
   }
 
+  hex64(): string {
+    const high = this.u32();
+    return hex32(high) + hex32(this.u32());
+  }
+
   raw(length: number): Uint8Array {
     if (this.left < length) throw new RangeError(`${length} bytes wanted, ${this.left} left`);
     this.#at += length;
@@ -83,10 +94,13 @@ export class ByteReader {
 
 /** Texts of the wire are ASCII: names and the items of a file. What is not is written as `?`. */
 export function asciiBytes(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => {
-    const code = character.charCodeAt(0);
-    return code < 0x80 ? code : 0x3f;
-  });
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i) < 0x80 ? text.charCodeAt(i) : 0x3f;
+  return bytes;
+}
+
+function hex32(value: number): string {
+  return value.toString(16).padStart(8, '0');
 }
 
 export function asciiText(bytes: Uint8Array): string {

@@ -83,12 +83,12 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   const { row } = heartbeat;
   out.u64(row.instance);
   out.u32(row.sequence);
-  out.u64(BigInt(`0x${heartbeat.fingerprint}`));
-  out.u64(BigInt(`0x${heartbeat.offered}`));
+  out.hex64(heartbeat.fingerprint);
+  out.hex64(heartbeat.offered);
   out.u32(row.confirmedNumber);
-  out.u64(BigInt(`0x${heartbeat.confirmedChecksum}`));
+  out.hex64(heartbeat.confirmedChecksum);
   out.u32(heartbeat.inForceNumber);
-  out.u64(BigInt(`0x${heartbeat.inForceChecksum}`));
+  out.hex64(heartbeat.inForceChecksum);
   out.u32(heartbeat.revision);
   out.u32(heartbeat.about);
   out.u32(row.hears);
@@ -119,12 +119,12 @@ export function decodeHeartbeat(body: Uint8Array, senderHash: number, speaks: Ve
 function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): Heartbeat | null {
   const instance = from.u64();
   const sequence = from.u32();
-  const fingerprint = hex64(from.u64());
-  const offered = hex64(from.u64());
+  const fingerprint = from.hex64();
+  const offered = from.hex64();
   const confirmedNumber = from.u32();
-  const confirmedChecksum = hex64(from.u64());
+  const confirmedChecksum = from.hex64();
   const inForceNumber = from.u32();
-  const inForceChecksum = hex64(from.u64());
+  const inForceChecksum = from.hex64();
   const revision = from.u32();
   const about = from.u32();
   const hears = from.u32();
@@ -281,10 +281,6 @@ function readRules(from: ByteReader): readonly RuleState[] | null {
 /** Nearly all rows say the same: equal bytes become one and the same array, which makes comparing cheap. */
 const UNPACKED = new Map<bigint, readonly RuleState[]>();
 const UNPACKED_MAX = 256;
-
-function hex64(value: bigint): string {
-  return value.toString(16).padStart(16, '0');
-}
 
 function hex16(value: number): string {
   return value.toString(16).padStart(4, '0');

@@ -28,16 +28,18 @@ export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
     const reason = `this host's file is ${state.known.fingerprint}, ${agreeing.join(', ')} agree on ${group.file}...`;
     return { ...side, outside: { reason, sameFile: false } };
   }
+  // Where this host does not speak their version, it follows with what it knows, as with a file of its own.
+  const sameFile = speaksDecision(state.versions, decision);
   const rival = givesWay(state, nowMs);
   if (rival !== null) {
     const others = agreeing.filter((name) => name !== state.self);
-    return { ...side, agreeing: others, outside: { reason: rival, sameFile: true } };
+    return { ...side, agreeing: others, outside: { reason: rival, sameFile } };
   }
   if (agreeing.includes(state.self)) return { ...side, outside: null };
   const reason = speechless.get(state.self);
-  if (reason !== undefined) return { ...side, outside: { reason, sameFile: speaksDecision(state.versions, decision) } };
+  if (reason !== undefined) return { ...side, outside: { reason, sameFile } };
   const seconds = waitLeftS(state.hostDamper, nowMs);
-  return { ...side, outside: { reason: `comes and goes: back in ${seconds} s; nlb start --now`, sameFile: true } };
+  return { ...side, outside: { reason: `comes and goes: back in ${seconds} s; nlb start --now`, sameFile } };
 }
 
 function speaker(state: ProtocolState, name: HostName): Speaker {

@@ -4,6 +4,7 @@
  */
 import { fail } from './checkers.js';
 import type { Cluster, SimHost } from './cluster.js';
+import { LARGE } from './liveness.js';
 import { pick } from './random.js';
 
 /** R12: a change is sent at once; a tick and its answer are the most it waits, half a period. */
@@ -26,23 +27,28 @@ export function drill(cluster: Cluster, periodMs: number): void {
     cluster.stall(host, periodMs * 0.9);
     cluster.run(periodMs * 3);
   });
-  unnoticed(cluster, rest, `the sidecar of ${host.name} was started anew`, () => {
-    cluster.killSidecar(host);
-    cluster.run(periodMs * 4);
-    cluster.start(host);
-    cluster.run(periodMs * 3);
-  });
+  if (group.length < LARGE) restarts(cluster, host, rest, periodMs);
   if (third !== undefined) {
-    cluster.give(third, { kind: 'leave', nowMs: cluster.clock(third) });
-    cluster.run(promptMs(periodMs));
-    checkOut(cluster, third, [host, other], 'left on purpose');
+    if (cluster.seed % 2 === 0 || group.length >= LARGE) leaves(cluster, third, [host, other], periodMs);
+    else goesDeaf(cluster, third, [host, other], periodMs);
     cluster.kill(third);
   }
   if (cluster.seed % 8 === 0 && periodMs === 1000 && group.length <= 5) endsSilence(cluster, host, other);
   cluster.kill(host);
   cluster.run(periodMs * DEATH_PERIODS + DEATH_MORE_MS);
   checkOut(cluster, host, [other], 'died');
-  flaps(cluster, other);
+  if (group.length < LARGE) flaps(cluster, other, periodMs);
+}
+
+/** R13, and what it is for: an upgrade. */
+function restarts(cluster: Cluster, host: SimHost, others: SimHost[], periodMs: number): void {
+  unnoticed(cluster, others, `the sidecar of ${host.name} was started anew`, () => {
+    cluster.killSidecar(host);
+    cluster.run(periodMs * 4);
+    cluster.start(host);
+    // Until a tolerance after its start it is not sure whether it was missed.
+    cluster.run(periodMs * 6);
+  });
 }
 
 /** The hosts of one view, that of the first host which is in one. */
@@ -77,6 +83,21 @@ function stopsService(cluster: Cluster, host: SimHost, group: SimHost[], periodM
   fail(cluster, `${late.name} does not know after ${promptMs(periodMs)} ms that a service of ${host.name} is down`);
 }
 
+function leaves(cluster: Cluster, host: SimHost, others: SimHost[], periodMs: number): void {
+  cluster.give(host, { kind: 'leave', nowMs: cluster.clock(host) });
+  cluster.run(promptMs(periodMs));
+  checkOut(cluster, host, others, 'left on purpose');
+}
+
+/** R2: it is heard and hears nobody, so it is out after a tolerance, and does not keep the others busy. */
+function goesDeaf(cluster: Cluster, host: SimHost, others: SimHost[], periodMs: number): void {
+  for (const each of cluster.all) cluster.cuts.add(`${each.name}>${host.name}`);
+  cluster.run(periodMs * 8 + DEATH_MORE_MS);
+  checkOut(cluster, host, others, 'hears none of them');
+  cluster.run(periodMs * 5);
+  unnoticed(cluster, others, `${host.name} is deaf`, () => cluster.run(periodMs * 10));
+}
+
 /** Something happens, and nobody's view changes. */
 function unnoticed(cluster: Cluster, hosts: SimHost[], what: string, happen: () => void): void {
   const before = hosts.map(({ state }) => state!.inForceChecksum);
@@ -104,13 +125,13 @@ function endsSilence(cluster: Cluster, host: SimHost, other: SimHost): void {
 }
 
 /** R11: the second return of a service within ten minutes waits, 10 s at least. */
-function flaps(cluster: Cluster, host: SimHost): void {
+function flaps(cluster: Cluster, host: SimHost, periodMs: number): void {
   const index = host.settings.rules.findIndex((_, i) => takesPart(host, host, i));
   if (index < 0) return;
   for (const serviceUp of [false, true, false, true]) {
     setService(cluster, host, index, serviceUp);
-    cluster.run(1000);
+    cluster.run(promptMs(periodMs) + 200);
   }
-  cluster.run(5000);
+  cluster.run(periodMs * 3);
   if (takesPart(host, host, index)) fail(cluster, `a service of ${host.name} came and went and was let in at once`);
 }

@@ -13,7 +13,7 @@ export interface Hunted {
   what: string | null;
 }
 
-const SIZES = [2, 3, 3, 5];
+const SIZES = [2, 3, 3, 4];
 
 function hunt(seedMax: number, both: boolean): Hunted {
   const scenario = huntScenarios();

@@ -1,5 +1,5 @@
 /** One random life of a cluster: it starts, accidents happen, the network is whole again, one view must come. */
-import { checkQuiet, checkWhole, isWhole, longestWaitMs, whoIsRestless, wholeWithinMs } from './liveness.js';
+import { checkQuiet, checkWhole, isWhole, LARGE, longestWaitMs, whoIsRestless, wholeWithinMs } from './liveness.js';
 import { accident, upgrade } from './accidents.js';
 import { fail } from './checkers.js';
 import { Cluster, type KnownFile } from './cluster.js';
@@ -21,9 +21,6 @@ export interface Lived {
   /** How often each kind of accident happened. */
   accidents: ReadonlyMap<string, number>;
 }
-
-/** From here on a second costs thousands of packets: what is only waited for is cut short. */
-const LARGE = 9;
 
 /** Throws `BrokenPromise` where a promise is broken; the story of what was done before comes with it. */
 export function live(options: LifeOptions): Lived {
@@ -126,19 +123,18 @@ function heal(cluster: Cluster, periodMs: number): void {
     run(cluster, periodMs);
     for (let i = 0; i < 2; i++) {
       for (const host of cluster.all) cluster.give(host, { kind: 'start', nowMs: cluster.clock(host) });
-      run(cluster, isLarge ? periodMs : bound / 4);
+      run(cluster, periodMs);
     }
   } else {
-    if (!isLarge) run(cluster, bound / 2);
+    run(cluster, periodMs * 3);
     run(cluster, longestWaitMs(cluster));
   }
   comeToRest(cluster, bound, periodMs);
 }
 
-/** One view within the bound, and nothing more for ten periods. A large cluster is asked every tolerance and let go. */
+/** One view within the bound, and nothing more for ten periods. Asked every tolerance, and let go: most of a life was this waiting. */
 function comeToRest(cluster: Cluster, bound: number, periodMs: number): void {
   const until = cluster.now + bound;
-  if (cluster.hosts.length < LARGE) run(cluster, bound);
   while (cluster.now < until) {
     run(cluster, periodMs * 5);
     if (isWhole(cluster) && whoIsRestless(cluster, periodMs * 10) === undefined) return;

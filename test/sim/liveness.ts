@@ -7,6 +7,9 @@ import type { Absence } from '../../host/protocol/types.js';
 import { activeRules, BrokenPromise, clusterOf, fail } from './checkers.js';
 import type { Cluster, SimHost } from './cluster.js';
 
+/** From here on a second costs thousands of packets: long dampings are not waited out, drills are short. */
+export const LARGE = 9;
+
 /** Within this after the network is whole there is one view: four tolerances, and two seconds for what is gathered. */
 export function wholeWithinMs(periodMs: number, missedMax: number): number {
   return 4 * periodMs * missedMax + 2000;

@@ -6,9 +6,11 @@
  *     kill 2                      killsidecar 2             stall 2 3s    restart 2 [empty]
  *     drainstop 2                 stop 2 (a planned end)    service 2 smtp down|up
  *     file 2 affinity none        offer 2 affinity none     key 2 7       claim 2 from 10.0.0.13
- *     replay 2                    now 2 (nlb start --now)   show views | states | problems | notices 1
+ *     replay 2                    now 2 (nlb start --now)   upgrade 2 (to the next release)
+ *     show views | states | problems | notices 1
  */
 import { Cluster, type SimHost } from './cluster.js';
+import { upgrade } from './accidents.js';
 import { makeFile } from './files.js';
 
 export function playScenario(text: string): string {
@@ -46,6 +48,10 @@ function act(cluster: Cluster, words: string[]): void {
       for (const each of hosts) cluster.start(each);
     },
     restart: () => restart(cluster, host, rest[0] === 'empty'),
+    upgrade: () => {
+      upgrade(host);
+      restart(cluster, host, false);
+    },
     kill: () => {
       for (const each of hosts) cluster.kill(each);
     },
