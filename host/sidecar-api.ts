@@ -3,6 +3,7 @@ import type { AdminApi, EntryAnswer, ExplainQuestion, Verb, VerbAnswer } from '.
 import { buildStatus } from './admin/build-status.js';
 import { type Explanation, explain } from './admin/explain.js';
 import type { ClusterStatus } from './admin/status.js';
+import type { HistoryEntry } from './history/entry.js';
 import { loadClusterFile } from './edge/cluster-file.js';
 import { findingLine } from './protocol/config/index.js';
 import type { InForce } from './protocol/types.js';
@@ -46,8 +47,16 @@ export class SidecarApi implements AdminApi {
     return this.sidecar.protocol.inForce;
   }
 
+  history(since: string | null): Promise<HistoryEntry[]> {
+    return this.sidecar.history.list(since);
+  }
+
   async explain(question: ExplainQuestion): Promise<Explanation> {
-    const { protocol, options, decision } = this.sidecar;
+    const { protocol, options, decision, history } = this.sidecar;
+    if (question.at != null) {
+      const { inForce, since } = await history.inForceAt(question.at);
+      return { ...explain(inForce, options.host.name, decision, question), past: { at: question.at, since } };
+    }
     if (!protocol.inForce)
       throw new Error('Cannot explain: there is no view yet; the hosts are still agreeing on the first');
     return explain(protocol.inForce, options.host.name, decision, question);

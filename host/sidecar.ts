@@ -28,6 +28,7 @@ import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/t
 import { savedState, StateKeeper } from './saved-state.js';
 import { SidecarApi } from './sidecar-api.js';
 import { type HostState, TakingPart } from './taking-part.js';
+import { ViewHistory } from './view-history.js';
 
 export interface SidecarOptions {
   /** As it was given, for messages and `nlb reload`. */
@@ -58,6 +59,7 @@ export class Sidecar {
   envoy!: OwnEnvoy;
   takingPart!: TakingPart;
   loop!: Loop<ProtocolState>;
+  history!: ViewHistory;
   private directory!: StateDirectory;
   private keeper!: StateKeeper;
   private reserve!: Reserve;
@@ -105,6 +107,7 @@ export class Sidecar {
     await this.channel?.close();
     await this.envoy?.leave();
     await this.udp?.close();
+    await this.history?.close();
     await this.directory.close();
     this.options.log.flush();
   }
@@ -119,6 +122,7 @@ export class Sidecar {
     const saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
     const { protocol: durable, hostState } = saved;
     this.keeper = new StateKeeper(this.directory, saved, (problem) => this.sayProblem('state', problem));
+    this.history = new ViewHistory(this.directory.path, clock, (topic, problem) => this.sayProblem(topic, problem));
     this.reserve = new Reserve(this.directory.path, clock);
     this.sayProblem('reserve', await this.reserve.look());
     const file = durable.inForce?.file ?? this.options.file;
@@ -153,6 +157,7 @@ export class Sidecar {
   }
 
   private carry(effect: Effect): Promise<void> | void {
+    this.history.see(effect);
     switch (effect.kind) {
       case 'send':
         if (this.keeper.mayConfirm) this.udp.send(effect.toAddress, effect.toPort, effect.bytes);
@@ -273,6 +278,7 @@ export class Sidecar {
     this.options.log.flush();
     await this.keeper.saveAgain();
     this.sayProblem('reserve', await this.reserve.look());
+    this.sayProblem('frequent', this.history.frequent());
     await this.envoy.lookAtExisting();
     await this.envoyWatch.look(this.file.portRules.map(({ name }) => name));
     this.takingPart.look();

@@ -5,11 +5,14 @@
  *     GET  /status                                   ClusterStatus (status.ts)
  *     GET  /events                                   the same as server-sent events, on every change, at least once a second
  *     GET  /entry                                    200 `in`, or 503 with the reason: may clients be sent to this host?
- *     GET  /explain?client=ADDRESS[:PORT]&port=25    who owns it and why (explain.ts); further: to=VIRTUAL_IP protocol=udp
+ *     GET  /explain?client=ADDRESS[:PORT]&port=25    who owns it and why (explain.ts); further: to=VIRTUAL_IP protocol=udp,
+ *                                                    at=ISO for the view of then
+ *     GET  /history?since=ISO                        HistoryEntry[] (history/entry.ts), oldest first, at most 1,000
  *     GET  /in-force                                 the view and file this host decides by, for nlb plan
  *     POST /start /stop /drainstop /reload           VerbAnswer; 200 when done or begun, 409 when the answer is no
  *                                                    (also as /verbs/start ...); /start?now=true skips a damping delay
  */
+import type { HistoryEntry } from '../history/entry.js';
 import type { InForce } from '../protocol/types.js';
 import type { ClusterStatus } from './status.js';
 
@@ -34,6 +37,8 @@ export interface ExplainQuestion {
   protocol: 'tcp' | 'udp';
   /** The virtual IP the client asked for; null for any. */
   to: string | null;
+  /** ISO 8601: decided by the view of then; null for now. */
+  at?: string | null;
 }
 
 /** What the loop (host/run.ts) offers to the admin servers. */
@@ -42,6 +47,8 @@ export interface AdminApi {
   entry(): EntryAnswer;
   /** Null before the first view. */
   inForce(): InForce | null;
+  /** @param since  ISO 8601, or null for all */
+  history(since: string | null): Promise<HistoryEntry[]>;
   /** @throws Error with a sentence for the person where the question cannot be answered */
   explain(question: ExplainQuestion): Promise<unknown>;
   verb(verb: Verb, asked: URLSearchParams): Promise<VerbAnswer>;
@@ -68,6 +75,7 @@ export async function answer(api: AdminApi, method: string, url: URL): Promise<R
     return { code: entry.isIn ? 200 : 503, body: entry };
   }
   if (path === '/in-force') return inForce(api);
+  if (path === '/history') return history(api, url.searchParams.get('since'));
   if (path === '/explain') return explain(api, url.searchParams);
   return null;
 }
@@ -77,6 +85,19 @@ function inForce(api: AdminApi): Reply {
   return inForce === null
     ? { code: 409, body: no('There is no view yet; the hosts are still agreeing on the first') }
     : { code: 200, body: inForce };
+}
+
+async function history(api: AdminApi, since: string | null): Promise<Reply> {
+  if (since !== null && !isTime(since)) return { code: 400, body: no(timeText('since', since)) };
+  return { code: 200, body: await api.history(since) };
+}
+
+function isTime(text: string): boolean {
+  return !Number.isNaN(Date.parse(text));
+}
+
+function timeText(name: string, text: string): string {
+  return `${name} is ${text}, expected a time such as 2026-11-22T02:14:00Z`;
 }
 
 async function explain(api: AdminApi, asked: URLSearchParams): Promise<Reply> {
@@ -90,8 +111,10 @@ async function explain(api: AdminApi, asked: URLSearchParams): Promise<Reply> {
   if (protocol !== 'tcp' && protocol !== 'udp') {
     return { code: 400, body: no(`protocol is ${protocol}, expected tcp or udp`) };
   }
+  const at = asked.get('at');
+  if (at !== null && !isTime(at)) return { code: 400, body: no(timeText('at', at)) };
   try {
-    return { code: 200, body: await api.explain({ client, port, protocol, to: asked.get('to') }) };
+    return { code: 200, body: await api.explain({ client, port, protocol, to: asked.get('to'), at }) };
   } catch (error) {
     return { code: 400, body: no((error as Error).message) };
   }

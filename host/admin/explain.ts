@@ -61,6 +61,8 @@ export interface Explanation {
   /** Does the entry host serve it itself when the owner does not answer? */
   mayFallBack: boolean;
   hosts: ExplainedHost[];
+  /** Where it was asked for a time that is past: that time, and since when its view was in force. */
+  past?: { at: string; since: string };
 }
 
 /**

@@ -1,6 +1,6 @@
 /** An explanation as a page of text. */
 import type { ExplainedHost, Explanation } from '../admin/explain.js';
-import { table, wrapped } from './output.js';
+import { table, timeText, wrapped } from './output.js';
 import { absenceText } from './status-text.js';
 
 const KEY_WORDS = {
@@ -12,13 +12,17 @@ const MODE_WORDS = { multiple: 'multiple hosts', single: 'single host', disabled
 const PLACE_WORDS = { owner: 'owner', nextOwner: 'next owner', later: '', takesNoPart: 'takes no part' } as const;
 
 export function explanationPage(explanation: Explanation): string {
-  const { text, key, rule, viewNumber, entryHost, hosts } = explanation;
+  const { text, key, rule, viewNumber, entryHost, hosts, past } = explanation;
   const source =
     viewNumber === null
       ? 'From the file alone: every host counts as there and well.'
-      : `Decided by view ${viewNumber}, as in force on ${entryHost}.`;
+      : `Decided by view ${viewNumber}, as in force on ${entryHost}${past === undefined ? '' : pastText(past)}.`;
   const why = rule === null ? '' : `${factLines(rule, key)}\n${hostTable(hosts, rule)}\n`;
   return `${wrapped(text)}\n${why}${source}\n`;
+}
+
+function pastText({ at, since }: NonNullable<Explanation['past']>): string {
+  return ` at ${timeText(at)} (since ${timeText(since)})`;
 }
 
 function factLines(rule: NonNullable<Explanation['rule']>, key: Explanation['key']): string {

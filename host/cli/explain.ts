@@ -7,15 +7,17 @@ import { CliError, EXIT } from './exit-codes.js';
 import { explanationPage } from './explain-page.js';
 import { findSidecar } from './find-sidecar.js';
 import { jsonText } from './output.js';
+import { timeArgument } from './time.js';
 import type { Terminal } from './terminal.js';
 
 export const verb: Verb = {
-  usage: 'nlb explain CLIENT[:PORT] --port PORT [--config FILE] [--json]',
+  usage: 'nlb explain CLIENT[:PORT] --port PORT [--at TIME] [--config FILE] [--json]',
   help: `
 Tells which host owns a client's new connections and why: key, hash, bucket, the
 draw of each host, the next owner, and who takes no part for which reason.
 Asks the running sidecar; with --config the file alone, where every host counts
-as there and well. IPv6 with a port: [2001:db8::1]:4711.
+as there and well; with --at by the view of then, from this host's history.
+IPv6 with a port: [2001:db8::1]:4711.
 
 Exit code 0: a host takes the client. 1: nobody does. 2: the question cannot be
 answered. 3: no sidecar answers.`,
@@ -23,6 +25,7 @@ answered. 3: no sidecar answers.`,
     port: { type: 'string', value: 'PORT', help: 'the port the client connects to' },
     protocol: { type: 'string', value: 'tcp|udp', help: 'tcp unless given' },
     to: { type: 'string', value: 'ADDRESS', help: 'the address the client connects to, where that matters' },
+    at: { type: 'string', value: 'TIME', help: '02:14, 2026-11-22 02:14 or 20m ago: 20m' },
     config: { type: 'string', value: 'FILE', help: 'explain from this cluster file alone' },
     ...SIDECAR_OPTIONS,
   },
@@ -42,12 +45,27 @@ function questionOf(call: Call): ExplainQuestion {
   if (protocol !== 'tcp' && protocol !== 'udp') {
     throw new CliError(EXIT.usage, `--protocol is ${protocol}, expected tcp or udp`);
   }
-  return { client: call.positionals[0]!, port: portArgument('port', call.text('port')), protocol, to: call.text('to') };
+  return {
+    client: call.positionals[0]!,
+    port: portArgument('port', call.text('port')),
+    protocol,
+    to: call.text('to'),
+    at: momentOf(call),
+  };
+}
+
+function momentOf(call: Call): string | null {
+  const text = call.text('at');
+  if (text !== null && call.text('config') !== null) {
+    throw new CliError(EXIT.usage, '--at and --config exclude each other: a file has no past');
+  }
+  return text === null ? null : timeArgument('at', text, new Date());
 }
 
 async function askSidecar(question: ExplainQuestion, call: Call, terminal: Terminal): Promise<Explanation> {
-  const { client, port, protocol, to } = question;
+  const { client, port, protocol, to, at = null } = question;
   const asked = new URLSearchParams({ client, port: String(port), protocol, ...(to === null ? {} : { to }) });
+  if (at !== null) asked.set('at', at);
   const { code, body } = await ask(await findSidecar(call, terminal), 'GET', `/explain?${asked}`);
   if (code !== 200) throw new CliError(EXIT.usage, saidBy(body));
   return body as Explanation;

@@ -15,6 +15,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   display: { summary: 'hosts, rules, shares, Envoy and problems', load: () => import('./display.js') },
   explain: { summary: 'which host takes a client, and why', load: () => import('./explain.js') },
   plan: { summary: 'what a change would move', load: () => import('./plan.js') },
+  history: { summary: 'which views were in force, and why', load: () => import('./history.js') },
   reload: { summary: 'offer a changed cluster file', load: () => import('./reload.js') },
   start: { summary: 'take part again', load: () => import('./start.js') },
   stop: { summary: 'leave the cluster at once', load: () => import('./stop.js') },

@@ -1,0 +1,92 @@
+/** The verbs that look ahead and back, on three real sidecars with their Envoys. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Explanation } from '../../host/admin/explain.js';
+import type { HistoryEntry } from '../../host/history/entry.js';
+import type { Plan } from '../../host/plan/plan.js';
+import { waitFor } from './harness/wait.js';
+import { PORTS, SidecarCluster, type SidecarHost } from './sidecar-cluster.js';
+
+const MAIN = fileURLToPath(new URL('../../build/host/main.js', import.meta.url));
+const cluster = new SidecarCluster('127.0.153', 3);
+const [mail1, mail2, mail3] = cluster.hosts as [SidecarHost, SidecarHost, SidecarHost];
+
+beforeAll(() => cluster.start(), 120_000);
+afterAll(() => cluster.stop());
+
+/** Runs `nlb` as an administrator does, at one host. */
+async function nlb(host: SidecarHost, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const run = promisify(execFile)(process.execPath, [MAIN, ...args, '--state-dir', host.stateDir]);
+  return run.then(
+    ({ stdout, stderr }) => ({ code: 0, out: stdout, err: stderr }),
+    (error: { code: number; stdout: string; stderr: string }) => ({
+      code: error.code,
+      out: error.stdout,
+      err: error.stderr,
+    }),
+  );
+}
+
+const jsonOf = async <T>(host: SidecarHost, ...args: string[]): Promise<T> =>
+  JSON.parse((await nlb(host, ...args, '--json')).out) as T;
+
+const explained = (...more: string[]): Promise<Explanation> =>
+  jsonOf(mail1, 'explain', '192.0.2.7', '--port', String(PORTS.rule), ...more);
+
+describe('nlb history, plan and explain --at', () => {
+  it('plan foretells what a drain then does, and the history decides as it was before', async () => {
+    await cluster.converged();
+    const before = await explained();
+    const owner = cluster.hosts.find(({ name }) => name === before.owner)!;
+    const plan = await jsonOf<Plan>(mail1, 'plan', '--drain', owner.name);
+    const [smtp] = plan.rules;
+    expect(smtp!.flows.every(({ from }) => from === owner.name)).toBe(true);
+    const moment = new Date().toISOString();
+    await nlb(owner, 'drainstop');
+    const isOut = async () => (await explained()).owner === before.nextOwner;
+    await waitFor(`${owner.name} out of the rule`, isOut);
+    const shares = await waitFor('shares after the drain', async () => {
+      const [rule] = (await mail1.status()).rules;
+      return rule!.hosts.find(({ host }) => host === owner.name)!.expectedShare === 0 && rule!.hosts;
+    });
+    const foretold = new Map(smtp!.hosts.map(({ name, shareAfter }) => [name, shareAfter]));
+    for (const { host, expectedShare } of shares) expect(expectedShare).toBe(foretold.get(host));
+
+    const then = await explained('--at', moment);
+    expect([then.owner, then.nextOwner, then.viewNumber]).toEqual([before.owner, before.nextOwner, before.viewNumber]);
+    expect(then.past!.at).toBe(moment);
+    const entries = await jsonOf<HistoryEntry[]>(mail1, 'history', '--since', moment);
+    const drained = entries.find(({ changes }) => changes.includes(`${owner.name}: smtp draining`));
+    expect(drained?.initiators ?? entries).toEqual([owner.name]);
+    await nlb(owner, 'start');
+    await cluster.converged();
+  });
+
+  it('the history outlives the sidecar, and tells of a host that died how long it took', async () => {
+    await cluster.converged();
+    const moment = new Date().toISOString();
+    await mail3.end('SIGKILL');
+    process.kill(mail3.envoyPid!, 'SIGKILL');
+    const gone = async () => {
+      const entries = await jsonOf<HistoryEntry[]>(mail1, 'history', '--since', moment);
+      return entries.find(
+        ({ lostSince, went, viewNumber }) => lostSince.length === 0 && viewNumber > 0 && went.length >= 0,
+      )
+        ? entries
+        : null;
+    };
+    const entries = await waitFor('a view without mail3', gone);
+    expect(entries.some(({ went }) => went.includes('mail3'))).toBe(true);
+    expect(entries.every(({ hosts }) => !hosts.includes('mail3'))).toBe(true);
+    await mail1.end('SIGKILL');
+    mail1.run();
+    mail3.run();
+    await cluster.converged();
+    const after = await jsonOf<HistoryEntry[]>(mail1, 'history', '--since', moment);
+    expect(after.map(({ at }) => at)).toEqual(expect.arrayContaining(entries.map(({ at }) => at)));
+    expect(after.some(({ cause }) => cause === 'resumed')).toBe(true);
+    expect((await nlb(mail2, 'history')).out).toMatch(/^View history of mail2 \(\d+\), newest first:\n/);
+  });
+});
