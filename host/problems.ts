@@ -13,6 +13,10 @@ export class Problems {
     else this.byTopic.set(topic, { since: this.wallIso(), text });
   }
 
+  get(topic: string): string | null {
+    return this.byTopic.get(topic)?.text ?? null;
+  }
+
   list(): { since: string; text: string }[] {
     return [...this.byTopic.values()].reverse();
   }

@@ -5,6 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type AdminServer, openAdminServer } from './admin/server.js';
+import { fileAtStart } from './apply/at-start.js';
+import { RevisionStore } from './apply/store.js';
 import { authenticatorOf } from './edge/authenticator.js';
 import { SidecarChannel } from './channel/sidecar-channel.js';
 import type { Clock } from './edge/clock.js';
@@ -18,7 +20,8 @@ import { Reserve } from './edge/reserve.js';
 import { Services } from './edge/services.js';
 import { Shares } from './edge/shares.js';
 import { openStateDirectory, type StateDirectory } from './edge/state-directory.js';
-import { openUdp, type UdpSocket } from './edge/udp.js';
+import type { UdpSocket } from './edge/udp.js';
+import { openHeartbeatSocket } from './heartbeat-socket.js';
 import { EnvoyWatch } from './envoy-watch.js';
 import { Loop } from './loop.js';
 import { Problems } from './problems.js';
@@ -53,6 +56,8 @@ export class Sidecar {
   readonly problems: Problems;
   readonly startedAt: string;
   readonly envoyWatch: EnvoyWatch;
+  /** `inForceChecksum` of what Envoy was given last; the protocol is ahead of it while a view is being saved. */
+  givenToEnvoy = '';
   shares!: Shares;
   decision!: Decision;
   services!: Services;
@@ -64,6 +69,7 @@ export class Sidecar {
   private keeper!: StateKeeper;
   private reserve!: Reserve;
   private udp!: UdpSocket;
+  private revisions!: RevisionStore;
   private channel: SidecarChannel | null = null;
   private admin: AdminServer | null = null;
   private looking: NodeJS.Timeout | null = null;
@@ -127,19 +133,20 @@ export class Sidecar {
     this.sayProblem('reserve', await this.reserve.look());
     const file = durable.inForce?.file ?? this.options.file;
     this.decision = decision;
+    this.revisions = new RevisionStore(this.directory.path);
+    const own = await fileAtStart(this.revisions, durable, { file: this.options.file, fingerprint });
     this.shares = new Shares(decision, () => this.changed());
     this.services = new Services(host.name, log, () => this.takingPart?.say());
     this.envoy = this.createEnvoy(decision);
     this.takingPart = this.createTakingPart(hostState);
-    this.udp = await this.openHeartbeatPort(file);
+    this.udp = await openHeartbeatSocket(host, file, log, (arrival) => this.loop?.post(arrival));
     this.services.watch(file);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
     await Promise.all([this.envoy.open(file, hostState !== 'stopped'), this.services.firstChecks()]);
     this.loop = new Loop({
       clock,
       initial: createState({
-        file: this.options.file,
-        fingerprint,
+        ...own,
         self: host.name,
         instance: randomBytes(8).readBigUInt64LE(),
         durable,
@@ -178,14 +185,19 @@ export class Sidecar {
 
   private decideBy(inForce: InForce, checksum: string): void {
     this.services.watch(inForce.file);
+    this.problems.set('files', null);
+    this.givenToEnvoy = checksum;
     this.envoy.decideBy(inForce, checksum);
     this.shares.countFor(inForce);
     this.changed();
     // The loop is in the midst of a step; what this host says of itself is the next event.
-    setImmediate(() => this.takingPart.look());
+    setImmediate(() => {
+      this.takingPart.look();
+      this.channel?.look();
+    });
   }
 
-  private sayProblem(topic: string, text: string | null): void {
+  sayProblem(topic: string, text: string | null): void {
     this.problems.set(topic, text);
     if (text !== null) this.options.log.repeating('error', topic, text);
   }
@@ -250,20 +262,9 @@ export class Sidecar {
     return !own || own.rules.every(({ absence }) => absence !== null);
   }
 
-  private openHeartbeatPort(file: ClusterFile): Promise<UdpSocket> {
-    const { host, log } = this.options;
-    return openUdp(host.dedicatedIp, file.ports.heartbeat, {
-      onPacket: (fromAddress, fromPort, bytes) => this.loop?.post({ kind: 'packet', fromAddress, fromPort, bytes }),
-      onError: (code, to) => {
-        const where = to === null ? '' : ` to ${to}`;
-        log.repeating('warning', `udp ${code} ${to}`, `A heartbeat${where} was not sent or received: ${code}`);
-      },
-    });
-  }
-
   private async openAdmin(): Promise<AdminServer> {
     const api = new SidecarApi(this);
-    const channel = new SidecarChannel(this, api);
+    const channel = new SidecarChannel(this, api, this.revisions);
     this.channel = channel;
     await channel.open();
     const { dedicatedIp } = this.options.host;
@@ -282,6 +283,7 @@ export class Sidecar {
     await this.envoy.lookAtExisting();
     await this.envoyWatch.look(this.file.portRules.map(({ name }) => name));
     this.takingPart.look();
+    this.channel?.look();
     const { overflowCount } = this.loop;
     if (overflowCount > this.saidOverflowCount) {
       const text = `${overflowCount} packets at the heartbeat port were dropped because more came than could be read`;

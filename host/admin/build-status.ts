@@ -39,11 +39,16 @@ export function buildStatus(parts: StatusParts): ClusterStatus {
     hosts: hostStatuses(parts),
     rules: file.portRules.map((rule, index) => ruleStatus(parts, rule, index)),
     envoy: { ...envoy, tookConfiguration: protocol.taken },
-    file: { path: parts.filePath, ...protocol.file },
+    file: fileStatus(parts),
     droppedPackets: Object.fromEntries(Object.entries(protocol.droppedPackets).filter(([, count]) => count > 0)),
     problems: [...parts.ownProblems, ...serviceProblems(parts), ...problems].slice(0, PROBLEMS_MAX),
     startedAt: parts.startedAt,
   };
+}
+
+function fileStatus({ filePath, protocol }: StatusParts): ClusterStatus['file'] {
+  const { fingerprint, revision, offered, detail } = protocol.file;
+  return { path: filePath, fingerprint, revision, offered, detail };
 }
 
 function viewStatus({ protocol, wallIsoOf }: StatusParts): ClusterStatus['view'] {

@@ -89,7 +89,8 @@ export interface ClusterStatus {
     tookConfiguration: boolean;
     detail: string | null;
   };
-  file: { path: string; fingerprint: string; offered: string | null; detail: string | null };
+  /** `revision`: one more with every applied change, 0 before the first. */
+  file: { path: string; fingerprint: string; revision: number; offered: string | null; detail: string | null };
   /** Packets at the heartbeat port that were dropped, by reason. */
   droppedPackets: Record<string, number>;
   /** Contradictions and other things an administrator has to mend, newest first; bounded to 50. */

@@ -19,6 +19,8 @@ export interface ElsewhereOptions {
   api: AdminApi;
   log: Log;
   hosts(): readonly HostConfig[];
+  /** Answers beside those of `api` that other hosts may have; null where it is none. */
+  more(method: string, path: string): Reply | null;
 }
 
 export class Elsewhere {
@@ -26,7 +28,7 @@ export class Elsewhere {
     options.channel.on('admin', async ({ from, method, url }) => {
       const path = url.pathname.slice('/admin'.length);
       if (method === 'POST') options.log.info(`host ${from} asks for ${path.slice(1)} on behalf of its administrator`);
-      return (await answer(options.api, method, new URL(`${path}${url.search}`, url))) ?? notFound(path);
+      return this.local(method, new URL(`${path}${url.search}`, url));
     });
   }
 
@@ -34,11 +36,11 @@ export class Elsewhere {
   async answer(method: string, url: URL): Promise<Reply | null> {
     const [, wanted = '', path = ''] = PREFIX.exec(url.pathname) ?? [];
     if (path === '') return null;
-    const { self, channel, api } = this.options;
+    const { self, channel } = this.options;
     const name = this.nameOf(decodeURIComponent(wanted));
     if (name === null) return { code: 404, body: no(this.unknown(decodeURIComponent(wanted))) };
     const local = new URL(`${path}${url.search}`, url);
-    if (name === self) return (await answer(api, method, local)) ?? notFound(path);
+    if (name === self) return this.local(method, local);
     if (method !== 'GET' && method !== 'POST') return { code: 405, body: no(`expected GET or POST, got ${method}`) };
     try {
       return await channel.ask(name, { method, path: `/admin${path}${url.search}`, timeoutMs: VERB_TIMEOUT_MS });
@@ -46,6 +48,11 @@ export class Elsewhere {
       if (error instanceof HostSilent) return { code: 502, body: no(error.message) };
       throw error;
     }
+  }
+
+  private async local(method: string, url: URL): Promise<Reply> {
+    const { api, more } = this.options;
+    return more(method, url.pathname) ?? (await answer(api, method, url)) ?? notFound(url.pathname);
   }
 
   /** By name or host priority. */

@@ -38,23 +38,37 @@ export async function command(door: Door, path: string): Promise<VerbAnswer> {
 }
 
 /**
- * @param body  JSON-safe; sent where it is given
+ * @param body       JSON-safe; sent where it is given
+ * @param timeoutMs  without a byte of the answer
  * @throws CliError unreachable: no such socket, nobody behind it, no right to it, no answer, or one that is not JSON; and
  *                  where the other host does not answer. Usage where the cluster has no such host
  */
-export async function ask(door: Door, method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+export async function ask(
+  door: Door,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+  timeoutMs = ANSWER_TIMEOUT_MS,
+): Promise<Answer> {
   const { socketPath, elsewhere } = door;
-  if (elsewhere === null) return askSocket(socketPath, method, path, body);
-  const answer = await askSocket(socketPath, method, `/hosts/${encodeURIComponent(elsewhere)}${path}`, body);
+  if (elsewhere === null) return askSocket(socketPath, method, path, timeoutMs, body);
+  const there = `/hosts/${encodeURIComponent(elsewhere)}${path}`;
+  const answer = await askSocket(socketPath, method, there, timeoutMs, body);
   if (answer.code === 502) throw new CliError(EXIT.unreachable, saidBy(answer.body));
   if (answer.code === 404) throw new CliError(EXIT.usage, saidBy(answer.body));
   return answer;
 }
 
-function askSocket(socketPath: string, method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+function askSocket(
+  socketPath: string,
+  method: 'GET' | 'POST',
+  path: string,
+  timeoutMs: number,
+  body?: unknown,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, method, path, headers: { host: 'nlb' }, timeout: ANSWER_TIMEOUT_MS });
-    sent.on('timeout', () => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)));
+    const sent = request({ socketPath, method, path, headers: { host: 'nlb' }, timeout: timeoutMs });
+    sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     sent.on('error', (error) => reject(unreachable(socketPath, reasonOf(error))));
     sent.on('response', (response) => {
       let text = '';

@@ -54,7 +54,7 @@ function viewLine({ view, lostSince }: ClusterStatus): string {
 function fileLines({ file }: ClusterStatus): string {
   const offered = file.offered === null ? '' : `, offers ${file.offered} and waits for the other hosts`;
   return wrapped(
-    `File ${file.path}, fingerprint ${file.fingerprint}${offered}${file.detail === null ? '' : `; ${file.detail}`}`,
+    `File ${file.path}, revision ${file.revision}, fingerprint ${file.fingerprint}${offered}${file.detail === null ? '' : `; ${file.detail}`}`,
   );
 }
 

@@ -23,7 +23,13 @@ export function statusOf(states: HostState[], ruleCount = 1): ClusterStatus {
     hosts,
     rules: Array.from({ length: ruleCount }, (_, index) => ruleOf(index, states, serving)),
     envoy: { state: 'serving', pid: 4711, version: '1.40.0', tookConfiguration: true, detail: null },
-    file: { path: '/etc/envoy-nlb/cluster.yaml', fingerprint: 'fedcba9876543210', offered: null, detail: null },
+    file: {
+      path: '/etc/envoy-nlb/cluster.yaml',
+      fingerprint: 'fedcba9876543210',
+      revision: 0,
+      offered: null,
+      detail: null,
+    },
     droppedPackets: { unverified: 3, replayed: 0 },
     problems: states.includes('outside')
       ? [{ since: AN_HOUR_AGO, text: 'host mail4: port rule 25/tcp has affinity none, the cluster has single' }]

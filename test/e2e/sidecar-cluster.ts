@@ -32,6 +32,12 @@ export class SidecarHost {
     return join(this.cluster.directory, this.name);
   }
 
+  /** Its own copy of the cluster file, or the one of all. */
+  get filePath(): string {
+    const { directory, filePath, hasOwnFiles } = this.cluster;
+    return hasOwnFiles ? join(directory, `${this.name}.yaml`) : filePath;
+  }
+
   get envoyPid(): number | null {
     return findOwnEnvoy(join(this.stateDir, 'envoy'));
   }
@@ -43,7 +49,7 @@ export class SidecarHost {
   /** Starts the sidecar and nothing else. */
   run(): void {
     const log = openSync(join(this.cluster.directory, `${this.name}.log`), 'a');
-    const place = ['--config', this.cluster.filePath, '--host', this.name, '--state-dir', this.stateDir];
+    const place = ['--config', this.filePath, '--host', this.name, '--state-dir', this.stateDir];
     const envoyArguments = '--envoy-args=--concurrency 1 --drain-time-s 1';
     this.sidecar = spawn(process.execPath, [MAIN, 'run', ...place, envoyArguments], { stdio: ['ignore', log, log] });
     closeSync(log);
@@ -98,8 +104,15 @@ export class SidecarCluster {
   readonly directory = mkdtempSync(join(tmpdir(), 'nlb-sidecars-'));
   readonly hosts: SidecarHost[];
 
-  /** @param prefix  `127.0.53`: hosts are mail1 at .1, mail2 at .2 ... */
-  constructor(prefix: string, hostCount: number) {
+  /**
+   * @param prefix       `127.0.53`: hosts are mail1 at .1, mail2 at .2 ...
+   * @param hasOwnFiles  each host has a cluster file of its own, as on machines of their own
+   */
+  constructor(
+    prefix: string,
+    hostCount: number,
+    readonly hasOwnFiles = false,
+  ) {
     this.hosts = Array.from(
       { length: hostCount },
       (_, i) => new SidecarHost(this, `mail${i + 1}`, `${prefix}.${i + 1}`),
@@ -113,9 +126,14 @@ export class SidecarCluster {
   }
 
   writeFile(loadWeight: string): void {
+    writeFileSync(this.filePath, this.fileText(loadWeight));
+    if (this.hasOwnFiles) for (const host of this.hosts) writeFileSync(host.filePath, this.fileText(loadWeight));
+  }
+
+  fileText(loadWeight: string): string {
     const hosts = this.hosts.map(({ name, ip }, i) => `  - {name: ${name}, priority: ${i + 1}, dedicatedIp: ${ip}}`);
     const { rule, service, heartbeat, handoff, page } = PORTS;
-    const text = `cluster: mail.example.org
+    return `cluster: mail.example.org
 mode: routed
 listenOn: dedicatedIp
 hashSeed: 0x5eed1234
@@ -136,7 +154,6 @@ portRules:
       proxyProtocol: v2
       check: {kind: banner, expect: '220', periodMs: 500, timeoutMs: 500, failuresMax: 3}
 `;
-    writeFileSync(this.filePath, text);
   }
 
   /** Sidecars, Envoys and services of all hosts, until all are in one view. */

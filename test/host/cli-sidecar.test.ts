@@ -78,7 +78,7 @@ Shares of new connections:
   db: 0 open entered here, 0 open served here, 0 fallbacks, none refused
 
 Envoy 1.40.0 (process 4711): serving, has the newest configuration
-File /etc/envoy-nlb/cluster.yaml, fingerprint a1c67144a90125c1
+File /etc/envoy-nlb/cluster.yaml, revision 3, fingerprint a1c67144a90125c1
 Heartbeat packets dropped: 4 wrongMac
 
 Problems (1), newest first:

@@ -1,0 +1,78 @@
+/** What apply and rollback have in common: their options, the request, and what they say of the answer. */
+import type { ApplyAnswer } from '../apply/apply-host.js';
+import { type Call, type Option, SIDECAR_OPTIONS } from './args.js';
+import { ask, type Door, saidBy } from './client.js';
+import { CliError, EXIT } from './exit-codes.js';
+import { counted, jsonText } from './output.js';
+import type { Terminal } from './terminal.js';
+
+/** All hosts check it, agree on a view and have it taken by Envoy, and where one refuses, go back likewise. */
+const BRING_TIMEOUT_MS = 60_000;
+
+export const BRING_OPTIONS: Record<string, Option> = {
+  'dry-run': { type: 'boolean', help: 'ask every host whether it can take it, and change nothing' },
+  without: {
+    type: 'string',
+    multiple: true,
+    value: 'HOST',
+    help: 'leave a host behind that does not answer (repeatable)',
+  },
+  confirm: { type: 'string', value: 'TIME', help: 'taken back after 60s, 5m ... unless nlb confirm is said' },
+  ...SIDECAR_OPTIONS,
+};
+
+export const EXIT_HELP = `Exit code 0: in force on all hosts (--dry-run: they can take it). 1: the file has
+mistakes. 3: no sidecar answers. 4: refused, in force nowhere, with the reason.`;
+
+export async function bring(
+  door: Door,
+  path: '/apply' | '/rollback',
+  what: object,
+  call: Call,
+  terminal: Terminal,
+): Promise<ApplyAnswer> {
+  if (door.elsewhere !== null) {
+    const text = `--host ${door.elsewhere} is not on this machine; every host can do this, so ask one here`;
+    throw new CliError(EXIT.usage, text);
+  }
+  const confirmMs = durationMs(call.text('confirm'));
+  const body = {
+    ...what,
+    by: userOf(terminal),
+    dryRun: call.flag('dry-run'),
+    without: call.texts('without'),
+    ...(confirmMs === null ? {} : { confirmMs }),
+  };
+  const { code, body: answer } = await ask(door, 'POST', path, body, BRING_TIMEOUT_MS);
+  if (code === 400) throw new CliError(EXIT.usage, saidBy(answer));
+  return answer as ApplyAnswer;
+}
+
+/** @param more  said between the difference and the outcome */
+export function say(name: string, answer: ApplyAnswer, call: Call, terminal: Terminal, more: string): number {
+  if (call.flag('json')) terminal.out(jsonText(answer));
+  else {
+    terminal.out(differenceText(answer.difference) + more);
+    if (answer.ok) terminal.out(`${answer.text}\n`);
+    else terminal.err(`nlb ${name}: ${answer.text}\n`);
+  }
+  return answer.ok ? EXIT.yes : EXIT.refused;
+}
+
+function differenceText(difference: readonly string[]): string {
+  if (difference.length === 0) return '';
+  return `${counted(difference.length, 'change')}:\n${difference.map((line) => `  ${line}\n`).join('')}`;
+}
+
+/** `60s`, `5m`. @throws CliError usage */
+function durationMs(text: string | null): number | null {
+  if (text === null) return null;
+  const match = /^([1-9][0-9]{0,3})(s|m)$/.exec(text);
+  if (match === null) throw new CliError(EXIT.usage, `--confirm is ${text}, expected a time such as 60s or 5m`);
+  return Number(match[1]) * (match[2] === 's' ? 1000 : 60_000);
+}
+
+/** For people, in the list of revisions; the right to do it is the right to the control socket. */
+export function userOf({ env }: Terminal): string {
+  return env.SUDO_USER ?? env.USER ?? env.LOGNAME ?? 'root';
+}
