@@ -30,7 +30,7 @@ export function drill(cluster: Cluster, periodMs: number): void {
   if (group.length < LARGE) restarts(cluster, host, rest, periodMs);
   if (third !== undefined) {
     if (cluster.seed % 2 === 0 || group.length >= LARGE) leaves(cluster, third, [host, other], periodMs);
-    else goesDeaf(cluster, third, [host, other], periodMs);
+    else goesDeaf(cluster, third, host, other, periodMs);
     cluster.kill(third);
   }
   if (cluster.seed % 8 === 0 && periodMs === 1000 && group.length <= 5) endsSilence(cluster, host, other);
@@ -89,13 +89,19 @@ function leaves(cluster: Cluster, host: SimHost, others: SimHost[], periodMs: nu
   checkOut(cluster, host, others, 'left on purpose');
 }
 
-/** R2: it is heard and hears nobody, so it is out after a tolerance, and does not keep the others busy. */
-function goesDeaf(cluster: Cluster, host: SimHost, others: SimHost[], periodMs: number): void {
-  for (const each of cluster.all) cluster.cuts.add(`${each.name}>${host.name}`);
-  cluster.run(periodMs * 8 + DEATH_MORE_MS);
-  checkOut(cluster, host, others, 'hears none of them');
+/**
+ * R2: who is heard and hears nobody is out after a tolerance, and does not keep the others busy. R4: who dies meanwhile is out
+ * at once, though no view can be agreed as long as the deaf one is waited for.
+ */
+function goesDeaf(cluster: Cluster, deaf: SimHost, dying: SimHost, other: SimHost, periodMs: number): void {
+  for (const each of cluster.all) cluster.cuts.add(`${each.name}>${deaf.name}`);
+  cluster.kill(dying);
+  cluster.run(periodMs * DEATH_PERIODS + DEATH_MORE_MS);
+  checkOut(cluster, dying, [other], 'died');
+  cluster.run(periodMs * 6);
+  checkOut(cluster, deaf, [other], 'hears none of them');
   cluster.run(periodMs * 5);
-  unnoticed(cluster, others, `${host.name} is deaf`, () => cluster.run(periodMs * 10));
+  unnoticed(cluster, [other], `${deaf.name} is deaf`, () => cluster.run(periodMs * 10));
 }
 
 /** Something happens, and nobody's view changes. */
