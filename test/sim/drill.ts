@@ -27,8 +27,13 @@ export function drill(cluster: Cluster, periodMs: number): void {
     cluster.stall(host, periodMs * 0.9);
     cluster.run(periodMs * 3);
   });
+  if (cluster.seed % 5 === 1) {
+    wakesUp(cluster, host, periodMs);
+    return;
+  }
   if (group.length < LARGE) restarts(cluster, host, rest, periodMs);
   if (third !== undefined) {
+    if (cluster.seed % 4 === 2) claims(cluster, third, other, periodMs);
     if (cluster.seed % 2 === 0 || group.length >= LARGE) leaves(cluster, third, [host, other], periodMs);
     else goesDeaf(cluster, third, host, other, periodMs);
     cluster.kill(third);
@@ -81,6 +86,28 @@ function stopsService(cluster: Cluster, host: SimHost, group: SimHost[], periodM
   const late = group.find((each) => takesPart(each, host, index));
   if (late === undefined) return;
   fail(cluster, `${late.name} does not know after ${promptMs(periodMs)} ms that a service of ${host.name} is down`);
+}
+
+/** R9: it stood still, what was sent to it meanwhile is gone, and it misses nobody. What the others think of it is another thing. */
+function wakesUp(cluster: Cluster, host: SimHost, periodMs: number): void {
+  cluster.stall(host, periodMs * 3);
+  cluster.run(periodMs * 2.99);
+  host.waiting = [];
+  cluster.run(periodMs * 0.2);
+  const [missed] = host.state!.inForce!.lostSince;
+  if (missed !== undefined) fail(cluster, `${host.name} stood still for 3 periods and takes ${missed} for dead`);
+}
+
+/** R5: packets in its name from another address are no sign of its life, and are told. */
+function claims(cluster: Cluster, host: SimHost, other: SimHost, periodMs: number): void {
+  host.claimsAddress = '10.0.9.9';
+  cluster.run(periodMs * 2);
+  host.claimsAddress = null;
+  const told = cluster
+    .status(other)!
+    .problems.some(({ text }) => text.startsWith(`host ${host.name}:`) && text.includes('is claimed from 10.0.9.9'));
+  if (!told) fail(cluster, `${other.name} does not say that the name of ${host.name} is claimed from another address`);
+  cluster.run(periodMs * 3);
 }
 
 function leaves(cluster: Cluster, host: SimHost, others: SimHost[], periodMs: number): void {
