@@ -3,6 +3,8 @@ import type { AdminApi, EntryAnswer, ExplainQuestion, Verb, VerbAnswer } from '.
 import { buildStatus } from './admin/build-status.js';
 import { type Explanation, explain } from './admin/explain.js';
 import type { ClusterStatus } from './admin/status.js';
+import type { HostFacts } from './doctor/facts.js';
+import { examine } from './examine.js';
 import type { HistoryEntry } from './history/entry.js';
 import { loadClusterFile } from './edge/cluster-file.js';
 import { findingLine } from './protocol/config/index.js';
@@ -45,6 +47,11 @@ export class SidecarApi implements AdminApi {
 
   inForce(): InForce | null {
     return this.sidecar.protocol.inForce;
+  }
+
+  examination(): Promise<HostFacts> {
+    const { file, options } = this.sidecar;
+    return examine(options.host, file, this.status(), options.clock.wallIso());
   }
 
   history(since: string | null): Promise<HistoryEntry[]> {

@@ -9,9 +9,11 @@
  *                                                    at=ISO for the view of then
  *     GET  /history?since=ISO                        HistoryEntry[] (history/entry.ts), oldest first, at most 1,000
  *     GET  /in-force                                 the view and file this host decides by, for nlb plan
+ *     GET  /examination                              HostFacts (doctor/facts.ts): this host looked at itself; takes seconds
  *     POST /start /stop /drainstop /reload           VerbAnswer; 200 when done or begun, 409 when the answer is no
  *                                                    (also as /verbs/start ...); /start?now=true skips a damping delay
  */
+import type { HostFacts } from '../doctor/facts.js';
 import type { HistoryEntry } from '../history/entry.js';
 import type { InForce } from '../protocol/types.js';
 import type { ClusterStatus } from './status.js';
@@ -47,6 +49,8 @@ export interface AdminApi {
   entry(): EntryAnswer;
   /** Null before the first view. */
   inForce(): InForce | null;
+  /** For nlb doctor. @throws Error with a sentence for the person */
+  examination(): Promise<HostFacts>;
   /** @param since  ISO 8601, or null for all */
   history(since: string | null): Promise<HistoryEntry[]>;
   /** @throws Error with a sentence for the person where the question cannot be answered */
@@ -75,6 +79,7 @@ export async function answer(api: AdminApi, method: string, url: URL): Promise<R
     return { code: entry.isIn ? 200 : 503, body: entry };
   }
   if (path === '/in-force') return inForce(api);
+  if (path === '/examination') return { code: 200, body: await api.examination() };
   if (path === '/history') return history(api, url.searchParams.get('since'));
   if (path === '/explain') return explain(api, url.searchParams);
   return null;

@@ -7,6 +7,17 @@ export interface Terminal {
   /** Asks one question and waits for a line; null where nobody can be asked. */
   ask: ((question: string) => Promise<string>) | null;
   env: Readonly<Record<string, string | undefined>>;
+  /** The whole screen, for what is drawn live; null or nothing where output is no terminal. */
+  screen?: Screen | null;
+}
+
+export interface Screen {
+  size(): { columns: number; rows: number };
+  onResize(draw: () => void): void;
+  /** Resolves when the person ends it: q, Ctrl-C, or a signal. */
+  ended(): Promise<void>;
+  /** Gives keys and signals back. */
+  close(): void;
 }
 
 export function processTerminal(): Terminal {
@@ -19,6 +30,37 @@ export function processTerminal(): Terminal {
     err: (text) => void process.stderr.write(text),
     ask: process.stdin.isTTY ? askPerson : null,
     env: process.env,
+    screen: process.stdin.isTTY && process.stdout.isTTY ? processScreen() : null,
+  };
+}
+
+function processScreen(): Screen {
+  const { stdin, stdout } = process;
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  let resize: (() => void) | null = null;
+  let end: (() => void) | null = null;
+  const onKey = (key: Buffer): void => {
+    // q, Q; Ctrl-C and Ctrl-D come as bytes while the terminal is raw.
+    if (key.some((byte) => [0x71, 0x51, 3, 4].includes(byte))) end?.();
+  };
+  return {
+    size: () => ({ columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }),
+    onResize(draw) {
+      resize = draw;
+      stdout.on('resize', draw);
+    },
+    ended() {
+      stdin.setRawMode(true).resume().on('data', onKey);
+      return new Promise((resolve) => {
+        end = resolve;
+        for (const signal of signals) process.once(signal, resolve);
+      });
+    },
+    close() {
+      if (resize) stdout.off('resize', resize);
+      if (end) for (const signal of signals) process.off(signal, end);
+      stdin.off('data', onKey).setRawMode(false).pause();
+    },
   };
 }
 

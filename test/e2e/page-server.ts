@@ -41,6 +41,7 @@ export class PageServer {
       status: () => this.shown,
       entry: () => ({ isIn: true, reason: 'in' }),
       inForce: () => null,
+      examination: unused,
       history: async () => [],
       explain: unused,
       verb: unused,

@@ -90,3 +90,35 @@ describe('nlb history, plan and explain --at', () => {
     expect((await nlb(mail2, 'history')).out).toMatch(/^View history of mail2 \(\d+\), newest first:\n/);
   });
 });
+
+describe('nlb doctor', () => {
+  interface Diagnosis {
+    hosts: string[];
+    findings: { check: string; host: string | null; text: string }[];
+  }
+  const doctor = (): Promise<Diagnosis> => jsonOf(mail2, 'doctor', '--no-dns');
+
+  it('hears every host over the host channel, and finds a host whose service and sidecar are gone', async () => {
+    await cluster.converged();
+    const before = await doctor();
+    expect(before.hosts).toEqual(['mail1', 'mail2', 'mail3']);
+    const ofPorts = ({ check }: { check: string }) =>
+      ['channel', 'lost', 'heartbeat', 'handoff', 'file', 'defaultHosts', 'clock'].includes(check);
+    expect(before.findings.filter(ofPorts)).toEqual([]);
+    await mail3.end('SIGKILL');
+    process.kill(mail3.envoyPid!, 'SIGKILL');
+    const lost = await waitFor('the doctor to miss mail3', async () => {
+      const { findings } = await doctor();
+      return findings.some(({ check }) => check === 'lost') && findings;
+    });
+    expect(lost.filter(ofPorts).map(({ check, host, text }) => `${check} ${host}: ${text}`)).toEqual(
+      expect.arrayContaining([
+        'lost mail3: host mail3 is lost: no host hears it',
+        `handoff mail1: host mail1 does not reach the handoff port of mail3 (${mail3.ip}:${PORTS.handoff}/tcp): ECONNREFUSED`,
+      ]),
+    );
+    expect((await nlb(mail2, 'doctor', '--no-dns')).code).toBe(1);
+    mail3.run();
+    await cluster.converged();
+  });
+});

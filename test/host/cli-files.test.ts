@@ -168,7 +168,7 @@ describe('the command line', () => {
     expect(out).toMatch(/Exit code 0: /);
     const [head] = out.split('\nOptions:');
     expect(head!.split('\n').filter((line) => line.length > 84)).toEqual([]);
-    if (name !== 'run') expect(out).toContain('--json');
+    if (name !== 'run' && name !== 'watch') expect(out).toContain('--json');
   });
 
   test('lists the verbs, and guesses at a wrong one', async () => {

@@ -1,0 +1,81 @@
+/** `nlb doctor`: looks through the whole cluster for what is known to go wrong, and says what to do. */
+import type { DoctorFinding, Examined, HostFacts } from '../doctor/facts.js';
+import { judge, type Silent } from '../doctor/judge.js';
+import type { HostName, InForce } from '../protocol/types.js';
+import { type Call, SIDECAR_OPTIONS, type Verb } from './args.js';
+import { ask, type Door, saidBy } from './client.js';
+import { dnsOf } from './doctor-dns.js';
+import { CliError, EXIT } from './exit-codes.js';
+import { findAll, findSidecar } from './find-sidecar.js';
+import { counted, jsonText, wrapped } from './output.js';
+import type { Terminal } from './terminal.js';
+
+export const verb: Verb = {
+  usage: 'nlb doctor [--no-dns] [--state-dir DIR] [--json]',
+  help: `
+Looks through the whole cluster and says what is wrong and what to do: DNS names
+forward and reverse, heartbeats, handoff and channel ports both ways, clocks,
+several default hosts, differing files, leftover addresses, services that differ
+from host to host or relay for strangers, certificates near their end, services
+that are reached past Envoy, and every problem the sidecars know of.
+
+Mail servers are asked with EHLO and RCPT TO for a stranger; nothing is sent.
+
+Exit code 0: nothing found. 1: something. 3: no sidecar answers.`,
+  options: { 'no-dns': { type: 'boolean', help: 'do not ask DNS' }, ...SIDECAR_OPTIONS },
+  positionals: { min: 0, max: 0 },
+  async run(call, terminal) {
+    const { findings, examined } = await diagnosis(call, terminal);
+    if (call.flag('json')) terminal.out(jsonText({ ok: findings.length === 0, hosts: examined, findings }));
+    else terminal.out(doctorText(findings, examined));
+    return findings.length === 0 ? EXIT.yes : EXIT.no;
+  },
+};
+
+async function diagnosis(call: Call, terminal: Terminal): Promise<{ findings: DoctorFinding[]; examined: HostName[] }> {
+  const doors = call.has('host')
+    ? [{ host: call.text('host')!, door: await findSidecar(call, terminal) }]
+    : await findAll(call, terminal);
+  const outcomes = await Promise.all(doors.map(({ host, door }) => examination(host, door)));
+  const examined = outcomes.flatMap((outcome) => ('facts' in outcome ? [outcome] : []));
+  const silent = outcomes.flatMap((outcome) => ('reason' in outcome ? [outcome] : []));
+  const file = await fileInForce(examined.map(({ door }) => door));
+  const dns = call.flag('no-dns') ? null : await dnsOf(file);
+  const findings = judge(file, examined, silent, dns, new Date().toISOString());
+  return { findings, examined: examined.map(({ facts }) => facts.host) };
+}
+
+async function examination(host: HostName, door: Door): Promise<(Examined & { door: Door }) | Silent> {
+  try {
+    const askedMs = Date.now();
+    const { code, body } = await ask(door, 'GET', '/examination');
+    if (code !== 200) return { host, reason: saidBy(body) };
+    const facts = body as HostFacts;
+    // Its clock is read first, its examination may take seconds: the time of the question is the nearer end.
+    const errorMs = Math.min(Date.now() - askedMs, 500);
+    return { facts, clockAheadMs: Date.parse(facts.at) - askedMs, errorMs, door };
+  } catch (error) {
+    if (error instanceof CliError) return { host, reason: error.message };
+    throw error;
+  }
+}
+
+/** @throws CliError where no host knows one */
+async function fileInForce(doors: readonly Door[]): Promise<InForce['file']> {
+  let last: unknown = { ok: false, text: 'no sidecar could be examined' };
+  for (const door of doors) {
+    const { code, body } = await ask(door, 'GET', '/in-force');
+    if (code === 200) return (body as InForce).file;
+    last = body;
+  }
+  throw new CliError(EXIT.unreachable, saidBy(last));
+}
+
+export function doctorText(findings: readonly DoctorFinding[], examined: readonly HostName[]): string {
+  const who = `Looked at ${examined.join(', ')}`;
+  if (findings.length === 0) return `${who}: nothing found\n`;
+  const lines = findings.map(({ text, todo }, index) => {
+    return wrapped(`${index + 1}. ${text}`) + wrapped(todo, '   -> ');
+  });
+  return `${who}: ${counted(findings.length, 'finding')}\n\n${lines.join('')}`;
+}

@@ -1,0 +1,130 @@
+/** `nlb watch`: the cluster live in a terminal, redrawn on every change. */
+import { request } from 'node:http';
+import type { ClusterStatus } from '../admin/status.js';
+import { SIDECAR_OPTIONS, type Verb } from './args.js';
+import { type Door, statusOf } from './client.js';
+import { displayText } from './display.js';
+import { CliError, EXIT } from './exit-codes.js';
+import { findSidecar } from './find-sidecar.js';
+import type { Screen, Terminal } from './terminal.js';
+
+export const verb: Verb = {
+  usage: 'nlb watch [--host NAME|N] [--state-dir DIR]',
+  help: `
+Shows what nlb display shows, live: redrawn on every change, at least once a
+second. q or Ctrl-C ends it and leaves the terminal as it was. While the sidecar
+is away it says so and waits for it.
+
+Exit code 0: ended by you. 2: there is no terminal. 3: no sidecar answers.`,
+  options: { host: SIDECAR_OPTIONS.host!, 'state-dir': SIDECAR_OPTIONS['state-dir']! },
+  positionals: { min: 0, max: 0 },
+  async run(call, terminal) {
+    const { screen } = terminal;
+    if (screen == null) {
+      throw new CliError(EXIT.usage, 'this is no terminal, expected one; nlb display --json is for programs');
+    }
+    const door = await findSidecar(call, terminal);
+    const first = await statusOf(door);
+    await watch(door, first, terminal, screen);
+    return EXIT.yes;
+  },
+};
+
+/** Other host: no events come over the host channel, it is asked. */
+const PERIOD_MS = 1000;
+const ENTER = '\x1b[?1049h\x1b[?25l';
+const LEAVE = '\x1b[?25h\x1b[?1049l';
+/** Cursor to the top left; each line clears its rest, the end the rest of the screen: nothing flickers. */
+const HOME = '\x1b[H';
+const LINE_END = '\x1b[K\r\n';
+const CLEAR_REST = '\x1b[J';
+
+async function watch(door: Door, first: ClusterStatus, terminal: Terminal, screen: Screen): Promise<void> {
+  let shown = first;
+  let away: string | null = null;
+  const draw = (): void => terminal.out(frame(shown, away, screen.size()));
+  const feed = follow(door, (status, reason) => {
+    shown = status ?? shown;
+    away = reason;
+    draw();
+  });
+  terminal.out(ENTER);
+  try {
+    draw();
+    screen.onResize(draw);
+    await screen.ended();
+  } finally {
+    feed.stop();
+    screen.close();
+    terminal.out(LEAVE);
+  }
+}
+
+/** What fits, cut at the right and at the bottom. */
+export function frame(
+  status: ClusterStatus,
+  away: string | null,
+  { columns, rows }: ReturnType<Screen['size']>,
+): string {
+  const head = away === null ? 'live; q ends' : `${away}; waiting for it. q ends`;
+  const lines = [`nlb watch on ${status.thisHost}: ${head}`, '', ...displayText(status).trimEnd().split('\n')];
+  const fitting = lines.slice(0, rows - 1).map((line) => line.slice(0, columns) + LINE_END);
+  return HOME + fitting.join('') + CLEAR_REST;
+}
+
+interface Feed {
+  stop(): void;
+}
+
+/** Server-sent events of the sidecar; begun anew a second after they ended. */
+function follow(door: Door, tell: (status: ClusterStatus | null, away: string | null) => void): Feed {
+  let stopped = false;
+  let timer: NodeJS.Timeout | null = null;
+  let end: () => void = () => {};
+  const again = (reason: string | null): void => {
+    if (stopped) return;
+    if (reason !== null) tell(null, reason);
+    timer = setTimeout(begin, PERIOD_MS);
+  };
+
+  function begin(): void {
+    if (stopped) return;
+    if (door.elsewhere !== null) {
+      statusOf(door).then(
+        (status) => {
+          if (!stopped) tell(status, null);
+          again(null);
+        },
+        (error: Error) => again(error.message),
+      );
+      return;
+    }
+    const sent = request({ socketPath: door.socketPath, path: '/events', headers: { host: 'nlb' } });
+    end = () => sent.destroy();
+    sent.on('error', () => again('the sidecar does not answer'));
+    sent.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => {
+        const events = (text + part).split('\n\n');
+        text = events.pop() ?? '';
+        const last = events.findLast((event) => event.includes('data: '));
+        if (last !== undefined && !stopped) tell(statusIn(last), null);
+      });
+      response.on('close', () => again('the sidecar has ended'));
+    });
+    sent.end();
+  }
+
+  begin();
+  return {
+    stop() {
+      stopped = true;
+      if (timer) clearTimeout(timer);
+      end();
+    },
+  };
+}
+
+function statusIn(event: string): ClusterStatus {
+  return JSON.parse(event.slice(event.indexOf('data: ') + 'data: '.length)) as ClusterStatus;
+}

@@ -1,0 +1,105 @@
+/** What this sidecar finds out about its own host for `nlb doctor`; host/doctor judges it. */
+import { networkInterfaces } from 'node:os';
+import type { ClusterStatus } from './admin/status.js';
+import type { HostFacts, ServiceFacts } from './doctor/facts.js';
+import { knock } from './edge/knock.js';
+import { holderOf, type Listening, listeningSockets } from './edge/listening.js';
+import { lookAt } from './edge/smtp-look.js';
+import { MAIL_PORTS, parseServiceAddress, serviceOf } from './protocol/config/index.js';
+import type { ClusterFile, HostConfig, PortRule } from './protocol/types.js';
+
+/** Ports whose services speak TLS from the first byte. */
+const TLS_PORTS = new Set([443, 465, 636, 993, 995]);
+const KNOCK_TIMEOUT_MS = 2000;
+
+export async function examine(
+  self: HostConfig,
+  file: ClusterFile,
+  status: ClusterStatus,
+  at: string,
+): Promise<HostFacts> {
+  const sockets = listeningSockets();
+  const others = file.hosts.filter(({ name }) => name !== self.name);
+  const rules = file.portRules.filter(({ service }) => service !== null);
+  const [handoffs, services] = await Promise.all([
+    Promise.all(others.map((host) => handoffTo(self, host, file.ports.handoff))),
+    Promise.all(rules.map((rule) => serviceFacts(rule, self, sockets))),
+  ]);
+  return {
+    host: self.name,
+    at,
+    status,
+    handoffs,
+    services,
+    onDisabledPorts: onDisabledPorts(file, sockets),
+    virtualIpsHere: virtualIpsHere(file),
+  };
+}
+
+async function handoffTo(self: HostConfig, host: HostConfig, port: number): Promise<HostFacts['handoffs'][number]> {
+  const failure = await knock(self.dedicatedIp, host.dedicatedIp, port, KNOCK_TIMEOUT_MS);
+  return { host: host.name, address: host.dedicatedIp, failure };
+}
+
+async function serviceFacts(rule: PortRule, self: HostConfig, sockets: readonly Listening[]): Promise<ServiceFacts> {
+  const service = serviceOf(rule, self)!;
+  const isMail =
+    rule.portFirst === rule.portLast && (MAIL_PORTS.includes(rule.portFirst) || service.check.expect.startsWith('220'));
+  const isTls = rule.portFirst === rule.portLast && TLS_PORTS.has(rule.portFirst);
+  const look = isMail || isTls ? await lookAt(service, self.dedicatedIp, isMail && !isTls) : null;
+  return {
+    rule: rule.name,
+    address: service.address,
+    exposed: exposedSockets(service.address, sockets),
+    smtp: look?.smtp ?? null,
+    certificateEnds: look?.certificateEnds ?? null,
+    failure: look?.failure ?? null,
+  };
+}
+
+/** A service on another machine is that machine's affair. */
+function exposedSockets(address: string, sockets: readonly Listening[]): string[] {
+  const target = parseServiceAddress(address);
+  if (target === null || target.kind === 'unix') return [];
+  const isHere = isLoopback(target.address) || ownAddresses().has(target.address);
+  if (!isHere) return [];
+  const taking = sockets.filter(
+    (socket) => socket.port === target.port && (socket.address === target.address || isAny(socket.address)),
+  );
+  return taking.filter((socket) => !isLoopback(socket.address)).map(socketText);
+}
+
+function onDisabledPorts(file: ClusterFile, sockets: readonly Listening[]): HostFacts['onDisabledPorts'] {
+  return file.portRules.flatMap((rule) => {
+    if (rule.filteringMode !== 'disabled') return [];
+    const there = sockets.filter(
+      ({ port, address }) => rule.portFirst <= port && port <= rule.portLast && !isLoopback(address),
+    );
+    return there.map((socket) => ({ rule: rule.name, socket: socketText(socket) }));
+  });
+}
+
+function virtualIpsHere({ virtualIps }: ClusterFile): HostFacts['virtualIpsHere'] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+    addresses
+      .filter(({ address }) => virtualIps.includes(address))
+      .map(({ address }) => ({ address, interface: name })),
+  );
+}
+
+function ownAddresses(): Set<string> {
+  return new Set(Object.values(networkInterfaces()).flatMap((list = []) => list.map(({ address }) => address)));
+}
+
+function socketText(socket: Listening): string {
+  const address = socket.address.includes(':') ? `[${socket.address}]` : socket.address;
+  return `${address}:${socket.port} (${holderOf(socket)})`;
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
+function isAny(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}

@@ -1,0 +1,309 @@
+/** nlb doctor: each known trouble once, named with host, values and what to do; and nothing where all is well. */
+import { createServer, type Server } from 'node:net';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { afterEach, describe, expect, test } from 'vitest';
+import { inForceOfFile } from '../../host/admin/explain.js';
+import type { ClusterStatus } from '../../host/admin/status.js';
+import { dnsOf, type Resolving } from '../../host/cli/doctor-dns.js';
+import type { DnsFacts, DoctorFinding, Examined, HostFacts, ServiceFacts } from '../../host/doctor/facts.js';
+import { judge } from '../../host/doctor/judge.js';
+import { lookAt } from '../../host/edge/smtp-look.js';
+import { examine } from '../../host/examine.js';
+import type { Service } from '../../host/protocol/types.js';
+import { fakeSidecar, freshDirectory, nlb, statusFixture } from './cli-fixture.js';
+import { changed, fileOf } from './config-fixture.js';
+
+const NOW = '2026-11-22T21:04:19.123Z';
+const THIRD = '  - {name: mail3, priority: 3, dedicatedIp: 10.0.0.13}\nportRules:';
+const file = fileOf(changed(['portRules:', THIRD]));
+const NAMES = ['mail1', 'mail2', 'mail3'];
+
+const closings: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closings.splice(0)) close();
+});
+
+function statusOf(name: string): ClusterStatus {
+  const status = statusFixture();
+  const hosts = status.hosts.map((host) => ({
+    ...host,
+    state: 'converged' as const,
+    isThisHost: host.name === name,
+    isDefaultHost: host.name === 'mail1',
+  }));
+  return { ...status, thisHost: name, hosts, lostSince: [], problems: [] };
+}
+
+const service = (change: Partial<ServiceFacts> = {}): ServiceFacts => ({
+  rule: 'smtp',
+  address: '127.0.0.1:2525',
+  exposed: [],
+  smtp: { offers: { SIZE: '52428800', STARTTLS: '' }, relays: false },
+  certificateEnds: '2027-06-01T00:00:00.000Z',
+  failure: null,
+  ...change,
+});
+
+/** Three hosts that are well, with what `change` does to them. */
+function cluster(change: (facts: Record<string, HostFacts>, examined: Record<string, Examined>) => void = () => {}) {
+  const facts: Record<string, HostFacts> = {};
+  const examined: Record<string, Examined> = {};
+  for (const host of NAMES) {
+    const others = NAMES.filter((name) => name !== host);
+    facts[host] = {
+      host,
+      at: NOW,
+      status: statusOf(host),
+      handoffs: others.map((name) => ({ host: name, address: `10.0.0.1${name.at(-1)}`, failure: null })),
+      services: [service()],
+      onDisabledPorts: [],
+      virtualIpsHere: [],
+    };
+    examined[host] = { facts: facts[host]!, clockAheadMs: 3, errorMs: 5 };
+  }
+  change(facts, examined);
+  return Object.values(examined);
+}
+
+const DNS: DnsFacts = {
+  addresses: ['10.0.0.11', '10.0.0.12', '10.0.0.13'],
+  failure: null,
+  reverse: [{ address: '10.0.0.11', names: ['mail.example.org'], failure: null }],
+};
+const found = (examined: Examined[], dns: DnsFacts | null = DNS): DoctorFinding[] =>
+  judge(file, examined, [], dns, NOW);
+const texts = (examined: Examined[], dns?: DnsFacts): string[] => found(examined, dns).map(({ text }) => text);
+
+describe('judge()', () => {
+  test('finds nothing in a cluster that is well', () => {
+    expect(found(cluster())).toEqual([]);
+  });
+
+  test('names services that differ, the few first', () => {
+    const examined = cluster((facts) => {
+      facts.mail2!.services = [service({ smtp: { offers: { SIZE: '10240000' }, relays: true } })];
+    });
+    expect(texts(examined)).toEqual([
+      'rule smtp: host mail2 offers SIZE 10240000, hosts mail1 and mail3 52428800',
+      'rule smtp: host mail2 does not offer STARTTLS, hosts mail1 and mail3 do',
+      'rule smtp: host mail2 relays for strangers, hosts mail1 and mail3 do not',
+      'host mail2: the service of rule smtp takes mail from a stranger for a stranger: it is an open relay',
+    ]);
+  });
+
+  test('names a certificate near its end, a service past Envoy and one on a disabled port', () => {
+    const examined = cluster((facts) => {
+      facts.mail1!.services = [service({ certificateEnds: '2026-11-30T00:00:00.000Z' })];
+      facts.mail2!.services = [service({ certificateEnds: '2026-11-20T21:00:00.000Z' })];
+      facts.mail3!.services = [service({ exposed: ['0.0.0.0:2525 (smtpd, process 812)'] })];
+      facts.mail3!.onDisabledPorts = [{ rule: 'web', socket: '10.0.0.13:8000 (nginx, process 9)' }];
+    });
+    expect(texts(examined)).toEqual([
+      'host mail1: the service of rule smtp shows a certificate that ends in 7 days',
+      'host mail2: the service of rule smtp shows a certificate that ended 3 days ago',
+      'host mail3: the service of rule smtp is reached past Envoy: it listens on 0.0.0.0:2525 (smtpd, process 812)',
+      'host mail3: rule web is disabled, and something listens on its port: 10.0.0.13:8000 (nginx, process 9)',
+    ]);
+  });
+
+  test('names a port that is closed one way, and a heartbeat that comes one way', () => {
+    const examined = cluster((facts) => {
+      facts.mail1!.handoffs[0]!.failure = 'no connection within 2000 ms';
+      facts.mail1!.status.hosts[1]!.state = 'lost';
+    });
+    expect(texts(examined)).toEqual([
+      'host mail1 does not hear the heartbeats of mail2, though it is heard there',
+      'host mail1 does not reach the handoff port of mail2 (10.0.0.12:7620/tcp): no connection within 2000 ms',
+    ]);
+  });
+
+  test('names several default hosts, differing files, a clock that is off, and what sidecars say themselves', () => {
+    const examined = cluster((facts, all) => {
+      for (const host of facts.mail3!.status.hosts) host.isDefaultHost = host.name === 'mail3';
+      facts.mail3!.status.file.fingerprint = 'ffff000000000000';
+      all.mail2!.clockAheadMs = -4200;
+      for (const name of NAMES) facts[name]!.status.problems = [{ since: NOW, text: 'wrong key at 10.0.0.99' }];
+    });
+    expect(texts(examined)).toEqual([
+      'there are several default hosts: mail1 for hosts mail1 and mail2, mail3 for host mail3',
+      'cluster files differ: hosts mail1 and mail2 a1c67144a90125c1, host mail3 ffff000000000000',
+      'the clock of host mail2 is 4.2 s behind the others',
+      'hosts mail1, mail2 and mail3: wrong key at 10.0.0.99',
+    ]);
+  });
+
+  test('tells a lost host from one whose channel alone is closed', () => {
+    const [one, two] = cluster();
+    for (const { facts } of [one!, two!]) facts.status.hosts[2]!.state = 'lost';
+    const silent = [{ host: 'mail3', reason: 'no answer' }];
+    const lost = judge(file, [one!, two!], silent, null, NOW);
+    expect(lost.map(({ check, text }) => `${check}: ${text}`)).toEqual(['lost: host mail3 is lost: no host hears it']);
+    const closed = judge(file, cluster().slice(0, 2), silent, null, NOW);
+    expect(closed.map(({ text, todo }) => `${text}; ${todo}`)).toEqual([
+      'host mail3 does not answer on the host channel: no answer; let 7621/tcp through between the hosts, both ways',
+    ]);
+  });
+
+  test('compares DNS with the cluster file, forward and back', () => {
+    const dns: DnsFacts = {
+      addresses: ['10.0.0.11', '10.0.0.12', '10.0.0.99'],
+      failure: null,
+      reverse: [{ address: '10.0.0.12', names: [], failure: 'ENOTFOUND' }],
+    };
+    expect(texts(cluster(), dns)).toEqual([
+      'mail.example.org does not lead to 10.0.0.13 in DNS',
+      'mail.example.org leads to 10.0.0.99 in DNS, which no host of the cluster has',
+      '10.0.0.12 leads to no name in DNS (PTR): ENOTFOUND',
+    ]);
+    const none = { addresses: null, failure: 'ENOTFOUND', reverse: [] };
+    expect(texts(cluster(), none)).toEqual(['mail.example.org has no address in DNS: ENOTFOUND']);
+  });
+
+  test('names an address that is left over, and a virtual IP that is missing', () => {
+    const left = cluster((facts) => {
+      facts.mail1!.virtualIpsHere = [{ address: '10.0.0.100', interface: 'eth0' }];
+    });
+    expect(texts(left)).toEqual([
+      'host mail1 has 10.0.0.100 on eth0, and no rule listens there (listenOn: dedicatedIp)',
+    ]);
+    const virtual = { ...file, listenOn: 'virtualIp' as const, virtualIps: ['10.0.0.100'] };
+    const said = judge(virtual, left, [], null, NOW).map(({ text }) => text);
+    expect(said).toEqual([
+      'host mail1 has the virtual IP 10.0.0.100 not on lo, but on another interface: hosts fight for it',
+      'host mail2 has the virtual IP 10.0.0.100 nowhere',
+      'host mail3 has the virtual IP 10.0.0.100 nowhere',
+    ]);
+  });
+});
+
+test('dnsOf() asks forward and back, and leaves test addresses on loopback alone', async () => {
+  const asked: string[] = [];
+  const resolver: Resolving = {
+    resolve4: (async (name: string) => [asked.push(name) ? '10.0.0.11' : '']) as Resolving['resolve4'],
+    resolve6: (async () => Promise.reject(Object.assign(new Error(), { code: 'ENODATA' }))) as Resolving['resolve6'],
+    reverse: async (address) =>
+      address === '10.0.0.11' ? ['mail.example.org'] : Promise.reject(new Error('ENOTFOUND')),
+  };
+  const local = fileOf(changed(['10.0.0.12', '127.0.0.12']));
+  expect(await dnsOf(local, resolver)).toEqual({
+    addresses: ['10.0.0.11'],
+    failure: null,
+    reverse: [{ address: '10.0.0.11', names: ['mail.example.org'], failure: null }],
+  });
+  expect(asked).toEqual(['mail.example.org']);
+});
+
+describe('lookAt()', () => {
+  async function mailServer(options: SMTPServerOptions, mayRelay: boolean): Promise<Service> {
+    const server = new SMTPServer({
+      authOptional: true,
+      logger: false,
+      onRcptTo: (_address, _session, done) =>
+        done(mayRelay ? undefined : Object.assign(new Error('relaying denied'), { responseCode: 554 })),
+      ...options,
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closings.push(() => server.close());
+    const { port } = server.server.address() as { port: number };
+    const check = { kind: 'banner', expect: '220', periodMs: 1000, timeoutMs: 1000, failuresMax: 3 } as const;
+    return { address: `127.0.0.1:${port}`, proxyProtocol: 'none', trustsNobodyByAddress: true, check };
+  }
+
+  test('reads what a mail server offers, its certificate, and that it does not relay', async () => {
+    const look = await lookAt(await mailServer({ size: 10_240_000 }, false), '10.0.0.11', true);
+    expect(look.failure).toBe(null);
+    expect(look.smtp!.offers).toMatchObject({ SIZE: '10240000', STARTTLS: '' });
+    expect(look.smtp!.relays).toBe(false);
+    expect(Date.parse(look.certificateEnds!)).toBeGreaterThan(0);
+  });
+
+  test('finds an open relay, and says nothing of TLS where there is none', async () => {
+    const look = await lookAt(await mailServer({ hideSTARTTLS: true }, true), '10.0.0.11', true);
+    expect([look.smtp!.relays, look.certificateEnds, look.failure]).toEqual([true, null, null]);
+  });
+
+  test('comes with a PROXY header that names a stranger', async () => {
+    const heard: Buffer[] = [];
+    const server: Server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (bytes) => {
+        heard.push(bytes);
+        socket.end('554 no\r\n');
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closings.push(() => server.close());
+    const { port } = server.address() as { port: number };
+    const check = { kind: 'connect', expect: '', periodMs: 1000, timeoutMs: 1000, failuresMax: 3 } as const;
+    const base = { address: `127.0.0.1:${port}`, trustsNobodyByAddress: false, check };
+    const v2 = await lookAt({ ...base, proxyProtocol: 'v2' }, '10.0.0.11', true);
+    expect(v2.failure).toBe('said "554 no", expected 220');
+    expect(heard[0]!.toString('hex')).toBe('0d0a0d0a000d0a515549540a2111000cc00002010a00000b12670019');
+    await lookAt({ ...base, proxyProtocol: 'v1' }, '10.0.0.11', true);
+    expect(heard[1]!.toString()).toBe('PROXY TCP4 192.0.2.1 10.0.0.11 4711 25\r\n');
+  });
+
+  test('says why a service cannot be looked at', async () => {
+    const check = { kind: 'connect', expect: '', periodMs: 1000, timeoutMs: 1000, failuresMax: 3 } as const;
+    const dead: Service = { address: '127.0.0.1:9', proxyProtocol: 'none', trustsNobodyByAddress: true, check };
+    expect((await lookAt(dead, '10.0.0.11', true)).failure).toBe('ECONNREFUSED');
+  });
+});
+
+test('examine() sees a service that listens for everybody, and one on the port of a disabled rule', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
+  closings.push(() => server.close());
+  const { port } = server.address() as { port: number };
+  const text = changed(
+    ['ports: 25', `ports: 8025`],
+    ["'unix:/run/smtp.sock'", `'127.0.0.1:${port}'`],
+    ['ports: 8000-8099', `ports: ${port}`],
+    ['filteringMode: single', 'filteringMode: disabled'],
+    ["    service: {address: '{dedicatedIp}:9000', proxyProtocol: none}\n", ''],
+    ['10.0.0.12', '127.0.99.2'],
+    ['10.0.0.11', '127.0.99.1'],
+  );
+  const of = fileOf(text);
+  const facts = await examine(of.hosts[0]!, of, statusOf('mail1'), NOW);
+  const socket = `0.0.0.0:${port} (`;
+  expect(facts.services.map(({ exposed }) => exposed.map((each) => each.slice(0, socket.length)))).toEqual([[socket]]);
+  expect(facts.onDisabledPorts.map((each) => [each.rule, each.socket.slice(0, socket.length)])).toEqual([
+    ['web', socket],
+  ]);
+  expect(facts.handoffs).toEqual([{ host: 'mail2', address: '127.0.99.2', failure: 'ECONNREFUSED' }]);
+});
+
+test('nlb doctor asks every host, prints findings with what to do, and exits 1', async () => {
+  const directory = freshDirectory();
+  const facts = cluster((all) => {
+    all.mail1!.services = [service({ exposed: ['0.0.0.0:2525 (smtpd, process 812)'] })];
+  }).map((each) => each.facts);
+  const at = new Date().toISOString();
+  const answers = {
+    'GET /status': { code: 200, body: statusOf('mail1') },
+    'GET /in-force': { code: 200, body: inForceOfFile(file, 1) },
+    'GET /examination': { code: 200, body: { ...facts[0]!, at } },
+    'GET /hosts/mail2/examination': { code: 200, body: { ...facts[1]!, at } },
+    'GET /hosts/mail3/examination': { code: 502, body: { ok: false, text: 'host mail3 does not answer' } },
+  };
+  const sidecar = await fakeSidecar(directory, answers);
+  const said = await nlb(['doctor', '--no-dns', '--state-dir', directory]);
+  const json = await nlb(['doctor', '--no-dns', '--state-dir', directory, '--json']);
+  await sidecar.close();
+  expect([said.code, said.err]).toEqual([1, '']);
+  expect(said.out).toBe(`Looked at mail1, mail2: 2 findings
+
+1. host mail3 does not answer on the host channel: host mail3 does not answer
+   -> let 7621/tcp through between the hosts, both ways
+2. host mail1: the service of rule smtp is reached past Envoy: it listens on
+0.0.0.0:2525 (smtpd, process 812)
+   -> let it listen on 127.0.0.1 or a unix socket, or keep strangers off by the
+   -> firewall
+`);
+  expect(JSON.parse(json.out)).toMatchObject({
+    ok: false,
+    hosts: ['mail1', 'mail2'],
+    findings: [{ check: 'channel' }, { check: 'pastEnvoy' }],
+  });
+});

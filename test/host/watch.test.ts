@@ -1,0 +1,62 @@
+/** nlb watch: what is drawn, that a change is drawn, and that the terminal is given back. */
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { dispatch } from '../../host/cli/dispatch.js';
+import type { Screen } from '../../host/cli/terminal.js';
+import { frame } from '../../host/cli/watch.js';
+import { freshDirectory, nlb, statusFixture } from './cli-fixture.js';
+
+test('a frame fits the terminal, and says when the sidecar is away', () => {
+  const lines = frame(statusFixture(), null, { columns: 40, rows: 6 }).split('\r\n');
+  expect(lines[0]).toBe('\x1b[Hnlb watch on mail1: live; q ends\x1b[K');
+  expect(lines).toHaveLength(6);
+  expect(lines.slice(1, -1).every((line) => line.length <= 40 + '\x1b[K'.length)).toBe(true);
+  expect(frame(statusFixture(), 'the sidecar has ended', { columns: 80, rows: 6 })).toContain(
+    'nlb watch on mail1: the sidecar has ended; waiting for it. q ends',
+  );
+});
+
+test('draws every change until it is ended, and leaves the terminal as it was', async () => {
+  const directory = freshDirectory();
+  const server = createServer((request, response) => {
+    if (request.url === '/status') {
+      response.end(JSON.stringify(statusFixture()));
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(`data: ${JSON.stringify({ ...statusFixture(), state: 'stopped' })}\n\n`);
+  });
+  await new Promise<void>((resolve) => server.listen(join(directory, 'nlb.sock'), resolve));
+  let drawn = '';
+  let closedCount = 0;
+  let end = (): void => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const screen: Screen = {
+    size: () => ({ columns: 100, rows: 50 }),
+    onResize: () => {},
+    ended: () => ended,
+    close: () => {
+      closedCount += 1;
+    },
+  };
+  const out = (text: string): void => {
+    drawn += text;
+    if (drawn.includes('Host mail1 is stopped')) end();
+  };
+  const code = await dispatch(['watch', '--state-dir', directory], { out, err: () => {}, ask: null, env: {}, screen });
+  server.closeAllConnections();
+  server.close();
+  expect([code, closedCount]).toEqual([0, 1]);
+  expect(drawn).toContain('converged as DEFAULT');
+  expect(drawn.startsWith('\x1b[?1049h\x1b[?25l')).toBe(true);
+  expect(drawn.endsWith('\x1b[?25h\x1b[?1049l')).toBe(true);
+});
+
+test('refuses where there is no terminal', async () => {
+  const said = await nlb(['watch']);
+  const expected = 'nlb watch: this is no terminal, expected one; nlb display --json is for programs\n';
+  expect([said.code, said.err]).toEqual([2, expected]);
+});
