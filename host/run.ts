@@ -2,7 +2,7 @@
 import { loadClusterFile } from './edge/cluster-file.js';
 import { type Clock, systemClock } from './edge/clock.js';
 import { readKeyFile } from './edge/key-file.js';
-import { createLog, type Log } from './edge/log.js';
+import { createLog, type Log, type LogForm } from './edge/log.js';
 import { findThisHost, localAddresses } from './edge/this-host.js';
 import { findingLine } from './protocol/config/index.js';
 import { Sidecar, type SidecarOptions } from './sidecar.js';
@@ -19,6 +19,8 @@ export interface RunOptions {
   envoyArguments?: readonly string[];
   clock?: Clock;
   log?: Log;
+  /** @default text */
+  logForm?: LogForm;
   /** Ends the sidecar as SIGTERM does. */
   signal?: AbortSignal;
 }
@@ -29,7 +31,7 @@ const EXIT = { yes: 0, no: 1, refused: 4, internal: 70 } as const;
 /** Resolves with an exit code once the sidecar has ended. */
 export async function runSidecar(options: RunOptions): Promise<number> {
   const clock = options.clock ?? systemClock;
-  const log = options.log ?? createLog(clock);
+  const log = options.log ?? createLog(clock, undefined, options.logForm);
   let end: (code: number) => void = () => {};
   const ended = new Promise<number>((resolve) => {
     end = resolve;

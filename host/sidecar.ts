@@ -15,6 +15,7 @@ import { handoffIdentity } from './edge/cluster-identity.js';
 import type { ClusterKeys } from './edge/key-file.js';
 import { knock } from './edge/knock.js';
 import type { Log } from './edge/log.js';
+import { noticeLine } from './event-number.js';
 import { OwnEnvoy } from './edge/own-envoy.js';
 import { Reserve } from './edge/reserve.js';
 import { Services } from './edge/services.js';
@@ -178,7 +179,7 @@ export class Sidecar {
         void this.knockAt(effect);
         return;
       case 'notice':
-        this.options.log.repeating('info', `${effect.cause} ${effect.host} ${effect.detail}`, effect.detail);
+        this.options.log.repeating(...noticeLine(effect));
         this.changed();
     }
   }

@@ -1,6 +1,7 @@
 /** `nlb run`: the sidecar of this host, in the foreground; a service manager keeps it. */
 import { DEFAULT_CLUSTER_FILE } from '../edge/cluster-file.js';
 import { SIDECAR_OPTIONS, type Verb } from './args.js';
+import { CliError, EXIT } from './exit-codes.js';
 import { DEFAULT_STATE_DIRECTORY, stateDirectoryOf } from './find-sidecar.js';
 
 const STATE_HELP = `what it keeps between runs (NLB_STATE_DIR; ${DEFAULT_STATE_DIRECTORY})`;
@@ -24,6 +25,7 @@ cannot run here, and says why (a port is taken, no Envoy, others can read the ke
       value: 'SOCKET',
       help: 'admin socket of an Envoy to work beside, not starting one',
     },
+    log: { type: 'string', value: 'text|json', help: 'the form of the log; text unless given' },
     'envoy-args': {
       type: 'string',
       value: 'ARGS',
@@ -32,11 +34,16 @@ cannot run here, and says why (a port is taken, no Envoy, others can read the ke
   },
   positionals: { min: 0, max: 0 },
   async run(call, terminal) {
+    const logForm = call.text('log') ?? 'text';
+    if (logForm !== 'text' && logForm !== 'json') {
+      throw new CliError(EXIT.usage, `--log is ${logForm}, expected text or json`);
+    }
     const { runSidecar } = await import('../run.js');
     return runSidecar({
       clusterFilePath: call.text('config') ?? DEFAULT_CLUSTER_FILE,
       host: call.text('host'),
       stateDirectory: stateDirectoryOf(call, terminal),
+      logForm,
       existingEnvoyAdmin: call.text('existing-envoy'),
       envoyArguments: (call.text('envoy-args') ?? '').split(/\s+/).filter((word) => word !== ''),
     });

@@ -1,10 +1,23 @@
 /**
  * The sidecar's log: plain lines with an ISO time on stderr, for journald and people. What happens again and again is
  * said once a minute with a count, so that a broken switch cannot fill a disk.
+ *
+ *     2026-11-22T21:04:19.123Z warning: host mail2 is lost: neither its sidecar nor its Envoy is heard
+ *     {"time":"2026-11-22T21:04:19.123Z","level":"warning","event":69,"cause":"hostLost","host":"mail2","msg":"host mail2 ..."}
  */
 import type { Clock } from './clock.js';
 
 export type LogLevel = 'info' | 'warning' | 'error';
+
+/** What programs look for; in the JSON form only. */
+export interface LogFields {
+  /** NLB's event number (docs/events.md). */
+  event?: number;
+  cause?: string;
+  host?: string | null;
+}
+
+export type LogForm = 'text' | 'json';
 
 export interface Log {
   info(text: string): void;
@@ -15,7 +28,7 @@ export interface Log {
    *
    * @param topic  what makes two messages the same one (e.g. without the changing sequence number)
    */
-  repeating(level: LogLevel, topic: string, text: string): void;
+  repeating(level: LogLevel, topic: string, text: string, fields?: LogFields): void;
   /** Says what was only counted so far. To be called now and then, and before the end. */
   flush(): void;
 }
@@ -29,35 +42,43 @@ interface Topic {
   unsaidCount: number;
   level: LogLevel;
   text: string;
+  fields: LogFields;
 }
 
 export function createLog(
   clock: Clock,
   write: (line: string) => void = (line) => void process.stderr.write(line),
+  form: LogForm = 'text',
 ): Log {
   const topics = new Map<string, Topic>();
 
-  function say(level: LogLevel, text: string): void {
+  function say(level: LogLevel, text: string, fields: LogFields = {}, moreCount = 0): void {
+    if (form === 'json') {
+      const more = moreCount > 0 ? { moreCount } : {};
+      write(`${JSON.stringify({ time: clock.wallIso(), level, ...fields, ...more, msg: text })}\n`);
+      return;
+    }
+    const since = moreCount > 0 ? ` (${moreCount} more since then)` : '';
     // One message is one line, whatever a foreign program put into it.
     const flat = text.replace(/\s*[\r\n]+\s*/g, ' | ');
-    write(`${clock.wallIso()} ${level === 'info' ? '' : `${level}: `}${flat}\n`);
+    write(`${clock.wallIso()} ${level === 'info' ? '' : `${level}: `}${flat}${since}\n`);
   }
 
   function settle(topic: Topic): void {
-    if (topic.unsaidCount > 0) say(topic.level, `${topic.text} (${topic.unsaidCount} more since then)`);
+    if (topic.unsaidCount > 0) say(topic.level, topic.text, topic.fields, topic.unsaidCount);
     topic.unsaidCount = 0;
     topic.saidAtMs = clock.nowMs();
   }
 
-  function repeating(level: LogLevel, name: string, text: string): void {
+  function repeating(level: LogLevel, name: string, text: string, fields: LogFields = {}): void {
     const known = topics.get(name);
     if (known) {
-      Object.assign(known, { level, text, unsaidCount: known.unsaidCount + 1 });
+      Object.assign(known, { level, text, fields, unsaidCount: known.unsaidCount + 1 });
       if (clock.nowMs() - known.saidAtMs >= QUIET_MS) settle(known);
       return;
     }
-    say(level, text);
-    topics.set(name, { saidAtMs: clock.nowMs(), unsaidCount: 0, level, text });
+    say(level, text, fields);
+    topics.set(name, { saidAtMs: clock.nowMs(), unsaidCount: 0, level, text, fields });
     if (topics.size <= TOPICS_MAX) return;
     const [oldestName, oldest] = topics.entries().next().value as [string, Topic];
     settle(oldest);

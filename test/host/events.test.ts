@@ -1,0 +1,51 @@
+/** Events: NLB's numbers, and the two forms of the log. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { createLog } from '../../host/edge/log.js';
+import { EVENT_KINDS, noticeLine } from '../../host/event-number.js';
+
+const notice = { kind: 'notice', nowMs: 0, cause: 'hostLost', host: 'mail2', detail: 'host mail2 is lost' } as const;
+
+describe('noticeLine()', () => {
+  test('gives a notice the number that NLB had for it', () => {
+    const fields = { cause: 'hostLost', host: 'mail2', event: 69 };
+    expect(noticeLine(notice)).toEqual(['warning', 'hostLost mail2 host mail2 is lost', 'host mail2 is lost', fields]);
+    expect(noticeLine({ ...notice, cause: 'damped' })[3]).toEqual({ cause: 'damped', host: 'mail2' });
+  });
+
+  test('docs/events.md has every cause with its number and level', () => {
+    const text = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8');
+    const rows = [...text.matchAll(/^\| `(\w+)` \| (\d*) ?\| (\w+) \|/gm)].map(([, cause, number, level]) => [
+      cause,
+      { number: number === '' ? null : Number(number), level },
+    ]);
+    expect(Object.fromEntries(rows)).toEqual(EVENT_KINDS);
+    expect(rows.map(([cause]) => cause)).toEqual(Object.keys(EVENT_KINDS));
+  });
+});
+
+test('the log has a text form and a JSON form, with cause, host and number', () => {
+  const clock = { ms: 0, nowMs: () => clock.ms, wallIso: () => '2026-11-22T21:04:19.123Z' };
+  const said = (form: 'text' | 'json'): string[] => {
+    const lines: string[] = [];
+    clock.ms = 0;
+    const log = createLog(clock, (line) => lines.push(line), form);
+    for (let i = 0; i < 3; i++) log.repeating(...noticeLine(notice));
+    log.info('two\nlines');
+    clock.ms = 60_000;
+    log.flush();
+    return lines;
+  };
+  expect(said('text')).toEqual([
+    '2026-11-22T21:04:19.123Z warning: host mail2 is lost\n',
+    '2026-11-22T21:04:19.123Z two | lines\n',
+    '2026-11-22T21:04:19.123Z warning: host mail2 is lost (2 more since then)\n',
+  ]);
+  const time = '2026-11-22T21:04:19.123Z';
+  const lost = { time, level: 'warning', cause: 'hostLost', host: 'mail2', event: 69, msg: 'host mail2 is lost' };
+  expect(said('json').map((line) => JSON.parse(line))).toEqual([
+    lost,
+    { time, level: 'info', msg: 'two\nlines' },
+    { ...lost, moreCount: 2 },
+  ]);
+});

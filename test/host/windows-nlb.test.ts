@@ -1,0 +1,99 @@
+/**
+ * docs/windows-nlb.md: nothing of NLB is missing in it, and every test that it names is in the tree and is not skipped. Where a
+ * whole run left its report (build/reports, `npm test`), the test named must have passed in it.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const text = readFileSync(at('docs/windows-nlb.md'), 'utf8');
+
+interface Row {
+  nlb: string;
+  shownBy: string;
+}
+
+const rows: Row[] = text.split('\n').flatMap((line) => {
+  const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim());
+  if (cells.length !== 5 || cells[1] === 'NLB' || /^-+$/.test(cells[1] ?? '')) return [];
+  return [{ nlb: cells[1]!, shownBy: cells[3]! }];
+});
+
+/** Written from NLB's own lists, not from the page. */
+const VERBS =
+  'help ip2mac reload display query suspend resume start stop drainstop enable disable drain queryport params';
+const CMDLETS = [
+  'New-NlbCluster Get-NlbCluster Set-NlbCluster Remove-NlbCluster Start-NlbCluster Stop-NlbCluster Suspend-NlbCluster',
+  'Resume-NlbCluster Get-NlbClusterNode Add-NlbClusterNode Set-NlbClusterNode Remove-NlbClusterNode Start-NlbClusterNode',
+  'Stop-NlbClusterNode Suspend-NlbClusterNode Resume-NlbClusterNode Get-NlbClusterNodeNetworkInterface Get-NlbClusterNodeDip',
+  'Add-NlbClusterNodeDip Set-NlbClusterNodeDip Remove-NlbClusterNodeDip Get-NlbClusterVip Add-NlbClusterVip Set-NlbClusterVip',
+  'Remove-NlbClusterVip New-NlbClusterIpv6Address Get-NlbClusterPortRule Add-NlbClusterPortRule Set-NlbClusterPortRule',
+  'Remove-NlbClusterPortRule Enable-NlbClusterPortRule Disable-NlbClusterPortRule Set-NlbClusterPortRuleNodeWeight',
+  'Set-NlbClusterPortRuleNodeHandlingPriority',
+].join(' ');
+const SWITCHES =
+  '-Params -ConvergenceHistory -ExtendedAffinityList -ExtendedAffinityExceptionList -OpenConnections -Filter';
+const STATES = ['Unknown', 'Converging', 'Converged', 'Converged as DEFAULT', 'Draining', 'Stopped', 'Suspended'];
+const PLACES = ['Unreachable', 'Misconfigured', 'Media disconnected'];
+const EVENTS = [
+  [4, 5, 6, 9, 14, 15, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 29, 36, 38, 39, 41, 42, 43, 44, 45, 50, 53],
+  [64, 65, 66, 67, 68, 69, 74, 76, 77, 78, 81, 85, 86, 87, 89, 90, 97, 99, 105, 106, 108, 110, 111, 112, 117, 4096],
+].flat();
+
+/** The names that `nlb params` prints: the fixture is a real one. */
+const PARAMS = [...readFileSync(at('test/host/fixtures/nlb/params-2003.txt'), 'utf8').matchAll(/^(\w+) += /gm)].map(
+  ([, name]) => name!,
+);
+
+const words = new Set(rows.flatMap(({ nlb }) => nlb.split(/[\s,/`]+/)));
+
+describe('docs/windows-nlb.md', () => {
+  test.each([
+    ['verb', VERBS.split(' ')],
+    ['cmdlet', CMDLETS.split(' ')],
+    ['switch of Get-NlbClusterDriverInfo', SWITCHES.split(' ')],
+    ['value of nlb params', PARAMS],
+    ['event', EVENTS.map(String)],
+  ])('has a row for every %s', (_kind, wanted) => {
+    expect(wanted.filter((word) => !words.has(word))).toEqual([]);
+  });
+
+  test('has a row for every state', () => {
+    const firsts = rows.map(({ nlb }) => nlb);
+    expect([...STATES, ...PLACES].filter((state) => !firsts.includes(state))).toEqual([]);
+  });
+
+  test.each(rows.map((row) => [row.nlb, row] as const))('%s: shown by a test, or why not', (_nlb, { shownBy }) => {
+    if (/^no meaning: .{10,}/.test(shownBy) || /^not yet: issue \d+$/.test(shownBy)) return;
+    const named = /^`(\w+\/[\w-]+)`: (.+)$/.exec(shownBy);
+    expect(named, `"${shownBy}", expected a test, "no meaning: why" or "not yet: issue N"`).not.toBe(null);
+    const [, name, title] = named!;
+    const path = `test/${name}.test.ts`;
+    expect(existsSync(at(path)), path).toBe(true);
+    const line = readFileSync(at(path), 'utf8')
+      .split('\n')
+      .find((each) => [`'${title}'`, `"${title}"`, `\`${title}\``].some((quoted) => each.includes(quoted)));
+    const isTest = line !== undefined && /^\s*(test|it)(\.each\b|\()|^\s*\]\)\(/.test(line);
+    expect(isTest, `${path} has no test "${title}"`).toBe(true);
+    expect(/\.(skip|todo)\b/.test(line ?? ''), `${path}: "${title}" is skipped`).toBe(false);
+    expect(outcomeOf(path, title!), `${path}: "${title}" in the last report`).not.toBe('failed');
+  });
+});
+
+interface Report {
+  testResults: { name: string; assertionResults: { title: string; status: string }[] }[];
+}
+
+/** Null where no report of a whole run is there, or it has no such test: it is of another state of the tree. */
+function outcomeOf(path: string, title: string): string | null {
+  for (const name of ['unit', 'e2e']) {
+    const report = at(`build/reports/${name}.json`);
+    if (!existsSync(report)) continue;
+    const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+    const file = testResults.find((each) => each.name.endsWith(path));
+    const outcome = file?.assertionResults.find((each) => each.title === title);
+    if (outcome) return outcome.status;
+  }
+  return null;
+}
