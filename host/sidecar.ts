@@ -12,7 +12,7 @@ import { SidecarChannel } from './channel/sidecar-channel.js';
 import type { Clock } from './edge/clock.js';
 import { type Decision, loadDecision } from './edge/decision.js';
 import { handoffIdentity } from './edge/cluster-identity.js';
-import type { ClusterKeys } from './edge/key-file.js';
+import { type ClusterKeys, otherKeys } from './edge/key-file.js';
 import { knock } from './edge/knock.js';
 import type { Log } from './edge/log.js';
 import { noticeLine } from './event-number.js';
@@ -213,7 +213,7 @@ export class Sidecar {
     return new OwnEnvoy({
       self: host.name,
       stateDir: this.directory.path,
-      identity: handoffIdentity(Buffer.from(keys.sealing.bytes), file.clusterName),
+      identity: handoffIdentity(Buffer.from(keys.sealing.bytes), file.clusterName, otherKeys(keys)),
       decision,
       clock,
       log,

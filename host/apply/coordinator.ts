@@ -11,6 +11,7 @@ import type { VerbAnswer } from '../admin/api.js';
 import type { ClusterFile, Fingerprint, HostName } from '../protocol/types.js';
 import type { ApplyAnswer, ApplyHost, ApplyOrder, ApplyState } from './apply-host.js';
 import { differenceOf } from './difference.js';
+import { drainedBy } from './drained.js';
 import { noQuorum } from './fit.js';
 import type { Participant } from './participant.js';
 import { type Revision, sealRevision } from './revision.js';
@@ -100,7 +101,8 @@ export class Coordinator {
     const tooFew = noQuorum(current.file, hosts);
     if (tooFew !== null) throw new Refused(tooFew);
     const base = current.fingerprint;
-    return { revision, base, baseText: host.textInForce(), difference: differenceOf(current.file, next.file), hosts };
+    const difference = [...differenceOf(current.file, next.file), ...drainedBy(current.file, next.file, host.self)];
+    return { revision, base, baseText: host.textInForce(), difference, hosts };
   }
 
   /** One Envoy cannot do what all have in force: everybody goes back to the file before. */

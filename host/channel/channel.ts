@@ -10,7 +10,7 @@ import {
   openChannelServer,
 } from '../edge/channel-server.js';
 import { channelIdentity } from '../edge/cluster-identity.js';
-import type { ClusterKeys } from '../edge/key-file.js';
+import { type ClusterKeys, otherKeys } from '../edge/key-file.js';
 import type { Log } from '../edge/log.js';
 import { parseAddress } from '../protocol/config/address.js';
 import type { HostConfig, HostName } from '../protocol/types.js';
@@ -121,7 +121,6 @@ export class HostChannel {
   }
 }
 
-function identityOf({ sealing, valid }: ClusterKeys, clusterName: string): HandoffIdentity {
-  const others = valid.filter(({ id }) => id !== sealing.id).map(({ bytes }) => Buffer.from(bytes));
-  return channelIdentity(Buffer.from(sealing.bytes), clusterName, others);
+function identityOf(keys: ClusterKeys, clusterName: string): HandoffIdentity {
+  return channelIdentity(Buffer.from(keys.sealing.bytes), clusterName, otherKeys(keys));
 }

@@ -35,6 +35,11 @@ export class KeyFileError extends Error {
   }
 }
 
+/** What other hosts may show while the key is being changed: the valid keys that do not seal. */
+export function otherKeys({ sealing, valid }: ClusterKeys): Uint8Array[] {
+  return valid.filter(({ id }) => id !== sealing.id).map(({ bytes }) => Buffer.from(bytes));
+}
+
 const KEY_BYTES = 32;
 /** Two keys with long comments; whatever is larger is no key file. */
 const FILE_BYTES_MAX = 4096;

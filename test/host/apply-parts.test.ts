@@ -1,6 +1,7 @@
 /** The pure parts of config distribution: what differs, what is fit, what is sealed. */
 import { describe, expect, it } from 'vitest';
 import { differenceOf } from '../../host/apply/difference.js';
+import { drainedBy } from '../../host/apply/drained.js';
 import { noQuorum, unfitFor } from '../../host/apply/fit.js';
 import { openRevision, type Revision, sealRevision } from '../../host/apply/revision.js';
 import type { ClusterKeys } from '../../host/edge/key-file.js';
@@ -55,6 +56,30 @@ describe('differenceOf()', () => {
       'port rule more is added',
       'order of port rules smtp, single -> single, smtp',
     ]);
+  });
+});
+
+describe('drainedBy()', () => {
+  it('says nothing of what leaves listeners as they are', () => {
+    const after = changed((file) => {
+      Object.assign(file.portRules[0]!, { affinity: 'none', loadWeights: { mail1: 1, mail2: 2, mail3: 3 } });
+      file.portRules.push({ ...file.portRules[0]!, name: 'more', portFirst: 99, portLast: 99 });
+      file.portRules[1]!.portLast = 30;
+      file.heartbeat.periodMs = 500;
+    });
+    expect(drainedBy(before, after, 'mail1')).toEqual([]);
+  });
+
+  it('names the rules whose listeners change', () => {
+    const after = changed((file) => {
+      file.portRules[0]!.ownerPatienceMs = 500;
+    });
+    const sentence = (rule: string) => `port rule ${rule}: its open connections are drained, as its listener changes`;
+    expect(drainedBy(before, after, 'mail2')).toEqual([sentence('smtp')]);
+    const fewer = changed((file) => {
+      Object.assign(file.portRules[1]!, { portFirst: 40, portLast: 40 });
+    });
+    expect(drainedBy(before, fewer, 'mail2')).toEqual([sentence('single')]);
   });
 });
 
