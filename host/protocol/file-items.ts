@@ -19,6 +19,7 @@ export function fileItems(file: ClusterFile): Map<string, string> {
   items.set('heartbeat periodMs', String(file.heartbeat.periodMs));
   items.set('heartbeat missedMax', String(file.heartbeat.missedMax));
   for (const [name, port] of Object.entries(file.ports)) items.set(`port of ${name}`, String(port));
+  for (const [item, value] of Object.entries(file.link ?? {})) items.set(item, JSON.stringify(value));
   for (const host of file.hosts) {
     items.set(`host ${host.name}`, 'listed');
     items.set(`priority of ${host.name}`, String(host.priority));

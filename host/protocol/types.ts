@@ -63,11 +63,29 @@ export interface HostConfig {
   dedicatedIp: string;
 }
 
+/**
+ * How packets for the cluster come to the hosts. `routed`: the addresses are spread outside, by DNS or a router. `arp`: one
+ * host holds the virtual IPs on the link. `multicast`: every host receives every packet and takes its own.
+ */
+export type Mode = 'routed' | 'arp' | 'multicast';
+
+/** What the modes arp and multicast have beside the rest. Use interfaceOf(). */
+export interface LinkSettings {
+  /** By host name; a host that is not named takes the interface that has its dedicated IP. */
+  interfaces: Record<HostName, string>;
+  /** When the virtual IPs go back to the host of highest priority; minutes of the day, local time of each host. */
+  failback: 'never' | 'immediate' | { fromMinute: number; toMinute: number };
+  /** Source of connections that the holder opens itself. */
+  outgoing: 'dedicatedIp' | 'virtualIp';
+  /** Bits of the kernel's packet marks that are ours, in one piece, at least 8. */
+  markMask: number;
+}
+
 /** The cluster file, checked and with all defaults filled in. The same on every host. */
 export interface ClusterFile {
   /** Full internet name of the cluster. */
   clusterName: string;
-  mode: 'routed';
+  mode: Mode;
   /** `dedicatedIp`: rules listen on each host's own address (DNS with one address a host); `virtualIp`: on those. */
   listenOn: 'dedicatedIp' | 'virtualIp';
   virtualIps: string[];
@@ -83,6 +101,8 @@ export interface ClusterFile {
   hosts: HostConfig[];
   /** At most 32. */
   portRules: PortRule[];
+  /** Only in the modes arp and multicast. */
+  link?: LinkSettings;
 }
 
 /** Why a host does not take part in a rule. */

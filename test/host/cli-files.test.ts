@@ -112,12 +112,12 @@ describe('nlb init', () => {
 describe('nlb check', () => {
   test('prints every mistake with its place, and exits 1', async () => {
     const file = join(freshDirectory(), 'c.yaml');
-    writeFileSync(file, changed(['mode: routed', 'mode: arp'], ['ports: 25', 'ports: 0']));
+    writeFileSync(file, changed(['mode: routed', 'mode: igmp'], ['ports: 25', 'ports: 0']));
     const said = await nlb(['check', file]);
     expect(said).toEqual({
       code: 1,
       out: '',
-      err: `${file}:2:7: mode is "arp", expected routed: this version does not have mode arp yet
+      err: `${file}:2:7: mode is "igmp", expected routed, arp or multicast: this version does not have mode igmp yet
 ${file}:10:12: portRules[0].ports is 0, expected a port 1-65535, or a range such as 1000-1099
 ${file}: 2 mistakes
 `,
@@ -127,7 +127,7 @@ ${file}: 2 mistakes
       false,
       'mode',
       2,
-      'routed',
+      'routed, arp or multicast',
     ]);
   });
 

@@ -53,7 +53,7 @@ const MISTAKES: Mistake[] = [
     what: 'an unknown key near to none',
     edits: [['mode: routed', 'mode: routed\ncolour: red']],
     says: [
-      '3:1: colour is a key that is not known: expected one of cluster, mode, listenOn, virtualIps, hashSeed, ipv6PrefixLength, keyFile, heartbeat, ports, hosts, portRules',
+      '3:1: colour is a key that is not known: expected one of cluster, mode, listenOn, virtualIps, hashSeed, ipv6PrefixLength, keyFile, interface, failback, outgoing, kernel, heartbeat, ports, hosts, portRules',
     ],
   },
   {
@@ -75,23 +75,23 @@ const MISTAKES: Mistake[] = [
   },
   {
     what: 'a mode of later',
-    edits: [['mode: routed', 'mode: arp']],
-    says: ['2:7: mode is "arp", expected routed: this version does not have mode arp yet'],
+    edits: [['mode: routed', 'mode: unicast']],
+    says: ['2:7: mode is "unicast", expected routed, arp or multicast: this version does not have mode unicast yet'],
   },
   {
     what: 'no mode at all',
     edits: [['mode: routed\n', '']],
-    says: ['1:1: mode is missing, expected routed'],
+    says: ['1:1: mode is missing, expected routed, arp or multicast'],
   },
   {
     what: 'another mode of later',
     edits: [['mode: routed', 'mode: igmp']],
-    says: ['2:7: mode is "igmp", expected routed: this version does not have mode igmp yet'],
+    says: ['2:7: mode is "igmp", expected routed, arp or multicast: this version does not have mode igmp yet'],
   },
   {
     what: 'a mode that nobody knows',
     edits: [['mode: routed', 'mode: fast']],
-    says: ['2:7: mode is "fast", expected routed'],
+    says: ['2:7: mode is "fast", expected routed, arp or multicast'],
   },
   {
     what: 'no listenOn',
@@ -104,21 +104,21 @@ const MISTAKES: Mistake[] = [
     what: 'the kernel datapath',
     edits: [['ports: 25', 'ports: 25\n    datapath: direct']],
     says: [
-      '11:5: portRules[0].datapath is not in this version: connections go through Envoy only; the kernel datapath comes with the modes arp, unicast, multicast and igmp',
+      '11:5: portRules[0].datapath is not in this version: connections go through Envoy only; the kernel datapath comes in a later version',
     ],
   },
   {
     what: 'a UDP rule',
     edits: [['ports: 25', 'ports: 25\n    protocol: udp']],
     says: [
-      '11:15: portRules[0].protocol is "udp", expected tcp: Envoy hands off TCP connections only; UDP rules come with the modes arp, unicast, multicast and igmp',
+      '11:15: portRules[0].protocol is "udp", expected tcp: Envoy hands off TCP connections only; UDP rules come in a later version',
     ],
   },
   {
     what: 'a rule of both protocols',
     edits: [['ports: 25', 'ports: 25\n    protocol: both']],
     says: [
-      '11:15: portRules[0].protocol is "both", expected tcp: Envoy hands off TCP connections only; UDP rules come with the modes arp, unicast, multicast and igmp',
+      '11:15: portRules[0].protocol is "both", expected tcp: Envoy hands off TCP connections only; UDP rules come in a later version',
     ],
   },
   {
@@ -508,6 +508,9 @@ describe('parseClusterFile() refuses', () => {
 
   test('a file that is no map, and one that is empty', () => {
     expect(errorsOf('- a')).toEqual(['c.yaml:1:1: the file is ["a"], expected a map of settings']);
+    expect(errorsOf('[{"toString":""}]')).toEqual([
+      'c.yaml:1:1: the file is [{"toString":""}], expected a map of settings',
+    ]);
     expect(errorsOf('')).toEqual(['c.yaml:1:1: the file is empty, expected a map of settings']);
   });
 
@@ -531,19 +534,19 @@ describe('parseClusterFile() refuses', () => {
 test('parseClusterFile() tells all mistakes at once, in the order of the file', () => {
   const text = changed(
     ['mail.example.org', 'Mail'],
-    ['mode: routed', 'mode: arp\nmode: arp'],
+    ['mode: routed', 'mode: igmp\nmode: igmp'],
     ['priority: 1', 'priority: 2'],
     ['name: web', 'name: smtp\n    datapath: direct'],
     ['8000-8099', '0'],
   );
   expect(errorsOf(text)).toEqual([
     'c.yaml:1:10: cluster is "Mail", expected a full internet name in lower case such as mail.example.org',
-    'c.yaml:2:7: mode is "arp", expected routed: this version does not have mode arp yet',
+    'c.yaml:2:7: mode is "igmp", expected routed, arp or multicast: this version does not have mode igmp yet',
     'c.yaml:3:1: mode stands here for the second time in one map, expected each key once',
     'c.yaml:8:29: hosts[1].priority is 2, which is taken by mail2, expected a free one of 1-32 such as 1',
     'c.yaml:13:11: portRules[1].name is smtp, which is taken by portRules[0], expected another rule name',
     'c.yaml:14:5: portRules[1].datapath is not in this version: connections go through Envoy only; ' +
-      'the kernel datapath comes with the modes arp, unicast, multicast and igmp',
+      'the kernel datapath comes in a later version',
     'c.yaml:15:12: portRules[1].ports is 0, expected a port 1-65535, or a range such as 1000-1099',
   ]);
 });

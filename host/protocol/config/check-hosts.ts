@@ -1,6 +1,8 @@
 /** Checks between hosts, and between hosts and virtual IPs: what must be unique, and what must be someone's own. */
 import type { Draft, HostDraft } from './draft.js';
 import type { YamlPath } from './finding.js';
+import { isLinkMode } from './link.js';
+import { LISTEN_ON_EXPECTED } from './schema.js';
 import type { Complaint } from './yaml-text.js';
 
 export function hostComplaints(draft: Draft): Complaint[] {
@@ -9,6 +11,7 @@ export function hostComplaints(draft: Draft): Complaint[] {
     ...repeated(draft.hosts, 'priority', freePriority(draft.hosts)),
     ...repeated(draft.hosts, 'dedicatedIp', 'an address that belongs to this host alone'),
     ...oneFamily(draft.hosts),
+    ...listenOnComplaints(draft),
     ...virtualIpComplaints(draft),
   ];
 }
@@ -67,6 +70,12 @@ function familyOf(address: string): 'IPv4' | 'IPv6' {
   return address.includes(':') ? 'IPv6' : 'IPv4';
 }
 
+/** In mode routed nobody but the administrator knows where clients arrive. */
+function listenOnComplaints({ link, isListenOnWritten }: Draft): Complaint[] {
+  if (isListenOnWritten || isLinkMode(link.mode)) return [];
+  return [{ path: ['listenOn'], expected: LISTEN_ON_EXPECTED }];
+}
+
 function virtualIpComplaints(draft: Draft): Complaint[] {
   const complaints: Complaint[] = [];
   for (const { at, first } of repeatedAt(draft.virtualIps.map(({ path, address }) => ({ path, key: address })))) {
@@ -89,7 +98,8 @@ function virtualIpComplaints(draft: Draft): Complaint[] {
     });
   }
   if (draft.listenOn === 'virtualIp' && draft.virtualIps.length === 0) {
-    const expected = 'at least one address, because listenOn is virtualIp';
+    const because = draft.isListenOnWritten ? 'listenOn is virtualIp' : `mode is ${draft.link.mode}`;
+    const expected = `at least one address, because ${because}`;
     complaints.push({ path: ['virtualIps'], expected, says: `names no address, expected ${expected}` });
   }
   return complaints;

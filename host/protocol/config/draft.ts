@@ -6,6 +6,7 @@ import type { Affinity, FilteringMode, ServiceCheck } from '../types.js';
 import { parseAddress } from './address.js';
 import { DEFAULTS } from './defaults.js';
 import { pathText, type YamlPath } from './finding.js';
+import { isLinkMode, type LinkDraft, linkDraft } from './link.js';
 import { type PortRange, parsePortRange } from './ports.js';
 import { valueAt } from './yaml-text.js';
 
@@ -46,7 +47,10 @@ export interface RuleDraft {
 }
 
 export interface Draft {
+  link: LinkDraft;
+  /** Implied in the modes arp and multicast. */
   listenOn?: 'dedicatedIp' | 'virtualIp' | undefined;
+  isListenOnWritten: boolean;
   virtualIps: { path: YamlPath; address: string }[];
   heartbeat: { periodMs: number; missedMax: number };
   ports: { heartbeat: number; handoff: number; channel: number; page: number };
@@ -93,8 +97,14 @@ export class Sound {
 
 export function draftOf(sound: Sound): Draft {
   const { heartbeat, ports } = DEFAULTS;
+  const link = linkDraft(sound);
+  // A file that is no map is told of once, and not key by key.
+  const isListenOnWritten = sound.entries() === null || sound.keys().has('listenOn');
+  const implied = isLinkMode(link.mode) && !isListenOnWritten ? 'virtualIp' : undefined;
   return {
-    listenOn: sound.get('listenOn'),
+    link,
+    listenOn: sound.get('listenOn') ?? implied,
+    isListenOnWritten,
     virtualIps: sound.elements('virtualIps').flatMap((path) => {
       const address = oneSpelling(sound.get(...path));
       return address === undefined ? [] : [{ path, address }];

@@ -2,6 +2,7 @@
 import type { ClusterFile, HostConfig, PortRule, Service } from '../types.js';
 import { DEFAULTS, defaultPatienceMs } from './defaults.js';
 import type { Draft, RuleDraft, ServiceDraft, Sound } from './draft.js';
+import { linkOf } from './link.js';
 
 /** Asserts rather than checks: whoever calls this has found no mistake in the file. */
 export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
@@ -12,9 +13,10 @@ export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
       dedicatedIp: sure(host.dedicatedIp),
     }))
     .sort((a, b) => a.priority - b.priority);
+  const link = linkOf(draft);
   return {
     clusterName: sure(sound.get<string>('cluster')),
-    mode: 'routed',
+    mode: sure(draft.link.mode),
     listenOn: sure(draft.listenOn),
     virtualIps: draft.virtualIps.map(({ address }) => address),
     hashSeed: sure(sound.get<number>('hashSeed')),
@@ -24,6 +26,8 @@ export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
     keyFile: sound.or<string>(DEFAULTS.keyFile, 'keyFile'),
     hosts,
     portRules: draft.rules.map((rule) => portRuleOf(rule, hosts)),
+    // Left out where it says nothing, so that the fingerprint of a file in mode routed stays what it was.
+    ...(link === undefined ? {} : { link }),
   };
 }
 

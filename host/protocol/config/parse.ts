@@ -6,6 +6,7 @@ import { ruleComplaints } from './check-rules.js';
 import { draftOf, Sound } from './draft.js';
 import { clusterFileOf } from './fill.js';
 import { type Finding, pathText } from './finding.js';
+import { linkComplaints } from './link.js';
 import { schemaComplaints } from './validate.js';
 import { warningComplaints } from './warnings.js';
 import { readYaml } from './yaml-text.js';
@@ -19,7 +20,12 @@ export function parseClusterFile(text: string, path: string): ParseResult {
   const ofSchema = schemaComplaints(yaml.value);
   const sound = new Sound(yaml.value, new Set(ofSchema.map((complaint) => pathText(complaint.path))));
   const draft = draftOf(sound);
-  const between = [...hostComplaints(draft), ...ruleComplaints(draft), ...portComplaints(draft)];
+  const between = [
+    ...hostComplaints(draft),
+    ...linkComplaints(draft),
+    ...ruleComplaints(draft),
+    ...portComplaints(draft),
+  ];
   const errors = [...yaml.findings, ...[...ofSchema, ...between].map(yaml.finding)].sort(byPlace);
   const warnings = warningComplaints(draft).map(yaml.finding).sort(byPlace);
   if (errors.length > 0) return { errors, warnings };

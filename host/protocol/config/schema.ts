@@ -6,6 +6,7 @@
  * The formats `ip-address`, `port-range` and `service-address` are ours (validate.ts).
  */
 import { DEFAULTS } from './defaults.js';
+import { LINK_SCHEMA } from './link.js';
 
 const hostName = {
   type: 'string',
@@ -15,6 +16,9 @@ const hostName = {
 
 const port = { type: 'integer', minimum: 1, maximum: 65535, 'x-expected': 'a port 1-65535' } as const;
 const hostAddress = { type: 'string', format: 'ip-address', 'x-expected': 'an IP address of one host' } as const;
+
+export const LISTEN_ON_EXPECTED =
+  "dedicatedIp (DNS with one address a host) or virtualIp (an upstream router spreads the virtual IPs' clients)";
 
 function milliseconds(minimum: number, maximum: number, description: string) {
   const expected = `a whole number of milliseconds ${minimum}-${maximum}`;
@@ -162,7 +166,7 @@ export const CLUSTER_FILE_SCHEMA = {
   type: 'object',
   'x-expected': 'a map of settings',
   additionalProperties: false,
-  required: ['cluster', 'mode', 'listenOn', 'hashSeed', 'hosts', 'portRules'],
+  required: ['cluster', 'mode', 'hashSeed', 'hosts', 'portRules'],
   properties: {
     cluster: {
       type: 'string',
@@ -170,11 +174,14 @@ export const CLUSTER_FILE_SCHEMA = {
       pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$',
       'x-expected': 'a full internet name in lower case such as mail.example.org',
     },
-    mode: { enum: ['routed'] },
+    mode: {
+      enum: ['routed', 'arp', 'multicast'],
+      description: 'How packets for the cluster come to the hosts; the same on all of them.',
+    },
     listenOn: {
       enum: ['dedicatedIp', 'virtualIp'],
-      'x-expected':
-        "dedicatedIp (DNS with one address a host) or virtualIp (an upstream router spreads the virtual IPs' clients)",
+      'x-expected': LISTEN_ON_EXPECTED,
+      description: 'Needed in mode routed. In the modes arp and multicast it is virtualIp.',
     },
     virtualIps: {
       type: 'array',
@@ -195,6 +202,7 @@ export const CLUSTER_FILE_SCHEMA = {
       default: DEFAULTS.keyFile,
       'x-expected': 'the path of the cluster key, relative to this file',
     },
+    ...LINK_SCHEMA,
     heartbeat,
     ports,
     hosts: { type: 'array', minItems: 1, maxItems: 32, items: host, 'x-expected': 'a list of 1-32 hosts' },
