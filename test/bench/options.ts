@@ -28,6 +28,7 @@ wants to know of its speed. docs/performance.md has the figures of one run and s
   --connections N   measured connections of one turn (default 1000)
   --parallel N      connections at a time (default 32)
   --soak            1,000,000 connections and 10,000 view changes in the soak, instead of 50,000 and 500
+  --soak-connections N, --soak-views N    others; 0 leaves one of the two out, to see which of them memory follows
 `;
 
 /** @throws Error for an option that cannot be meant */
@@ -43,6 +44,8 @@ export function readOptions(args: string[]): Options {
       connections: { type: 'string', default: '1000' },
       parallel: { type: 'string', default: '32' },
       soak: { type: 'boolean', default: false },
+      'soak-connections': { type: 'string' },
+      'soak-views': { type: 'string' },
     },
   });
   const parallel = positive('parallel', values.parallel);
@@ -59,16 +62,22 @@ export function readOptions(args: string[]): Options {
       parallel,
       warmUp: 200,
     },
-    soak: values.soak
-      ? { connections: 1_000_000, viewChanges: 10_000, parallel }
-      : { connections: 50_000, viewChanges: 500, parallel },
+    soak: {
+      connections: count('soak-connections', values['soak-connections'] ?? (values.soak ? '1000000' : '50000')),
+      viewChanges: count('soak-views', values['soak-views'] ?? (values.soak ? '10000' : '500')),
+      parallel,
+    },
   };
 }
 
 function positive(option: string, text: string): number {
+  return count(option, text, 1);
+}
+
+function count(option: string, text: string, least = 0): number {
   const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new Error(`--${option} is ${text}, expected a whole number above 0`);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new Error(`--${option} is ${text}, expected a whole number of at least ${least}`);
 }
 
 function some(option: string, text: string | undefined, known: string[]): string[] {

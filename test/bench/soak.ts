@@ -22,6 +22,8 @@ export interface SoakResult {
   view_changes: number;
   /** Resident memory of both Envoys at each tenth of the way, the start first. */
   resident_mib: number[];
+  /** What Envoy's allocator has given out of it and not got back. */
+  allocated_mib: number[];
   /** From the fifth tenth to the end: before that Envoy still fills its caches. */
   growth_second_half_mib: number;
 }
@@ -39,7 +41,12 @@ export async function soak(
   const envoys = await startNlbCluster({ file, wasmPath, tls: true });
   try {
     const memory = () => envoys.reduce((sum, envoy) => sum + residentBytes(envoy.pid()), 0) / 2 ** 20;
+    const allocated = async () => {
+      const each = await Promise.all(envoys.map((envoy) => envoy.admin.stats('^server\\.memory_allocated$')));
+      return each.reduce((sum, stats) => sum + Number(stats.get('server.memory_allocated')), 0) / 2 ** 20;
+    };
     const resident = [memory()];
+    const given = [await allocated()];
     let failed = 0;
     let viewChanges = 0;
     for (let point = 1; point <= POINTS; point++) {
@@ -63,7 +70,9 @@ export async function soak(
       viewChanges = changed;
       failed += outcome.failed;
       resident.push(memory());
-      say(`soak ${point * POINTS} %: ${Math.round(memory())} MiB, ${viewChanges} view changes, ${failed} failed`);
+      given.push(await allocated());
+      const [mib, givenMib] = [resident[point]!.toFixed(1), given[point]!.toFixed(1)];
+      say(`soak ${point * POINTS} %: ${mib} MiB, ${givenMib} allocated, ${viewChanges} view changes, ${failed} failed`);
     }
     const [middle, end] = [resident[POINTS / 2]!, resident[POINTS]!];
     return {
@@ -71,6 +80,7 @@ export async function soak(
       failed_connections: failed,
       view_changes: viewChanges,
       resident_mib: resident.map((mib) => Number(mib.toFixed(1))),
+      allocated_mib: given.map((mib) => Number(mib.toFixed(1))),
       growth_second_half_mib: Number((end - middle).toFixed(1)),
     };
   } finally {
