@@ -143,7 +143,9 @@ export class Cluster {
   give(host: SimHost, event: ProtocolEvent): void {
     if (host.state === null) return;
     if (this.now < host.stalledUntil) {
-      if (host.waiting.length < WAITING_MAX && event.kind !== 'tick') host.waiting.push(event);
+      // The socket's buffer is full of packets; what the host itself says waits elsewhere (host/loop.ts).
+      const hasRoom = event.kind !== 'packet' || host.waiting.length < WAITING_MAX;
+      if (hasRoom && event.kind !== 'tick') host.waiting.push(event);
       return;
     }
     const { effects } = step(host.state, event);
