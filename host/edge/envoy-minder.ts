@@ -125,8 +125,8 @@ export class EnvoyMinder {
     await refuseTakenPorts(this.options.endpoints());
     this.startedAtMs = this.options.clock.nowMs();
     this.startsInARow += 1;
-    await startEnvoy(this.options);
-    this.become({ state: 'starting', pid: findOwnEnvoy(this.options.directory), version: null, detail: null });
+    const pid = await startEnvoy(this.options);
+    this.become({ state: 'starting', pid, version: null, detail: null });
   }
 
   /** Looks never overlap: the next one is set when this one is done. */

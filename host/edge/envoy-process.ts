@@ -58,12 +58,18 @@ export async function refuseTakenPorts(endpoints: readonly Endpoint[]): Promise<
 // The limit of open files is raised to the hard one, for which the bootstrap was made (2 files a connection).
 const SCRIPT = 'umask 077; ulimit -n "$(ulimit -H -n)" 2>/dev/null; echo $$ >"$0"; exec "$@"';
 
+/** The shell that becomes Envoy is forked off; on a busy machine it may take a while until it is scheduled. */
+const FORK_MAX_MS = 10_000;
+
 /**
- * Starts Envoy and returns once it is on its own; whether it serves is asked at its admin socket afterwards.
+ * Starts Envoy and returns once it is on its own and can be found; whether it serves is asked at its admin socket afterwards.
  *
- * @throws EdgeError ENVOY_NOT_FOUND where it does not start at all
+ * @returns its process id, or null where it has ended already
+ * @throws  EdgeError ENVOY_NOT_FOUND where it does not start at all
  */
-export async function startEnvoy({ binaryPath, directory, extraArguments }: EnvoyStart): Promise<void> {
+export async function startEnvoy({ binaryPath, directory, extraArguments }: EnvoyStart): Promise<number | null> {
+  // What an earlier one left would be taken for the new one's.
+  await unlink(pidPath(directory)).catch(() => {});
   // An admin socket left by an Envoy that was killed: Envoy replaces it, but until then it would only confuse.
   await unlink(adminSocketPath(directory)).catch(() => {});
   const logFile = openLog(directory);
@@ -81,6 +87,19 @@ export async function startEnvoy({ binaryPath, directory, extraArguments }: Envo
     throw new EdgeError('ENVOY_NOT_FOUND', `Cannot start Envoy ${binaryPath}: ${systemCode(error)}`);
   } finally {
     closeSync(logFile);
+  }
+  return forkedEnvoy(directory);
+}
+
+/** Whoever looked before the fork has become Envoy would see none, and start a second one beside it. */
+async function forkedEnvoy(directory: string): Promise<number | null> {
+  const endsAt = performance.now() + FORK_MAX_MS;
+  for (;;) {
+    const found = findOwnEnvoy(directory);
+    if (found !== null || performance.now() > endsAt) return found;
+    const forked = Number.parseInt(readOrEmpty(pidPath(directory)), 10);
+    if (forked > 0 && readOrEmpty(`/proc/${forked}/cmdline`) === '') return null;
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 

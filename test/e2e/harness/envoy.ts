@@ -3,7 +3,16 @@
  * SIGTERM when its parent dies), and its log is printed where it does not get ready.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectEnvoyAdmin, type EnvoyAdmin } from '../../../host/edge/envoy-admin.js';
@@ -121,7 +130,10 @@ async function handleOf(
       return taken.lds === version;
     });
   };
-  const signal = (name: NodeJS.Signals) => void child.kill(name);
+  const signal = (name: NodeJS.Signals) => {
+    child.kill(name);
+    if (name === 'SIGSTOP' && child.pid) untilStopped(child.pid);
+  };
   await serving();
   return { paths, admin, pid: () => child.pid ?? 0, log, write, relisten, stat, signal, ended, restart, stop };
 }
@@ -138,4 +150,16 @@ async function untilServing(admin: EnvoyAdmin, ended: () => boolean, stat: Runni
 export function writeBeside(path: string, content: EnvoyJson): void {
   writeFileSync(`${path}.new`, JSON.stringify(content));
   renameSync(`${path}.new`, path);
+}
+
+/** A busy machine lets a thread run on for a moment after the signal was sent. */
+function untilStopped(pid: number): void {
+  const endsAt = performance.now() + 5000;
+  const isStopped = (task: string) => {
+    const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+  };
+  while (!readdirSync(`/proc/${pid}/task`).every(isStopped)) {
+    if (performance.now() > endsAt) throw new Error(`Cannot stop process ${pid}: it still runs 5 s after SIGSTOP`);
+  }
 }
