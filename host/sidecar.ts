@@ -4,11 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type AdminServer, openAdminServer } from './admin/server.js';
 import { fileAtStart } from './apply/at-start.js';
 import { RevisionStore } from './apply/store.js';
 import { authenticatorOf } from './edge/authenticator.js';
-import { SidecarChannel } from './channel/sidecar-channel.js';
 import type { Clock } from './edge/clock.js';
 import { type Decision, loadDecision } from './edge/decision.js';
 import { handoffIdentity } from './edge/cluster-identity.js';
@@ -23,6 +21,7 @@ import { Shares } from './edge/shares.js';
 import { openStateDirectory, type StateDirectory } from './edge/state-directory.js';
 import type { UdpSocket } from './edge/udp.js';
 import { openHeartbeatSocket } from './heartbeat-socket.js';
+import { Doors } from './doors.js';
 import { EnvoyWatch } from './envoy-watch.js';
 import { Loop } from './loop.js';
 import { Problems } from './problems.js';
@@ -30,7 +29,6 @@ import type { Effect, ProtocolStatus } from './protocol/events.js';
 import { createState, type ProtocolState, statusOf, step } from './protocol/protocol.js';
 import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
 import { savedState, StateKeeper } from './saved-state.js';
-import { SidecarApi } from './sidecar-api.js';
 import { type HostState, TakingPart } from './taking-part.js';
 import { ViewHistory } from './view-history.js';
 
@@ -71,8 +69,7 @@ export class Sidecar {
   private reserve!: Reserve;
   private udp!: UdpSocket;
   private revisions!: RevisionStore;
-  private channel: SidecarChannel | null = null;
-  private admin: AdminServer | null = null;
+  private doors: Doors | null = null;
   private looking: NodeJS.Timeout | null = null;
   private saidOverflowCount = 0;
 
@@ -110,8 +107,7 @@ export class Sidecar {
     if (this.looking) clearInterval(this.looking);
     this.loop?.stop();
     this.services?.stop();
-    await this.admin?.close();
-    await this.channel?.close();
+    await this.doors?.close();
     await this.envoy?.leave();
     await this.udp?.close();
     await this.history?.close();
@@ -121,7 +117,7 @@ export class Sidecar {
 
   /** Everybody who watches hears of a change at once. */
   changed(): void {
-    this.admin?.changed();
+    this.doors?.changed();
   }
 
   private async openParts(decision: Decision): Promise<void> {
@@ -159,7 +155,8 @@ export class Sidecar {
       carry: (effect) => this.carry(effect),
       onBroken: (error) => this.options.onBroken(error),
     });
-    this.admin = await this.openAdmin();
+    this.doors = new Doors(this, this.directory.socketPath, this.revisions);
+    await this.doors.open();
     this.loop.start(() => this.file.heartbeat.periodMs / 10);
     this.looking = setInterval(() => void this.look(), LOOK_MS);
   }
@@ -194,7 +191,7 @@ export class Sidecar {
     // The loop is in the midst of a step; what this host says of itself is the next event.
     setImmediate(() => {
       this.takingPart.look();
-      this.channel?.look();
+      this.doors?.look();
     });
   }
 
@@ -263,19 +260,6 @@ export class Sidecar {
     return !own || own.rules.every(({ absence }) => absence !== null);
   }
 
-  private async openAdmin(): Promise<AdminServer> {
-    const api = new SidecarApi(this);
-    const channel = new SidecarChannel(this, api, this.revisions);
-    this.channel = channel;
-    await channel.open();
-    const { dedicatedIp } = this.options.host;
-    // In a test cluster on loopback every host has an address of its own there, and the port is the same for all.
-    const address = dedicatedIp.startsWith('127.') ? dedicatedIp : '127.0.0.1';
-    const page = { address, port: this.file.ports.page };
-    const { socketPath } = this.directory;
-    return openAdminServer({ api, control: (...asked) => channel.control(...asked), socketPath, page });
-  }
-
   private async look(): Promise<void> {
     this.options.log.flush();
     await this.keeper.saveAgain();
@@ -284,7 +268,7 @@ export class Sidecar {
     await this.envoy.lookAtExisting();
     await this.envoyWatch.look(this.file.portRules.map(({ name }) => name));
     this.takingPart.look();
-    this.channel?.look();
+    this.doors?.look();
     const { overflowCount } = this.loop;
     if (overflowCount > this.saidOverflowCount) {
       const text = `${overflowCount} packets at the heartbeat port were dropped because more came than could be read`;

@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
+const SCHEMAS = 'build/host/admin/schemas.json';
+
 function filesUnder(path) {
   const full = join(root, path);
   if (!existsSync(full)) return [];
@@ -63,6 +65,8 @@ export function build() {
     join(root, 'tsconfig.json'),
     lock,
   ];
+  const types = [...filesUnder('host').filter((f) => f.endsWith('.ts')), join(root, 'scripts/schemas.mjs'), lock];
+  whenChanged('schemas', types, [SCHEMAS], () => run('../scripts/schemas.mjs', ['host/admin/schemas.ts', SCHEMAS]));
   whenChanged('typescript', typescript, ['build/host/main.js'], () => {
     run('typescript/bin/tsc', ['-p', '.']);
     cpSync(join(root, 'host/admin/ui'), join(root, 'build/host/admin/ui'), { recursive: true });

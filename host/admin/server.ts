@@ -4,44 +4,35 @@
  * Host and Origin are checked (DNS rebinding) and nothing is changed by GET. Pattern: caddy's admin endpoint.
  */
 import { chmod, unlink } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { EdgeError, systemCode } from '../edge/edge-error.js';
-import { type AdminApi, answer, no, type Reply } from './api.js';
-import { createEvents, type Events } from './events.js';
-import { pageFile } from './page-files.js';
+import { type Asker, type Door, send, serve } from './door.js';
+import { no } from './route.js';
 
 export interface AdminServer {
-  /** Tells everybody who watches that the status changed. */
-  changed(): void;
   close(): Promise<void>;
 }
 
 export interface AdminServerOptions {
-  api: AdminApi;
-  /** Asked first, at the control socket alone: what concerns other hosts. Null where it is none of that. */
-  control?: (method: string, url: URL, request: IncomingMessage) => Promise<Reply | null>;
+  door: Door;
   socketPath: string;
   page: { address: string; port: number };
 }
 
+/** Whoever has the right to the socket may do everything. */
+const AT_THE_SOCKET: Asker = { role: 'configure', by: null };
+const AT_THE_PAGE: Asker = { role: 'read', by: null };
+
 /**
  * @throws EdgeError PORT_TAKEN for the page's port, STATE_DIRECTORY_UNUSABLE for the socket
  */
-export async function openAdminServer({
-  api,
-  control: first,
-  socketPath,
-  page,
-}: AdminServerOptions): Promise<AdminServer> {
-  const events = createEvents(() => api.status());
-  const control = createServer((request, response) => void serve(api, events, request, response, first));
+export async function openAdminServer({ door, socketPath, page }: AdminServerOptions): Promise<AdminServer> {
+  const control = createServer((request, response) => void serve(door, AT_THE_SOCKET, request, response));
   const pageServer = createServer((request, response) => {
-    const refusal =
-      foreign(request, page) ??
-      (request.method === 'GET' || request.method === 'HEAD' ? null : 'only GET here; use nlb');
-    if (refusal) return send(response, 403, no(refusal));
-    void serve(api, events, request, response);
+    const refusal = foreign(request, page);
+    if (refusal) return void send(response, 403, no(refusal));
+    void serve(door, AT_THE_PAGE, request, response);
   });
   for (const server of [control, pageServer]) harden(server);
   await listenOnSocket(control, socketPath);
@@ -52,9 +43,7 @@ export async function openAdminServer({
     throw error;
   }
   return {
-    changed: () => events.changed(),
     async close() {
-      events.close();
       await Promise.all([control, pageServer].map(closeServer));
     },
   };
@@ -65,43 +54,6 @@ function harden(server: Server): void {
   server.maxConnections = 200;
   server.headersTimeout = 5000;
   server.requestTimeout = 10_000;
-}
-
-async function serve(
-  api: AdminApi,
-  events: Events,
-  request: IncomingMessage,
-  response: ServerResponse,
-  first?: AdminServerOptions['control'],
-): Promise<void> {
-  try {
-    const url = new URL(request.url ?? '/', 'http://nlb');
-    const method = request.method ?? 'GET';
-    if (url.pathname === '/events' && method === 'GET') return events.add(response);
-    const reply = (await first?.(method, url, request)) ?? (await answer(api, method, url));
-    if (reply) return send(response, reply.code, reply.body);
-    const file = await pageFile(url.pathname);
-    if (!file) return send(response, 404, no(`nothing at ${url.pathname}`));
-    response.writeHead(200, { ...HEADERS, 'content-type': file.type });
-    response.end(method === 'HEAD' ? undefined : file.bytes);
-  } catch (error) {
-    send(response, 500, no(`Cannot answer ${request.url}: ${systemCode(error)}`));
-  }
-}
-
-/** Nothing of the page comes from elsewhere, nobody frames it, and nothing is kept. */
-const HEADERS = {
-  'cache-control': 'no-store',
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-};
-
-function send(response: ServerResponse, code: number, body: unknown): void {
-  if (response.headersSent) return void response.destroy();
-  response.writeHead(code, { ...HEADERS, 'content-type': 'application/json; charset=utf-8' });
-  response.end(`${JSON.stringify(body)}\n`);
 }
 
 /** Why a request to the page is not from the page itself, or null. A client without a browser sends no Origin. */

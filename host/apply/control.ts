@@ -1,48 +1,89 @@
-/**
- * Config distribution at the control socket; bodies and answers are JSON.
- *
- *     POST /apply      {text, by, dryRun?, without?, confirmMs?}    ApplyAnswer; 409 where it came in force nowhere
- *     POST /rollback   {to?, by, dryRun?, without?, confirmMs?}     likewise; `to` is a revision's number
- *     POST /confirm    {by}                                         VerbAnswer
- *     GET  /revisions                                               ListedRevision[], newest first
- */
-import type { IncomingMessage } from 'node:http';
-import { no, type Reply } from '../admin/api.js';
-import { readJsonBody } from '../edge/json-body.js';
+/** Config distribution as routes: who brings a file speaks to one host, and that one to the others. */
+import { type Asked, no, type Reply, type Route } from '../admin/route.js';
 import type { HostName } from '../protocol/types.js';
 import type { ApplyOrder } from './apply-host.js';
 import type { Applying } from './applying.js';
 
+/** `POST /apply`. */
+export interface ApplyRequest extends BringRequest {
+  /** The cluster file. */
+  text: string;
+}
+
+/** `POST /rollback`. */
+export interface RollbackRequest extends BringRequest {
+  /** A revision's number; left out, the file before the one in force. */
+  to?: number;
+}
+
+export interface ConfirmRequest {
+  /** Who it was, for people. */
+  by?: string;
+}
+
+interface BringRequest extends ConfirmRequest {
+  /** Checked on all hosts and brought to none. */
+  dryRun?: boolean;
+  /** Hosts that are left behind, by name or host priority. */
+  without?: string[];
+  /** Taken back after so long unless it is confirmed: 1,000-3,600,000. */
+  confirmMs?: number;
+}
+
 const BY_LENGTH_MAX = 64;
 const CONFIRM_MAX_MS = 3_600_000;
 
-/** @returns null where the path is none of these */
-export async function applyControl(
-  applying: Applying,
-  self: HostName,
-  method: string,
-  path: string,
-  request: IncomingMessage,
-): Promise<Reply | null> {
-  const listed = listedRevisions(applying, method, path);
-  if (listed !== null) return listed;
-  if (path !== '/apply' && path !== '/rollback' && path !== '/confirm') return null;
-  if (method !== 'POST') return { code: 405, body: no(`${path} changes the cluster: expected POST, got ${method}`) };
+export function applyRoutes(applying: Applying, self: HostName): Route[] {
+  const bring = { method: 'POST', role: 'configure', isForAnyHost: false } as const;
+  const changed = { 200: 'ApplyAnswer', 409: 'ApplyAnswer' };
+  const routes: Omit<Route, 'handle'>[] = [
+    {
+      ...bring,
+      path: '/apply',
+      summary: 'Brings a cluster file to all hosts, or to none.',
+      body: 'ApplyRequest',
+      replies: changed,
+    },
+    {
+      ...bring,
+      path: '/rollback',
+      summary: 'Brings an earlier file to all hosts.',
+      body: 'RollbackRequest',
+      replies: changed,
+    },
+    {
+      ...bring,
+      path: '/confirm',
+      summary: 'Keeps what was brought with confirmMs.',
+      body: 'ConfirmRequest',
+      replies: { 200: 'VerbAnswer', 409: 'VerbAnswer' },
+    },
+  ];
+  return [
+    ...routes.map((route) => ({ ...route, handle: (asked: Asked) => brought(applying, self, route.path, asked) })),
+    {
+      method: 'GET',
+      path: '/revisions',
+      role: 'read',
+      isForAnyHost: true,
+      summary: 'The cluster files that were in force here, newest first.',
+      replies: { 200: 'ListedRevision[]' },
+      handle: () => ({ code: 200, body: applying.revisions() }),
+    },
+  ];
+}
+
+async function brought(applying: Applying, self: HostName, path: string, { body, by }: Asked): Promise<Reply> {
   let asked: Record<string, unknown>;
   try {
-    asked = ((await readJsonBody(request)) ?? {}) as Record<string, unknown>;
+    asked = ((await body()) ?? {}) as Record<string, unknown>;
   } catch (error) {
     return { code: 400, body: no(`Cannot read ${path}: ${(error as Error).message}`) };
   }
   const wrong = mistakeIn(asked, path);
   if (wrong !== null) return { code: 400, body: no(wrong) };
-  const answer = await carryOut(applying, self, path, asked);
+  const answer = await carryOut(applying, self, path, by === null ? asked : { ...asked, by });
   return { code: answer.ok ? 200 : 409, body: answer };
-}
-
-/** Other hosts may ask for these as well. */
-export function listedRevisions(applying: Applying, method: string, path: string): Reply | null {
-  return path === '/revisions' && method === 'GET' ? { code: 200, body: applying.revisions() } : null;
 }
 
 function carryOut(applying: Applying, self: HostName, path: string, asked: Record<string, unknown>) {

@@ -4,7 +4,7 @@
  *
  *     control socket  POST /hosts/mail2/stop  --- host channel  POST /admin/stop -->  mail2
  */
-import { type AdminApi, answer, no, type Reply } from '../admin/api.js';
+import { answerBy, no, type Reply, type Route } from '../admin/route.js';
 import type { Log } from '../edge/log.js';
 import type { HostConfig, HostName } from '../protocol/types.js';
 import { HostSilent, type HostChannel } from './channel.js';
@@ -16,11 +16,10 @@ const PREFIX = /^\/hosts\/([^/]+)(\/.*)$/;
 export interface ElsewhereOptions {
   self: HostName;
   channel: HostChannel;
-  api: AdminApi;
   log: Log;
   hosts(): readonly HostConfig[];
-  /** Answers beside those of `api` that other hosts may have; null where it is none. */
-  more(method: string, path: string): Reply | null;
+  /** What any host may be asked. */
+  routes(): readonly Route[];
 }
 
 export class Elsewhere {
@@ -51,8 +50,8 @@ export class Elsewhere {
   }
 
   private async local(method: string, url: URL): Promise<Reply> {
-    const { api, more } = this.options;
-    return more(method, url.pathname) ?? (await answer(api, method, url)) ?? notFound(url.pathname);
+    const asked = { url, by: null, body: async () => null };
+    return (await answerBy(this.options.routes(), method, asked)) ?? notFound(url.pathname);
   }
 
   /** By name or host priority. */

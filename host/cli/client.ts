@@ -1,5 +1,5 @@
 /**
- * The other end of the control socket: one request, one answer. Which questions there are says host/admin/api.ts.
+ * The other end of the control socket: one request, one answer. Which questions there are says host/admin/routes.ts.
  */
 import { request } from 'node:http';
 import type { VerbAnswer } from '../admin/api.js';

@@ -4,6 +4,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AdminApi } from '../../host/admin/api.js';
+import { createEvents, type Events } from '../../host/admin/events.js';
+import { adminRoutes } from '../../host/admin/routes.js';
 import { type AdminServer, openAdminServer } from '../../host/admin/server.js';
 import type { ClusterStatus } from '../../host/admin/status.js';
 
@@ -20,6 +22,7 @@ async function freePort(): Promise<number> {
 export class PageServer {
   private readonly directory = mkdtempSync(join(tmpdir(), 'nlb-page-'));
   private server: AdminServer | null = null;
+  private events: Events | null = null;
   private port = 0;
 
   constructor(private shown: ClusterStatus) {}
@@ -31,7 +34,7 @@ export class PageServer {
   /** Everybody who watches hears of it at once. */
   set status(status: ClusterStatus) {
     this.shown = status;
-    this.server?.changed();
+    this.events?.changed();
   }
 
   /** The first start takes a free port; a later one the same again. */
@@ -48,13 +51,16 @@ export class PageServer {
     };
     if (this.port === 0) this.port = await freePort();
     const socketPath = join(this.directory, 'nlb.sock');
-    this.server = await openAdminServer({ api, socketPath, page: { address: ADDRESS, port: this.port } });
+    this.events = createEvents(() => this.shown);
+    const door = { routes: adminRoutes(api), elsewhere: async () => null, events: this.events };
+    this.server = await openAdminServer({ door, socketPath, page: { address: ADDRESS, port: this.port } });
   }
 
   /** As when the sidecar dies: open connections are cut, new ones refused. */
   async stop(): Promise<void> {
     const server = this.server;
     this.server = null;
+    this.events?.close();
     await server?.close();
   }
 
