@@ -25,6 +25,8 @@ export interface LoopOptions<State> {
 const PACKETS_MAX = 2048;
 /** After a late tick: turns of the event loop given to the socket, 32 packets each (libuv), before the tick (R9). */
 const DRAIN_TURNS_MAX = 64;
+/** Events are taken for so long in a row; then sockets, timers and the admin server have their turn. 31 heartbeats of 32 hosts take some 20 ms. */
+const TURN_MAX_MS = 5;
 
 export class Loop<State> {
   private current: State;
@@ -87,13 +89,19 @@ export class Loop<State> {
   private async run(): Promise<void> {
     if (this.running) return;
     this.running = true;
+    const { clock } = this.options;
+    let turnSinceMs: number | null = null;
     try {
       for (let arrival = this.queue.shift(); arrival && !this.stopped; arrival = this.queue.shift()) {
         if (arrival.kind === 'packet') this.packetsWaiting -= 1;
-        const event = { ...arrival, nowMs: this.options.clock.nowMs() } as ProtocolEvent;
+        const event = { ...arrival, nowMs: clock.nowMs() } as ProtocolEvent;
         const { state, effects } = this.options.step(this.current, event);
         this.current = state;
         await this.carryOut(effects);
+        turnSinceMs ??= event.nowMs;
+        if (event.nowMs - turnSinceMs < TURN_MAX_MS) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        turnSinceMs = null;
       }
     } catch (error) {
       this.stop();

@@ -49,6 +49,20 @@ describe('Loop', () => {
     loop.stop();
   });
 
+  it('lets the event loop have its turn while many packets wait, and keeps their order', async () => {
+    const { loop, seen } = recording(
+      () => [],
+      () => {},
+    );
+    for (let packet = 0; packet < 100; packet++) loop.post(PACKET);
+    // The clock of this test goes on by 1 ms with every event.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(seen.length).toBeLessThan(20);
+    await expect.poll(() => seen.length).toBe(100);
+    expect(seen).toEqual(Array.from({ length: 100 }, (_, at) => `packet ${at + 1}`));
+    loop.stop();
+  });
+
   it('keeps at most 2,048 packets and one tick waiting, and counts what found no room', async () => {
     let release = () => {};
     const { loop, seen } = recording(
