@@ -33,7 +33,7 @@ export function destinationOf(file: ClusterFile, self: string | null, { to, port
   if (to !== null) return addressAmong(to, file.virtualIps);
   const covering = file.portRules.filter((rule) => covers(rule, port, protocol));
   if (covering.length > 1) {
-    const names = covering.map((rule) => `${rule.name} on ${rule.virtualIp}`).join(', ');
+    const names = covering.map((rule) => `${rule.name} on ${rule.virtualIp ?? 'the other virtual IPs'}`).join(', ');
     throw new Error(
       `to is missing: port ${port} has several rules (${names}), expected one of ${file.virtualIps.join(', ')}`,
     );

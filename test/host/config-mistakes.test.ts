@@ -295,6 +295,19 @@ const MISTAKES: Mistake[] = [
     ],
   },
   {
+    what: 'rules that overlap on one virtual IP',
+    edits: [
+      ['dedicatedIp\n', 'virtualIp\n'],
+      ['hosts:', 'virtualIps: [10.0.0.9]\nhosts:'],
+      ['ports: 25', 'ports: 25\n    virtualIp: 10.0.0.9'],
+      ['ports: 8000-8099', 'ports: 20-30\n    virtualIp: 10.0.0.9'],
+      ['proxyProtocol: none', 'proxyProtocol: v2'],
+    ],
+    says: [
+      '15:12: portRules[1].ports is 20-30, which overlaps rule smtp (25) on 10.0.0.9, expected each port in one rule a virtual IP',
+    ],
+  },
+  {
     what: 'two rules of one name',
     edits: [['name: web', 'name: smtp']],
     says: ['12:11: portRules[1].name is smtp, which is taken by portRules[0], expected another rule name'],

@@ -89,6 +89,21 @@ describe('parseClusterFile() of a lawful file', () => {
     expect(rule!.service!.check).toEqual(check);
   });
 
+  test('takes a rule for one virtual IP beside one for all of them on the same port', () => {
+    const text = changed(
+      ['dedicatedIp\n', 'virtualIp\n'],
+      ['hosts:', 'virtualIps: [10.0.0.9, 10.0.0.10]\nhosts:'],
+      ['ports: 8000-8099', 'virtualIp: 10.0.0.10\n    ports: 20-30'],
+      ['proxyProtocol: none', 'proxyProtocol: v1'],
+    );
+    expect(fileOf(text).portRules.map(({ virtualIp }) => virtualIp)).toEqual([null, '10.0.0.10']);
+  });
+
+  test("takes NLB's range from port 0 on, which no client can connect to, as one from port 1", () => {
+    const [, rule] = fileOf(changed(['8000-8099', "'0-24'"], ['proxyProtocol: none', 'proxyProtocol: v1'])).portRules;
+    expect([rule!.portFirst, rule!.portLast]).toEqual([1, 24]);
+  });
+
   test('waits 250 ms for a silent owner under affinity none', () => {
     expect(fileOf(changed(['ports: 25', 'ports: 25\n    affinity: none'])).portRules[0]!.ownerPatienceMs).toBe(250);
   });

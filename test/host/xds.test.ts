@@ -32,6 +32,24 @@ describe('listeners()', () => {
     expect(ofRules.every((listener) => listener.freebind === true)).toBe(true);
   });
 
+  it('leaves a port of one virtual IP to the rule of that virtual IP, be it a disabled one', () => {
+    const rules: Partial<PortRule>[] = [
+      { name: 'all', portFirst: 2525, portLast: 2526 },
+      { name: 'one', virtualIp: '10.0.0.101' },
+      { name: 'off', virtualIp: '10.0.0.102', filteringMode: 'disabled', service: null },
+    ];
+    const virtualIps = ['10.0.0.100', '10.0.0.101', '10.0.0.102'];
+    const file = { ...withRules(...rules), listenOn: 'virtualIp' as const, virtualIps };
+    expect(listenersOf(file).map((listener) => listener.name)).toEqual([
+      'nlb.rule.all.10.0.0.100.2525',
+      'nlb.rule.all.10.0.0.100.2526',
+      'nlb.rule.all.10.0.0.101.2526',
+      'nlb.rule.all.10.0.0.102.2526',
+      'nlb.rule.one.10.0.0.101.2525',
+      'nlb.handoff',
+    ]);
+  });
+
   it('opens nothing for disabled and UDP rules', () => {
     const file = withRules({ filteringMode: 'disabled', service: null }, { name: 'dns', protocol: 'udp' });
     expect(listenersOf(file).map((listener) => listener.name)).toEqual(['nlb.handoff']);

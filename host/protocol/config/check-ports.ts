@@ -42,9 +42,8 @@ function overlaps(rules: readonly RuleDraft[]): Complaint[] {
     const range = rule.range;
     const other = rules.slice(0, index).find((each) => meet(each, rule));
     if (other?.range === undefined) return [];
-    const expected = 'each port in one rule only';
-    const where = rule.virtualIp ?? other.virtualIp;
-    const on = where === null ? '' : ` on ${where}`;
+    const expected = rule.virtualIp === null ? 'each port in one rule only' : 'each port in one rule a virtual IP';
+    const on = rule.virtualIp === null ? '' : ` on ${rule.virtualIp}`;
     const says =
       `is ${rangeText(range)}, which overlaps ${ruleLabel(other)} ` +
       `(${rangeText(other.range)})${on}, expected ${expected}`;
@@ -52,9 +51,10 @@ function overlaps(rules: readonly RuleDraft[]): Complaint[] {
   });
 }
 
+/** A rule for one virtual IP goes before one for all of them, so those two may share ports: rule.ts of the filter. */
 function meet(a: RuleDraft, b: RuleDraft): boolean {
   if (a.range === undefined || b.range === undefined || !rangesMeet(a.range, b.range)) return false;
-  return a.virtualIp === null || b.virtualIp === null || a.virtualIp === b.virtualIp;
+  return a.virtualIp === b.virtualIp;
 }
 
 function ruleLabel(rule: RuleDraft): string {

@@ -1,6 +1,6 @@
 /** What Envoy reads once, at its start: who it is, where its files are, and how many connections its open files allow. */
 import type { ClusterFile, HostName } from '../types.js';
-import { hostNamed, portsOf, rulesServed } from './rules.js';
+import { hostNamed, rulesServed } from './rules.js';
 import type { EnvoyPaths } from './paths.js';
 import { type EnvoyJson, typed } from './sockets.js';
 import { STAT_TAGS, STATS_KEPT } from './stats.js';
@@ -24,7 +24,10 @@ const FILES_OF_ENVOY = 200;
  * @throws Error where the limit leaves no connection at all
  */
 export function connectionsMax(file: ClusterFile, limits: BootstrapLimits): number {
-  const ports = rulesServed(file).reduce((count, rule) => count + portsOf(rule).length * addressCount(file), 0);
+  const ports = rulesServed(file).reduce(
+    (count, rule) => count + (rule.portLast - rule.portFirst + 1) * addressCount(file),
+    0,
+  );
   const listening = (ports + 1) * limits.workerCount;
   const connections = Math.floor((limits.openFilesMax - FILES_OF_ENVOY - listening) / FILES_PER_CONNECTION);
   if (connections > 0) return connections;

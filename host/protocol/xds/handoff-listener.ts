@@ -20,8 +20,9 @@ import {
   handoffChain,
   handoffStatPrefix,
 } from './names.js';
+import { anyOf, chainAction, input, ruleChains } from './chain-matcher.js';
 import { type HandoffIdentity, ownerSocket } from './handoff-tls.js';
-import { portsOf, rulesServed } from './rules.js';
+import { rulesServed } from './rules.js';
 import {
   ACCEPTS_IN_A_ROW_MAX,
   BUFFER_BYTES_MAX,
@@ -34,8 +35,6 @@ import { tcpProxy } from './tcp-proxy.js';
 
 /** A host of the cluster sends its header at once; a stranger who sends nothing is not waited for longer. */
 const HEADER_TIMEOUT = '5s';
-
-const NETWORK_INPUTS = 'envoy.extensions.matching.common_inputs.network.v3';
 
 export function handoffListener(file: ClusterFile, ownHost: HostConfig, identity: HandoffIdentity | null): EnvoyJson {
   const rules = rulesServed(file);
@@ -89,39 +88,7 @@ function sourceMatcher(file: ClusterFile, ownHost: HostConfig, rules: PortRule[]
   return { matcher_list: { matchers } };
 }
 
-/** By the port in the PROXY header; where two rules share a port on different virtual IPs, by the address after that. */
 function portMatcher(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
-  const rulesByPort = new Map<number, PortRule[]>();
-  for (const rule of rules) {
-    for (const port of portsOf(rule)) rulesByPort.set(port, [...(rulesByPort.get(port) ?? []), rule]);
-  }
-  const map: EnvoyJson = { [file.ports.handoff]: chainAction(ALIVE_CHAIN) };
-  for (const [port, sharing] of rulesByPort) {
-    const only = sharing.length === 1 ? sharing[0] : undefined;
-    map[port] = only ? chainAction(chainOf(only.name)) : { matcher: addressMatcher(file, sharing, chainOf) };
-  }
+  const map: EnvoyJson = { ...ruleChains(file, rules, chainOf), [file.ports.handoff]: chainAction(ALIVE_CHAIN) };
   return { matcher_tree: { input: input('DestinationPortInput'), exact_match_map: { map } } };
 }
-
-function addressMatcher(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
-  const virtualIpsOf = (rule: PortRule) => (rule.virtualIp === null ? file.virtualIps : [rule.virtualIp]);
-  const matchers = rules.map((rule) => ({
-    predicate: anyOf('DestinationIPInput', virtualIpsOf(rule)),
-    on_match: chainAction(chainOf(rule.name)),
-  }));
-  return { matcher_list: { matchers } };
-}
-
-/** Compared as text: the cluster file's addresses are written as Envoy (inet_ntop) writes them, RFC 5952. */
-function anyOf(inputName: string, addresses: string[]): EnvoyJson {
-  const predicates = addresses.map((exact) => ({
-    single_predicate: { input: input(inputName), value_match: { exact } },
-  }));
-  return predicates.length === 1 ? predicates[0]! : { or_matcher: { predicate: predicates } };
-}
-
-const input = (name: string): EnvoyJson => ({ name, typed_config: typed(`${NETWORK_INPUTS}.${name}`) });
-
-const chainAction = (chain: string): EnvoyJson => ({
-  action: { name: chain, typed_config: typed('google.protobuf.StringValue', { value: chain }) },
-});

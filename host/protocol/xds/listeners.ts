@@ -7,7 +7,7 @@ import { handoffListener } from './handoff-listener.js';
 import type { HandoffIdentity } from './handoff-tls.js';
 import { ruleListener, ruleStatPrefix } from './names.js';
 import type { EnvoyPaths } from './paths.js';
-import { addressesOf, hostNamed, portsOf, rulesServed } from './rules.js';
+import { addressesOf, hostNamed, portsIn, rangesAt, rulesServed } from './rules.js';
 import {
   ACCEPTS_IN_A_ROW_MAX,
   BUFFER_BYTES_MAX,
@@ -27,7 +27,7 @@ export function listeners(
   const ownHost = hostNamed(file, self);
   const ofRules = rulesServed(file).flatMap((rule) =>
     addressesOf(file, rule, ownHost).flatMap((address) =>
-      portsOf(rule).map((port) => listenerOf(file, rule, address, port, paths)),
+      portsIn(rangesAt(file, rule, address)).map((port) => listenerOf(file, rule, address, port, paths)),
     ),
   );
   return [...ofRules, handoffListener(file, ownHost, identity)];

@@ -1,4 +1,5 @@
 /** Small questions about the cluster file that listeners and clusters both ask. */
+import { type PortRange, without } from '../config/ports.js';
 import type { ClusterFile, HostConfig, HostName, PortRule } from '../types.js';
 
 /** @throws Error for a name that the file does not list: the caller found this host in another file. */
@@ -14,8 +15,20 @@ export function rulesServed(file: ClusterFile): PortRule[] {
   return file.portRules.filter((rule) => rule.filteringMode !== 'disabled' && rule.protocol !== 'udp');
 }
 
-export function portsOf(rule: PortRule): number[] {
-  return Array.from({ length: rule.portLast - rule.portFirst + 1 }, (_, offset) => rule.portFirst + offset);
+export const rangeOf = (rule: PortRule): PortRange => ({ first: rule.portFirst, last: rule.portLast });
+
+export function portsIn(ranges: readonly PortRange[]): number[] {
+  return ranges.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, offset) => first + offset));
+}
+
+/**
+ * The ports that a rule has at one of its addresses: a rule for all virtual IPs leaves those to a rule for that one alone,
+ * be it a disabled one.
+ */
+export function rangesAt(file: ClusterFile, rule: PortRule, address: string): PortRange[] {
+  if (rule.virtualIp !== null) return [rangeOf(rule)];
+  const particular = file.portRules.filter((each) => each.virtualIp === address && each.protocol !== 'udp');
+  return without([rangeOf(rule)], particular.map(rangeOf));
 }
 
 /** Where clients reach a rule on this host. */

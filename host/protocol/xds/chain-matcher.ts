@@ -1,0 +1,60 @@
+/**
+ * Which filter chain a connection gets, by where its client connected to: the port, and where rules share one on different
+ * virtual IPs, the address after that. Both as the PROXY header or the redirect tells them. A rule for one virtual IP goes
+ * before one for all of them.
+ */
+import { covers } from '../config/ports.js';
+import type { ClusterFile, PortRule } from '../types.js';
+import { portsIn, rangeOf, rangesAt } from './rules.js';
+import { type EnvoyJson, typed } from './sockets.js';
+
+/** Named by a matcher and never made: such a connection is closed. */
+const NO_CHAIN = 'nlb.none';
+const NETWORK_INPUTS = 'envoy.extensions.matching.common_inputs.network.v3';
+
+/** What to do by port: for an exact_match_map over DestinationPortInput. */
+export function ruleChains(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
+  const map: EnvoyJson = {};
+  for (const port of portsIn(rules.map(rangeOf))) map[port] ??= chainAt(file, rules, port, chainOf);
+  return map;
+}
+
+function chainAt(file: ClusterFile, rules: PortRule[], port: number, chainOf: (rule: string) => string): EnvoyJson {
+  const sharing = rules.filter((rule) => covers(rangeOf(rule), port));
+  const [only] = sharing;
+  if (only && sharing.length === 1 && hasAllAddresses(file, only, port)) return chainAction(chainOf(only.name));
+  const matchers = sharing
+    .map((rule) => ({ rule, addresses: virtualIpsOf(file, rule, port) }))
+    .filter(({ addresses }) => addresses.length > 0)
+    .map(({ rule, addresses }) => ({
+      predicate: anyOf('DestinationIPInput', addresses),
+      on_match: chainAction(chainOf(rule.name)),
+    }));
+  // A chain that is not there: every virtual IP has a disabled rule of its own for this port.
+  return matchers.length === 0 ? chainAction(NO_CHAIN) : { matcher: { matcher_list: { matchers } } };
+}
+
+/** Then the port alone is enough; with listenOn dedicatedIp the address is that of the entry host, which any of them is. */
+function hasAllAddresses(file: ClusterFile, rule: PortRule, port: number): boolean {
+  if (file.listenOn === 'dedicatedIp' || rule.virtualIp !== null) return true;
+  return virtualIpsOf(file, rule, port).length === file.virtualIps.length;
+}
+
+function virtualIpsOf(file: ClusterFile, rule: PortRule, port: number): string[] {
+  if (rule.virtualIp !== null) return [rule.virtualIp];
+  return file.virtualIps.filter((address) => rangesAt(file, rule, address).some((range) => covers(range, port)));
+}
+
+/** Compared as text: the cluster file's addresses are written as Envoy (inet_ntop) writes them, RFC 5952. */
+export function anyOf(inputName: string, addresses: string[]): EnvoyJson {
+  const predicates = addresses.map((exact) => ({
+    single_predicate: { input: input(inputName), value_match: { exact } },
+  }));
+  return predicates.length === 1 ? predicates[0]! : { or_matcher: { predicate: predicates } };
+}
+
+export const input = (name: string): EnvoyJson => ({ name, typed_config: typed(`${NETWORK_INPUTS}.${name}`) });
+
+export const chainAction = (chain: string): EnvoyJson => ({
+  action: { name: chain, typed_config: typed('google.protobuf.StringValue', { value: chain }) },
+});
