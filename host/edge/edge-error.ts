@@ -12,7 +12,8 @@ export type EdgeErrorCode =
   | 'STATE_DIRECTORY_FOREIGN'
   | 'STATE_UNREADABLE'
   | 'DISK_FULL'
-  | 'FILE_NOT_WRITTEN';
+  | 'FILE_NOT_WRITTEN'
+  | 'KERNEL_REFUSED';
 
 export class EdgeError extends Error {
   constructor(
