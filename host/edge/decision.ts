@@ -10,6 +10,19 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Affinity, HostName, Protocol } from '../protocol/types.js';
 import { type DecisionExports, instantiate, NOBODY, REFUSE_DISABLED, VIEW_NOT_OPEN } from './decision-exports.js';
+import type {
+  ClientKey,
+  Connection,
+  Endpoint,
+  KeyQuestion,
+  Outcome,
+  Owners,
+  Score,
+  ViewFault,
+  WeightedHost,
+} from './decision-types.js';
+
+export type * from './decision-types.js';
 
 export const BUCKETS = 65_536;
 /** Buckets of a table that are worked out before the event loop gets its turn: 32 hosts take about 2 ms. */
@@ -25,82 +38,6 @@ const ADDRESS_FAULTS = [
   'expected a port behind the address: 192.0.2.1:25 or [2001:db8::1]:25',
   'expected a port of 0-65535',
 ] as const;
-
-/** A host as it is scored; `loadWeight` 0 takes no part. The order in a list plays no part. */
-export interface WeightedHost {
-  name: HostName;
-  loadWeight: number;
-}
-
-/** 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. */
-export interface Endpoint {
-  address: Uint8Array;
-  port: number;
-}
-
-export interface ClientKey {
-  /** 4-20 bytes, as nftables' jhash reads them. */
-  key: Uint8Array;
-  /** u32 */
-  hash: number;
-  /** 0-65535, the hash's top 16 bits. */
-  bucket: number;
-}
-
-export interface KeyQuestion {
-  affinity: Affinity;
-  /** Without brackets or port. */
-  address: string;
-  /** Looked at under affinity none only. */
-  port: number;
-  /** u32 */
-  hashSeed: number;
-  /** 1-128 */
-  ipv6PrefixLength: number;
-}
-
-export interface Owners {
-  owner: HostName | null;
-  nextOwner: HostName | null;
-}
-
-/** One host's score for a bucket, as `nlb explain` shows it. */
-export interface Score {
-  name: HostName;
-  loadWeight: number;
-  /** u32, the greater the better. */
-  draw: number;
-  /** -log2((draw + 1) / 2^32). */
-  logarithm: number;
-  /** logarithm / loadWeight; the least cost owns. For people: hosts are ordered by the exact comparison. */
-  cost: number;
-}
-
-export interface Connection {
-  protocol: Protocol;
-  /** `address:port`; IPv6 in brackets. */
-  client: string;
-  destination: string;
-}
-
-/** Host and rule by their index in the view's bytes: hosts by name, rules as in the file. */
-export interface Outcome {
-  /** Null: no port rule covers the connection. */
-  rule: number | null;
-  /** Null: refused. */
-  owner: number | null;
-  refused: 'disabled' | 'nobody' | null;
-  /** May the view's own host serve it when the owner cannot be reached? */
-  mayFallBack: boolean;
-}
-
-/** What is wrong with a view's bytes: the code of assembly/decision/fault.ts, the host or rule, the value found. */
-export interface ViewFault {
-  code: number;
-  /** Index of the host or rule; null for the view itself. */
-  at: number | null;
-  value: number;
-}
 
 /** An address or a view's bytes that cannot be used. */
 export class DecisionError extends Error {
