@@ -5,6 +5,7 @@
  */
 import { checksumHead } from './checksum.js';
 import { checksumOf, type Content, contentOf, inForceChecksum, viewOf } from './content.js';
+import { awaitOwners } from './letting-go.js';
 import { isSilent } from './probing.js';
 import { noteReturns } from './returns.js';
 import { contentOfSide, findSide } from './side.js';
@@ -197,6 +198,7 @@ function follow(state: ProtocolState, nowMs: Milliseconds, content: Content): vo
 function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce, text: string, cause: string): void {
   // A loss makes no new number, so nothing has to be on disk first (R3): takeovers do not wait for it.
   const isSameView = state.inForce?.view.checksum === inForce.view.checksum;
+  awaitOwners(state, nowMs, state.inForce, inForce);
   state.inForce = inForce;
   // A view that was only followed counts as well: this host's own numbers go on above it (R3).
   const { number, checksum } = inForce.view;

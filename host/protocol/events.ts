@@ -42,8 +42,10 @@ export type ProtocolEvent =
   | OfferEvent
   /** The offer of this file is taken back; one that is in force already stays. */
   | { kind: 'withdraw'; nowMs: Milliseconds; fingerprint: Fingerprint }
-  /** Envoy decides by this view now; `checksum` is the one of `inForceIdentity` in the effect. */
+  /** Envoy decides by this view now, and the kernel has let go (R10); `checksum` is the one of `inForceIdentity` in the effect. */
   | { kind: 'taken'; nowMs: Milliseconds; viewNumber: number; checksum: string }
+  /** The lease of this host's kernel ran out: it accepts nothing new until `mayTake` comes again (R10). */
+  | { kind: 'lapsed'; nowMs: Milliseconds }
   /** Answer to `knock`; silence is answered with `answered: false` after `timeoutMs`. */
   | { kind: 'envoyAnswer'; nowMs: Milliseconds; host: HostName; answered: boolean }
   /** A planned stop of the sidecar. Ticks go on until `statusOf(...).left`. */
@@ -94,6 +96,11 @@ export type Effect =
   | { kind: 'send'; toAddress: string; toPort: number; bytes: Uint8Array }
   /** Write it to Envoy, then answer with `taken` and this `checksum` (it covers view and lostSince, R4). */
   | { kind: 'inForce'; inForce: InForce; checksum: string; cause: string }
+  /**
+   * R10: whoever owned before has let go, so a kernel that accepts by bucket may take all that is this host's by what is
+   * in force. With `inForce` it only lets go of what is no longer its own, and `taken` is said once it has.
+   */
+  | { kind: 'mayTake'; checksum: string }
   | { kind: 'persist'; durable: DurableState }
   /** Connect to the host's handoff listener, expect "alive" within `timeoutMs`. */
   | { kind: 'knock'; host: HostName; address: string; port: number; timeoutMs: Milliseconds }

@@ -26,6 +26,11 @@ const ASKED_MAX = 3;
 /** R13; `sidecarSilentMaxMs` in the texts. */
 export const SIDECAR_SILENT_MAX_MS = 60_000;
 
+/** The soonest that a host can be called lost, counted from its last sign of life. */
+export function lostAfterMs(heartbeatPeriodMs: Milliseconds): Milliseconds {
+  return Math.max(heartbeatPeriodMs * LOST_AFTER_PERIODS, LOST_AFTER_MIN_MS);
+}
+
 export function probe(state: ProtocolState, nowMs: Milliseconds): void {
   for (const peer of state.peers.values()) {
     if (peer.link === 'heard') watchHeard(state, nowMs, peer);
@@ -38,7 +43,7 @@ function watchHeard(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void
   const isOver = idleMs >= toleranceMs(state) || isMute(state, nowMs, peer);
   if (idleMs < periodMs(state) * ASKED_AFTER_PERIODS && !isOver) return;
   const suspicion = peer.suspicion ?? suspect(state, nowMs, peer);
-  const silentMs = Math.max(periodMs(state) * LOST_AFTER_PERIODS, LOST_AFTER_MIN_MS);
+  const silentMs = lostAfterMs(periodMs(state));
   const isMoving = (peer.advancedMs ?? 0) > suspicion.sinceMs;
   const isAnswered = suspicion.envoyAnswered === true;
   const isAsked = suspicion.probeCount >= PROBES_MIN && suspicion.envoyAnswered !== null;

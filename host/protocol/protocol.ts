@@ -2,21 +2,14 @@
  * The protocol of the hosts as one machine: `step(state, event)` gives the effects. No clock, timer, socket or chance in
  * here; the state belongs to the machine and is changed in place. docs/decisions/0005 has the bytes, R1-R13 the rules.
  *
- * R10, where a kernel accepts by bucket, needs an old owner to let go before a new one takes: the phase `taken` in each
- * row says whose Envoy has the view in force, and is where that order will hang. Through Envoy none is needed.
+ * R10, where a kernel accepts by bucket, needs an old owner to let go before a new one takes: letting-go.ts.
  */
 import { hash32 } from './checksum.js';
 import { contentOf, inForceChecksum } from './content.js';
 import { converge } from './convergence.js';
 import { forgive, isWaiting, newDamper, noteReturn, waitLeftS } from './damping.js';
-import {
-  type CreateArguments,
-  type DropReason,
-  type Effect,
-  emptyDurable,
-  type OfferEvent,
-  type ProtocolEvent,
-} from './events.js';
+import { type CreateArguments, type Effect, emptyDurable, type OfferEvent, type ProtocolEvent } from './events.js';
+import { awaitAfterAbsence, giveLeave, newLettingGo } from './letting-go.js';
 import { receive } from './membership.js';
 import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
@@ -24,7 +17,7 @@ import { updateReports } from './report.js';
 import { OWN_VERSIONS } from './seal.js';
 import { sendWhatIsDue } from './sending.js';
 import { noteSleep } from './sleep.js';
-import { notice, persist, problem, type ProtocolState, toleranceMs } from './state.js';
+import { noDrops, notice, persist, problem, type ProtocolState, toleranceMs } from './state.js';
 import type { Milliseconds, OwnSettings } from './types.js';
 import { speaksDecision } from './versions.js';
 
@@ -66,6 +59,7 @@ export function createState(args: CreateArguments): ProtocolState {
     inForceSinceMs: nowMs,
     inForceCause: '',
     taken: false,
+    lettingGo: newLettingGo(),
     resumed: false,
     absence: null,
     side: {
@@ -127,6 +121,8 @@ function resume(state: ProtocolState, nowMs: Milliseconds, earlier: NonNullable<
   state.resumed = true;
   state.absence = { viewNumber: view.number, untilMs: state.graceUntilMs };
   for (const name of lostSince) state.lostFrom.set(name, view.number);
+  state.inForce = earlier;
+  awaitAfterAbsence(state, nowMs);
   const names = view.hosts.map((host) => host.name).join(', ');
   notice(state, nowMs, 'started', state.self, `goes on with view ${view.number} (${names}) of its earlier life`);
   state.effects.push({
@@ -150,6 +146,7 @@ export function step(state: ProtocolState, event: ProtocolEvent): { state: Proto
     if (state.known.fingerprint !== fingerprint) matchPeers(state);
     if (event.kind === 'tick') noteDisagreement(state, nowMs);
     updateReports(state, nowMs);
+    giveLeave(state, nowMs);
     sendWhatIsDue(state, nowMs, event.kind === 'tick');
   }
   const { effects } = state;
@@ -177,6 +174,9 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
       return;
     case 'taken':
       if (event.checksum === state.inForceChecksum) state.taken = true;
+      return;
+    case 'lapsed':
+      awaitAfterAbsence(state, nowMs);
       return;
     case 'envoyAnswer': {
       const peer = state.peers.get(event.host);
@@ -270,24 +270,6 @@ function noteDisagreement(state: ProtocolState, nowMs: Milliseconds): void {
 /** What changed within the last tolerance may still be on its way. */
 function isLater(state: ProtocolState, nowMs: Milliseconds): boolean {
   return nowMs - state.inForceSinceMs >= toleranceMs(state);
-}
-
-function noDrops(): Record<DropReason, number> {
-  return {
-    length: 0,
-    magic: 0,
-    otherCluster: 0,
-    protocolVersion: 0,
-    unknownKey: 0,
-    wrongMac: 0,
-    messageType: 0,
-    malformed: 0,
-    unknownHost: 0,
-    wrongAddress: 0,
-    ownName: 0,
-    replayed: 0,
-    notFresh: 0,
-  };
 }
 
 function inForceOf(state: ProtocolState, earlier: NonNullable<ProtocolState['inForce']>, text: string): string {

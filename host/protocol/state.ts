@@ -3,6 +3,7 @@ import type { Content } from './content.js';
 import { type Damper, isWaiting } from './damping.js';
 import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
 import type { Row, RuleState } from './heartbeat.js';
+import type { LettingGo } from './letting-go.js';
 import type { Peer } from './peer.js';
 import type { Rival } from './rival.js';
 import type { Versions } from './seal.js';
@@ -72,6 +73,8 @@ export interface ProtocolState {
   inForceSinceMs: Milliseconds;
   inForceCause: string;
   taken: boolean;
+  /** R10: who has to let go before this host takes what it owns. */
+  lettingGo: LettingGo;
   /** Goes on with a view of an earlier life and has not met the others yet. */
   resumed: boolean;
   /** This host was away since it confirmed that view; until it has met the others again, or that time. */
@@ -231,4 +234,22 @@ export function hearsNames(state: ProtocolState, row: Row): Set<HostName> {
     if ((row.hears >>> (host.priority - 1)) & 1) names.add(host.name);
   }
   return names;
+}
+
+export function noDrops(): Record<DropReason, number> {
+  return {
+    length: 0,
+    magic: 0,
+    otherCluster: 0,
+    protocolVersion: 0,
+    unknownKey: 0,
+    wrongMac: 0,
+    messageType: 0,
+    malformed: 0,
+    unknownHost: 0,
+    wrongAddress: 0,
+    ownName: 0,
+    replayed: 0,
+    notFresh: 0,
+  };
 }

@@ -2,6 +2,7 @@
 import type { DurableState } from '../../host/protocol/events.js';
 import type { InForce } from '../../host/protocol/types.js';
 import type { Cluster, SimHost } from './cluster.js';
+import { acceptedBits } from './kernel.js';
 
 export class BrokenPromise extends Error {}
 
@@ -27,10 +28,14 @@ export class Checkers {
   #lawful = new Set<string>();
   /** When anybody last held a host's share for it (R13), by cluster, key and name. */
   #heldAt = new Map<string, number>();
+  /** When the network last lost, cut or held up packets. */
+  #roughAt = Number.NEGATIVE_INFINITY;
   stepCount = 0;
+  takenCount = 0;
 
   afterStep(cluster: Cluster, host: SimHost): void {
     this.stepCount += 1;
+    if (isRough(cluster)) this.#roughAt = cluster.now;
     this.#noteHeld(cluster, host);
     const { confirmed } = host.state!;
     if (confirmed !== null && this.#lastConfirmed.get(host) !== confirmed) {
@@ -64,6 +69,27 @@ export class Checkers {
     this.#history.set(host, [...(this.#history.get(host) ?? []).slice(-2), inForce.view]);
     this.#checkInForce(cluster, host, inForce);
     this.#checkSingle(cluster, host);
+  }
+
+  /**
+   * R10: a kernel never takes a bucket that another one still accepts, where both are of one side. One whose sidecar is
+   * gone or stands still has stopped accepting before others can know, as long as the network is fair.
+   */
+  took(cluster: Cluster, host: SimHost, bits: number): void {
+    if (bits !== 0) this.takenCount += 1;
+    const { periodMs, missedMax } = host.onDisk.file.heartbeat;
+    const isFair = cluster.now - this.#roughAt > 2 * periodMs * missedMax;
+    for (const other of cluster.all) {
+      if (other.name === host.name || other.key !== host.key || clusterOf(other) !== clusterOf(host)) continue;
+      const both = acceptedBits(cluster, other) & bits;
+      if (both === 0) continue;
+      const isStill = other.state === null || cluster.now < other.stalledUntil;
+      // Each half of a split serves its own clients.
+      if (cluster.cuts.has(`${host.name}>${other.name}`) || cluster.cuts.has(`${other.name}>${host.name}`)) continue;
+      if (!host.state!.side.visible.includes(other.name) && !(isStill && isFair)) continue;
+      const what = `${host.name} takes buckets that the kernel of ${other.name} still accepts`;
+      fail(cluster, `${what} (${decides(host)}; ${decides(other)})`);
+    }
   }
 
   #checkConfirmed(cluster: Cluster, host: SimHost, number: number, checksum: string): void {
@@ -176,6 +202,17 @@ export class Checkers {
     this.#lastInForce.delete(host);
     this.#confirmed.delete(host);
   }
+}
+
+function decides({ name, state }: SimHost): string {
+  if (state?.inForce == null) return `${name} decides by nothing`;
+  const { view, lostSince } = state.inForce;
+  const names = view.hosts.map((each) => each.name).filter((each) => !lostSince.includes(each));
+  return `${name} decides by view ${view.number} of ${names.join(', ')} and has confirmed ${state.confirmed?.number}`;
+}
+
+function isRough({ cuts, weather }: Cluster): boolean {
+  return cuts.size > 0 || weather.loss > 0 || weather.delayMax > 5;
 }
 
 /** The single-host rules that this host serves by what it has in force. */

@@ -6,6 +6,7 @@ import { type DurableState, type Effect, emptyDurable, type ProtocolEvent } from
 import { createState, statusOf, step } from '../../host/protocol/protocol.js';
 import { Checkers, clusterOf } from './checkers.js';
 import { cheapAuthenticator } from './files.js';
+import { acceptedBits, KERNEL_TAKES_MS, letGo, newKernel, renew, take } from './kernel.js';
 import { type KnownFile, newHost, type SimHost } from './host.js';
 import { Queue } from './queue.js';
 import { type Random, randomFrom } from './random.js';
@@ -72,6 +73,7 @@ export class Cluster {
 
   start(host: SimHost): void {
     host.life += 1;
+    host.kernel.lapsed = true;
     host.envoyAlive = true;
     host.waiting = [];
     host.stalledUntil = 0;
@@ -100,6 +102,7 @@ export class Cluster {
   kill(host: SimHost): void {
     this.killSidecar(host);
     host.envoyAlive = false;
+    host.kernel = newKernel();
   }
 
   /** The state directory is gone, or another one stands in its place. */
@@ -148,6 +151,8 @@ export class Cluster {
       if (hasRoom && event.kind !== 'tick') host.waiting.push(event);
       return;
     }
+    // A host lets go before it says that it leaves.
+    if (event.kind === 'leave') host.kernel = newKernel();
     const { effects } = step(host.state, event);
     this.checkers.afterStep(this, host);
     for (const effect of effects) {
@@ -189,11 +194,12 @@ export class Cluster {
         host.notices.push(effect.detail);
         return;
       case 'inForce': {
-        const { checksum } = effect;
-        const viewNumber = effect.inForce.view.number;
-        this.#later(host, ENVOY_TAKES_MS, (nowMs) => ({ kind: 'taken', nowMs, viewNumber, checksum }));
+        this.#putInForce(host, effect);
         return;
       }
+      case 'mayTake':
+        this.#mayTake(host, effect.checksum);
+        return;
       case 'knock':
         this.#knock(host, effect);
         return;
@@ -206,6 +212,29 @@ export class Cluster {
     const { life } = host;
     this.after(inMs, () => {
       if (host.life === life) this.give(host, event(this.clock(host)));
+    });
+  }
+
+  /** Who is outside tells nobody so before its kernel has let go. */
+  #putInForce(host: SimHost, { inForce, checksum }: Effect & { kind: 'inForce' }): void {
+    const viewNumber = inForce.view.number;
+    const isIn = inForce.view.hosts.some((each) => each.name === host.name);
+    if (!isIn) letGo(host, inForce);
+    this.#later(host, ENVOY_TAKES_MS, (nowMs) => {
+      letGo(host, inForce);
+      return { kind: 'taken', nowMs, viewNumber, checksum };
+    });
+  }
+
+  #mayTake(host: SimHost, checksum: string): void {
+    const { life } = host;
+    this.after(KERNEL_TAKES_MS, () => {
+      const { state } = host;
+      if (host.life !== life || state === null || state.inForceChecksum !== checksum) return;
+      if (this.now < host.stalledUntil || state.leaving !== null) return;
+      const before = acceptedBits(this, host);
+      take(this, host, state.inForce!);
+      this.checkers.took(this, host, acceptedBits(this, host) & ~before);
     });
   }
 
@@ -229,6 +258,7 @@ export class Cluster {
   #send(host: SimHost, toAddress: string, bytes: Uint8Array): void {
     this.packetCount += 1;
     this.checkers.packet(host, bytes);
+    if (renew(this, host)) this.#later(host, 0, (nowMs) => ({ kind: 'lapsed', nowMs }));
     const { weather } = this;
     for (const target of this.#byAddress.get(toAddress) ?? []) {
       this.recorded[this.packetCount % RECORDED_MAX] = { from: host.address, to: target, bytes };

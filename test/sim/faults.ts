@@ -42,6 +42,9 @@ export const FAULTS: readonly Fault[] = [
     'return [revision, -names.length, ofLastView,',
   ),
   fault('R9', 'a late host gives no grace', 'if (sleptMs <= 0) return;', 'return;'),
+  fault('R10', 'a new owner waits for nobody', 'lettingGo.awaited.size > 0 || !isBack', '!isBack'),
+  fault('R10', 'who was away takes up what it had', 'if (absence === null) return true;', 'return true;'),
+  fault('R10', 'a lease outlives the patience of the others', 'LEASE_PART = 0.9', 'LEASE_PART = 3'),
   fault('R11', 'nothing is damped', 'if (damper.returnCount < 2) return;', 'return;'),
   fault(
     'R11',

@@ -4,6 +4,7 @@ import type { ProtocolState } from '../../host/protocol/protocol.js';
 import type { Versions } from '../../host/protocol/seal.js';
 import type { ClusterFile, OwnSettings } from '../../host/protocol/types.js';
 import type { KeyIds } from './files.js';
+import { newKernel, type SimKernel } from './kernel.js';
 
 export interface KnownFile {
   file: ClusterFile;
@@ -21,6 +22,7 @@ export interface SimHost {
   onDisk: KnownFile;
   settings: OwnSettings;
   envoyAlive: boolean;
+  kernel: SimKernel;
   /** Its milliseconds per true millisecond. */
   clockRate: number;
   stalledUntil: number;
@@ -52,6 +54,7 @@ export function newHost(name: string, address: string, onDisk: KnownFile, disk: 
     onDisk,
     settings: { hostState: 'started', rules },
     envoyAlive: false,
+    kernel: newKernel(),
     clockRate: 1,
     stalledUntil: 0,
     waiting: [],

@@ -10,13 +10,14 @@ const QUICK = [
   'the lost stay in what is in force',
   'a wrong seal is taken',
   'nobody is waited for',
+  'a new owner waits for nobody',
 ];
 const plantation = new Plantation(fileURLToPath(new URL('../../', import.meta.url)));
 afterAll(() => plantation.remove());
 
 test('every rule has a planted fault', () => {
   const rules = new Set(FAULTS.map((fault) => fault.rule));
-  for (let i = 1; i <= 13; i++) if (i !== 10) expect(rules).toContain(`R${i}`);
+  for (let i = 1; i <= 13; i++) expect(rules).toContain(`R${i}`);
 });
 
 for (const fault of FAULTS.filter((fault) => QUICK.includes(fault.what))) {

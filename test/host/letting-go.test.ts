@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { leaseMs } from '../../host/protocol/lease.js';
+import { lostAfterMs } from '../../host/protocol/probing.js';
+import { Cluster, type SimHost } from '../sim/cluster.js';
+import { makeFile } from '../sim/files.js';
+import { acceptedBits } from '../sim/kernel.js';
+
+const ALL = 0xffffffff;
+
+function converged(hostCount = 3): Cluster {
+  const cluster = new Cluster(11, makeFile({ hostCount }));
+  for (const host of cluster.hosts) cluster.start(host);
+  cluster.run(4000);
+  return cluster;
+}
+
+/** What the kernels of some hosts accept together; fails where two accept one bucket. */
+function together(cluster: Cluster, hosts: readonly SimHost[] = cluster.hosts): number {
+  let bits = 0;
+  for (const host of hosts) {
+    const own = acceptedBits(cluster, host);
+    expect(bits & own, `${host.name} accepts what another one accepts`).toBe(0);
+    bits |= own;
+  }
+  return bits >>> 0;
+}
+
+test('each bucket has exactly one acceptor once a view is in force (R10)', () => {
+  expect(together(converged())).toBe(ALL);
+});
+
+test('a host that drains lets go before others take, and all is taken at the end (R10)', () => {
+  const cluster = converged();
+  const host = cluster.hosts[1]!;
+  host.settings = { ...host.settings, hostState: 'draining' };
+  cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings: host.settings });
+  for (let ms = 0; ms < 300; ms++) {
+    cluster.run(1);
+    together(cluster);
+  }
+  expect(acceptedBits(cluster, host)).toBe(0);
+  expect(together(cluster)).toBe(ALL);
+});
+
+test('the buckets of a dead host are taken with its loss, without asking the living (R10)', () => {
+  const cluster = converged();
+  const [dead, ...rest] = cluster.hosts;
+  cluster.kill(dead!);
+  cluster.run(lostAfterMs(1000) + 600);
+  expect(together(cluster, rest)).toBe(ALL);
+});
+
+test('a host whose sidecar stands still accepts nothing by the time others take its buckets', () => {
+  const cluster = converged();
+  const [frozen] = cluster.hosts;
+  cluster.stall(frozen!, 8000);
+  frozen!.envoyAlive = false;
+  for (let ms = 0; ms < 3000; ms += 5) {
+    cluster.run(5);
+    together(cluster);
+  }
+  expect(together(cluster, cluster.hosts.slice(1))).toBe(ALL);
+});
+
+test('a host that wakes up after its lease takes nothing before it has met the others again', () => {
+  const cluster = converged();
+  const [frozen] = cluster.hosts;
+  frozen!.envoyAlive = false;
+  cluster.stall(frozen!, 4000);
+  cluster.run(4000);
+  frozen!.envoyAlive = true;
+  for (let ms = 0; ms < 4000; ms += 2) {
+    cluster.run(2);
+    together(cluster);
+  }
+  expect(together(cluster)).toBe(ALL);
+});
+
+test('a sidecar that is started anew within the patience of the others goes on with what it had', () => {
+  const cluster = converged();
+  const [host] = cluster.hosts;
+  const before = acceptedBits(cluster, host!);
+  cluster.killSidecar(host!);
+  cluster.run(400);
+  cluster.start(host!);
+  cluster.run(3000);
+  expect(acceptedBits(cluster, host!)).toBe(before);
+  expect(together(cluster)).toBe(ALL);
+});
+
+test('the lease ends before anybody can call its host lost, at every heartbeat period', () => {
+  for (let periodMs = 100; periodMs <= 10_000; periodMs += 100) {
+    expect(leaseMs(periodMs)).toBeLessThan(lostAfterMs(periodMs) * 0.95);
+    // A pulse comes every fifth of a period: several may be late.
+    expect(leaseMs(periodMs)).toBeGreaterThan(periodMs);
+  }
+});

@@ -1,0 +1,76 @@
+/**
+ * What the kernel of a simulated host accepts, in a mode where each host receives every packet: 32 sample buckets as the
+ * bits of a number, and the lease without which it accepts none of them.
+ */
+import { hash32 } from '../../host/protocol/checksum.js';
+import { leaseMs } from '../../host/protocol/lease.js';
+import type { InForce } from '../../host/protocol/types.js';
+import type { Cluster, SimHost } from './cluster.js';
+
+const SAMPLES = 32;
+/** From the order until the kernel has it. */
+export const KERNEL_TAKES_MS = 5;
+
+export interface SimKernel {
+  /** Bit b: sample bucket b is accepted, where the lease has not run out. */
+  accepts: number;
+  leaseUntil: number;
+  /** No `mayTake` since the start of the sidecar or since the lease ran out: nothing is renewed. */
+  lapsed: boolean;
+}
+
+export function newKernel(): SimKernel {
+  return { accepts: 0, leaseUntil: 0, lapsed: true };
+}
+
+export function acceptedBits(cluster: Cluster, { kernel }: SimHost): number {
+  return cluster.now < kernel.leaseUntil ? kernel.accepts : 0;
+}
+
+/** With a sign of life that the others hear. @returns true where the lease had run out */
+export function renew(cluster: Cluster, host: SimHost): boolean {
+  const { kernel } = host;
+  if (kernel.lapsed) return false;
+  if (cluster.now >= kernel.leaseUntil) {
+    kernel.lapsed = true;
+    return true;
+  }
+  grant(cluster, host);
+  return false;
+}
+
+export function take(cluster: Cluster, host: SimHost, inForce: InForce): void {
+  host.kernel.accepts = ownedBits(inForce, host.name);
+  host.kernel.lapsed = false;
+  grant(cluster, host);
+}
+
+export function letGo(host: SimHost, inForce: InForce): void {
+  host.kernel.accepts &= ownedBits(inForce, host.name);
+}
+
+function grant(cluster: Cluster, host: SimHost): void {
+  host.kernel.leaseUntil = cluster.now + leaseMs(host.onDisk.file.heartbeat.periodMs) / host.clockRate;
+}
+
+/** Rendezvous as the decision has it, with a hash that is good enough for 32 buckets; by the first rule. */
+export function ownedBits(inForce: InForce, name: string): number {
+  const { view, lostSince } = inForce;
+  const left = view.hosts.filter((host) => !lostSince.includes(host.name) && host.rules[0]?.absence === null);
+  let bits = 0;
+  for (let bucket = 0; bucket < SAMPLES; bucket++) {
+    const scores = left.map((host) => scoreOf(host.name, bucket));
+    if (left[scores.indexOf(Math.max(...scores))]?.name === name) bits |= 1 << bucket;
+  }
+  return bits;
+}
+
+function scoreOf(name: string, bucket: number): number {
+  const id = `${bucket}/${name}`;
+  const known = scores.get(id) ?? hash32(id);
+  scores.set(id, known);
+  return known;
+}
+
+/** BOUNDED: 32 samples of the names that simulations use. */
+const scores = new Map<string, number>();
