@@ -13,6 +13,7 @@ import { applyingOf } from './apply/sidecar-apply.js';
 import type { RevisionStore } from './apply/store.js';
 import { HostChannel } from './channel/channel.js';
 import { Elsewhere } from './channel/elsewhere.js';
+import { SidecarKeys } from './keys/sidecar-keys.js';
 import type { Sidecar } from './sidecar.js';
 import { SidecarApi } from './sidecar-api.js';
 
@@ -22,6 +23,7 @@ export class Doors {
   private readonly routes: readonly Route[];
   private readonly elsewhere: Elsewhere;
   private readonly applying: Applying;
+  private readonly keys: SidecarKeys;
   private readonly events: Events;
   private admin: AdminServer | null = null;
 
@@ -30,15 +32,17 @@ export class Doors {
     private readonly socketPath: string,
     revisions: RevisionStore,
   ) {
-    const { host, keys, log } = sidecar.options;
+    const { host, keyring, log } = sidecar.options;
     const api = new SidecarApi(sidecar);
     const hosts = () => sidecar.file.hosts;
     const { clusterName, ports } = sidecar.file;
+    const { keys } = keyring;
     this.channel = new HostChannel({ self: host, clusterName, keys, port: ports.channel, hosts, log });
+    this.keys = new SidecarKeys(sidecar, this.channel);
     const routes = () => this.routes.filter(({ isForAnyHost }) => isForAnyHost);
     this.elsewhere = new Elsewhere({ self: host.name, channel: this.channel, hosts, log, routes });
     this.applying = applyingOf(sidecar, this.channel, revisions);
-    const own = [...adminRoutes(api), ...applyRoutes(this.applying, host.name)];
+    const own = [...adminRoutes(api), ...applyRoutes(this.applying, host.name), ...this.keys.routes];
     this.routes = [...own, openApiRoute(() => this.routes)];
     this.events = createEvents(() => api.status());
   }
@@ -59,6 +63,7 @@ export class Doors {
   /** To be called now and then, and when something came in force. */
   look(): void {
     this.applying.look();
+    this.keys.look();
   }
 
   async close(): Promise<void> {

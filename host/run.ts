@@ -1,7 +1,7 @@
 /** `nlb run`: opens the sidecar, and keeps it until a signal. What each signal means is in docs/decisions/0007. */
 import { loadClusterFile } from './edge/cluster-file.js';
 import { type Clock, systemClock } from './edge/clock.js';
-import { readKeyFile } from './edge/key-file.js';
+import { Keyring } from './edge/keyring.js';
 import { createLog, type Log, type LogForm } from './edge/log.js';
 import { findThisHost, localAddresses } from './edge/this-host.js';
 import { findingLine } from './protocol/config/index.js';
@@ -72,7 +72,7 @@ function prepare(options: RunOptions, clock: Clock, log: Log, onBroken: (error: 
       filePath: options.clusterFilePath,
       file: loaded.file,
       fingerprint: loaded.fingerprint,
-      keys: readKeyFile(loaded.keyPath),
+      keyring: new Keyring(loaded.keyPath),
       host: found.host,
       stateDirectory: options.stateDirectory,
       existingEnvoyAdmin: options.existingEnvoyAdmin ?? null,

@@ -9,8 +9,8 @@ import { RevisionStore } from './apply/store.js';
 import { authenticatorOf } from './edge/authenticator.js';
 import type { Clock } from './edge/clock.js';
 import { type Decision, loadDecision } from './edge/decision.js';
-import { handoffIdentity } from './edge/cluster-identity.js';
-import { type ClusterKeys, otherKeys } from './edge/key-file.js';
+import { handoffIdentityOf } from './edge/cluster-identity.js';
+import type { Keyring } from './edge/keyring.js';
 import { knock } from './edge/knock.js';
 import type { Log } from './edge/log.js';
 import { noticeLine } from './event-number.js';
@@ -37,7 +37,7 @@ export interface SidecarOptions {
   filePath: string;
   file: ClusterFile;
   fingerprint: Fingerprint;
-  keys: ClusterKeys;
+  keyring: Keyring;
   host: HostConfig;
   stateDirectory: string;
   existingEnvoyAdmin: string | null;
@@ -147,7 +147,7 @@ export class Sidecar {
         self: host.name,
         instance: randomBytes(8).readBigUInt64LE(),
         durable,
-        authenticator: authenticatorOf(this.options.keys),
+        authenticator: authenticatorOf(() => this.options.keyring.keys),
         settings: this.takingPart.settings(),
         nowMs: clock.nowMs(),
       }),
@@ -206,11 +206,11 @@ export class Sidecar {
   }
 
   private createEnvoy(decision: Decision): OwnEnvoy {
-    const { host, keys, file, clock, log } = this.options;
+    const { host, keyring, file, clock, log } = this.options;
     return new OwnEnvoy({
       self: host.name,
       stateDir: this.directory.path,
-      identity: handoffIdentity(Buffer.from(keys.sealing.bytes), file.clusterName, otherKeys(keys)),
+      identity: handoffIdentityOf(keyring.keys, file.clusterName),
       decision,
       clock,
       log,

@@ -7,6 +7,7 @@ export type { ListedRevision } from '../apply/applying.js';
 export type { ApplyRequest, ConfirmRequest, RollbackRequest } from '../apply/control.js';
 export type { HostFacts } from '../doctor/facts.js';
 export type { HistoryEntry } from '../history/entry.js';
+export type { KeyState } from '../keys/held-keys.js';
 export type { InForce } from '../protocol/types.js';
 export type { EntryAnswer, VerbAnswer } from './api.js';
 export type { Explanation } from './explain.js';

@@ -1,5 +1,5 @@
 /** Config distribution's way to the sidecar it runs in. */
-import { HostSilent, type HostChannel } from '../channel/channel.js';
+import type { HostChannel } from '../channel/channel.js';
 import { sha256 } from '../edge/cluster-file.js';
 import { findingLine, fingerprintOf, parseClusterFile } from '../protocol/config/index.js';
 import type { Sidecar } from '../sidecar.js';
@@ -25,11 +25,11 @@ export function applyingOf(sidecar: Sidecar, channel: HostChannel, store: Revisi
 }
 
 function applyHost(sidecar: Sidecar, channel: HostChannel, store: RevisionStore): ApplyHost {
-  const { host, keys, log, clock, filePath } = sidecar.options;
+  const { host, keyring, log, clock, filePath } = sidecar.options;
   return {
     self: host.name,
     clusterName: sidecar.file.clusterName,
-    keys: () => keys,
+    keys: () => keyring.keys,
     log,
     nowMs: () => clock.nowMs(),
     wallIso: () => clock.wallIso(),
@@ -54,12 +54,6 @@ function applyHost(sidecar: Sidecar, channel: HostChannel, store: RevisionStore)
     },
     offer: (offer) => sidecar.loop.post({ kind: 'offer', ...offer }),
     withdraw: (fingerprint) => sidecar.loop.post({ kind: 'withdraw', fingerprint }),
-    async ask<T>(name: string, path: string, body?: unknown): Promise<T> {
-      const method = body === undefined ? 'GET' : 'POST';
-      const reply = await channel.ask(name, { method, path, body: body ?? null, timeoutMs: ASK_TIMEOUT_MS });
-      if (reply.code === 200) return reply.body as T;
-      const said = (reply.body as { text?: unknown } | null)?.text;
-      throw new HostSilent(name, typeof said === 'string' ? said : `it answers ${path} with ${reply.code}`);
-    },
+    ask: (name, path, body) => channel.askFor(name, path, body, ASK_TIMEOUT_MS),
   };
 }

@@ -13,7 +13,7 @@ import { channelIdentity } from '../edge/cluster-identity.js';
 import { type ClusterKeys, otherKeys } from '../edge/key-file.js';
 import type { Log } from '../edge/log.js';
 import { parseAddress } from '../protocol/config/address.js';
-import type { HostConfig, HostName } from '../protocol/types.js';
+import type { HostConfig, HostName, Milliseconds } from '../protocol/types.js';
 import type { HandoffIdentity } from '../protocol/xds/index.js';
 
 export interface ChannelOptions {
@@ -94,6 +94,15 @@ export class HostChannel {
     } catch (error) {
       throw new HostSilent(name, (error as Error).message);
     }
+  }
+
+  /** The body of an answer that is a yes. @throws HostSilent also where it is another, with what was said */
+  async askFor<T>(name: HostName, path: string, body: unknown, timeoutMs: Milliseconds): Promise<T> {
+    const method = body === undefined ? 'GET' : 'POST';
+    const reply = await this.ask(name, { method, path, body: body ?? null, timeoutMs });
+    if (reply.code === 200) return reply.body as T;
+    const said = (reply.body as { text?: unknown } | null)?.text;
+    throw new HostSilent(name, typeof said === 'string' ? said : `it answers ${path} with ${reply.code}`);
   }
 
   /** Shows the first key from now on and accepts all of them. */

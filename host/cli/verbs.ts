@@ -20,6 +20,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   rollback: { summary: 'bring an earlier cluster file back', load: () => import('./rollback.js') },
   confirm: { summary: 'keep what apply --confirm brought', load: () => import('./confirm.js') },
   revisions: { summary: 'the cluster files that were in force', load: () => import('./revisions.js') },
+  key: { summary: 'the cluster key: list, rotate', load: () => import('./key.js') },
   doctor: { summary: 'what is wrong in the cluster, and what to do', load: () => import('./doctor.js') },
   watch: { summary: 'the cluster live in this terminal', load: () => import('./watch.js') },
   reload: { summary: 'offer a changed cluster file', load: () => import('./reload.js') },

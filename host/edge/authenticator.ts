@@ -3,13 +3,15 @@ import { createHmac } from 'node:crypto';
 import type { Authenticator } from '../protocol/events.js';
 import type { ClusterKeys } from './key-file.js';
 
-export function authenticatorOf({ sealing, valid }: ClusterKeys): Authenticator {
-  const keys = new Map(valid.map(({ id, bytes }) => [id, bytes]));
+/** @param keys  asked each time: they change while the sidecar runs */
+export function authenticatorOf(keys: () => ClusterKeys): Authenticator {
   return {
-    keyId: sealing.id,
+    get keyId() {
+      return keys().sealing.id;
+    },
     mac(keyId, bytes) {
-      const key = keys.get(keyId);
-      return key ? new Uint8Array(createHmac('sha256', key).update(bytes).digest()) : null;
+      const key = keys().valid.find(({ id }) => id === keyId);
+      return key ? new Uint8Array(createHmac('sha256', key.bytes).update(bytes).digest()) : null;
     },
   };
 }

@@ -11,6 +11,7 @@
  * certificate that changed would drain the handoff listener at every restart of the sidecar.
  */
 import { createECDH, createHash, createPrivateKey, hkdfSync, type KeyObject, sign } from 'node:crypto';
+import { type ClusterKeys, otherKeys } from './key-file.js';
 import type { HandoffIdentity } from '../protocol/xds/handoff-tls.js';
 
 /** PKCS #8 of an Ed25519 key, before its 32 bytes. Source: RFC 8410, section 7. */
@@ -50,6 +51,11 @@ export function channelIdentity(
   alsoAccepted: Uint8Array[] = [],
 ): HandoffIdentity {
   return identity('channel', clusterKey, clusterName, alsoAccepted);
+}
+
+/** As handoffIdentity(), of all valid keys. */
+export function handoffIdentityOf(keys: ClusterKeys, clusterName: string): HandoffIdentity {
+  return identity('handoff', Buffer.from(keys.sealing.bytes), clusterName, otherKeys(keys));
 }
 
 /** What the certificate's owner is known by: base64 of the SHA-256 of its SubjectPublicKeyInfo. */

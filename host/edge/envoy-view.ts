@@ -7,13 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
 import { encodeView } from '../protocol/view-bytes.js';
-import {
-  envoyClusters,
-  type EnvoyPaths,
-  filterConfig,
-  type HandoffIdentity,
-  listeners,
-} from '../protocol/xds/index.js';
+import { envoyClusters, type EnvoyPaths, filterConfig, listeners } from '../protocol/xds/index.js';
 import { EdgeError } from './edge-error.js';
 import type { EnvoyFiles, EnvoyWish } from './envoy-files.js';
 import { shortHash } from './hash.js';
@@ -24,7 +18,6 @@ export interface EnvoyViewOptions {
   files: EnvoyFiles;
   /** filter.wasm as installFilter() put it. */
   wasmPath: string;
-  identity: HandoffIdentity;
   /** True where this host is stopped and its Envoy ended on purpose: files are kept current, nobody reads them. */
   isWithoutEnvoy(): boolean;
   /** Says why these bytes are not a view the filter would take, or null: a refused file must not reach the disk. */
@@ -58,12 +51,12 @@ export class EnvoyView {
 
   /** Everything Envoy reads for `inForce`. Listeners and clusters are made once a file: a thousand ports take a moment. */
   wishFor(inForce: InForce): EnvoyWish {
-    const { self, paths, wasmPath, identity } = this.options;
+    const { self, paths, wasmPath } = this.options;
     const { file } = inForce;
     if (this.generated?.file !== file) {
       this.generated = {
         file,
-        wish: { cds: envoyClusters(file, self, identity), lds: listeners(file, self, paths, identity) },
+        wish: { cds: envoyClusters(file, self, paths), lds: listeners(file, self, paths, paths) },
       };
     }
     const bytes = encodeView(inForce, self);

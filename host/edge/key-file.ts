@@ -6,6 +6,7 @@
  *     1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff     <- seals what this host sends
  *     2 ...                                                                  <- only opens what others send
  */
+import { createHmac } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { systemCode } from './edge-error.js';
 
@@ -53,18 +54,25 @@ export function readKeyFile(path: string): ClusterKeys {
   return parseKeys(readSecret(path), path);
 }
 
-/** The text of a key file with one key. */
-export function keyFileText(key: ClusterKey): string {
-  const hex = Buffer.from(key.bytes).toString('hex');
-  return (
-    `# Cluster key of envoy-nlb: the same file on every host, mode 0600. ` +
-    `Whoever has it can join the cluster.\n${key.id} ${hex}\n`
-  );
+/** The text of a key file. */
+export function keyFileText({ valid }: ClusterKeys): string {
+  const lines = valid.map(({ id, bytes }) => `${id} ${Buffer.from(bytes).toString('hex')}\n`);
+  const [first = '', second] = lines;
+  const head =
+    '# Cluster key of envoy-nlb: the same file on every host, mode 0600. Whoever has it can join the cluster.\n';
+  return second === undefined
+    ? head + first
+    : `${head}${first}# Valid too, while the key is changed (nlb key list):\n${second}`;
+}
+
+/** What a key is known by where it is not shown: nobody can tell the key from it. */
+export function keyFingerprint({ bytes }: ClusterKey): string {
+  return createHmac('sha256', bytes).update('envoy-nlb key fingerprint').digest('hex').slice(0, 16);
 }
 
 /** Writes a key file with mode 0600. Without `replace` an existing one is left alone: EEXIST is thrown. */
 export function writeKeyFile(path: string, key: ClusterKey, replace: boolean): void {
-  writeFileSync(path, keyFileText(key), { mode: 0o600, flag: replace ? 'w' : 'wx' });
+  writeFileSync(path, keyFileText({ sealing: key, valid: [key] }), { mode: 0o600, flag: replace ? 'w' : 'wx' });
 }
 
 function readSecret(path: string): string {

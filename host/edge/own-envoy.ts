@@ -17,6 +17,7 @@ import { EnvoyMinder, type EnvoyState } from './envoy-minder.js';
 import { findOwnEnvoy, refuseTakenPorts } from './envoy-process.js';
 import { EnvoyView, installFilter, removeOldFilters } from './envoy-view.js';
 import { replaceFile } from './files.js';
+import { HandoffSecretFiles } from './handoff-secrets.js';
 import type { Endpoint } from './listening.js';
 import type { Log } from './log.js';
 import { openFilesMax } from './open-files.js';
@@ -24,6 +25,7 @@ import { openFilesMax } from './open-files.js';
 export interface OwnEnvoyOptions {
   self: HostName;
   stateDir: string;
+  /** What it shows other Envoys at first; useIdentity() changes it. */
   identity: HandoffIdentity;
   decision: Decision;
   clock: Clock;
@@ -41,6 +43,7 @@ export class OwnEnvoy {
   readonly admin: EnvoyAdmin;
   private readonly paths: EnvoyPaths;
   private readonly files: EnvoyFiles;
+  private readonly secrets: HandoffSecretFiles;
   private minder: EnvoyMinder | null = null;
   private view: EnvoyView | null = null;
   private file: ClusterFile | null = null;
@@ -51,6 +54,7 @@ export class OwnEnvoy {
   constructor(private readonly options: OwnEnvoyOptions) {
     this.paths = envoyPaths(options.stateDir);
     this.admin = connectEnvoyAdmin(options.existingAdmin ?? this.paths.adminSocket);
+    this.secrets = new HandoffSecretFiles(this.paths, this.admin);
     this.files = new EnvoyFiles({
       paths: this.paths,
       admin: this.admin,
@@ -82,13 +86,13 @@ export class OwnEnvoy {
     this.file = file;
     this.wanted = wanted;
     const { self, identity, decision } = this.options;
+    await this.secrets.write(identity);
     const wasmPath = await installFilter(filterPath(), this.paths.directory);
     this.view = new EnvoyView({
       self,
       paths: this.paths,
       files: this.files,
       wasmPath,
-      identity,
       isWithoutEnvoy: () => !this.wanted,
       checkView: (bytes) => faultText(decision, bytes),
       onTaken: (inForce, checksum) => {
@@ -105,6 +109,16 @@ export class OwnEnvoy {
     if (isRunning) await this.begin();
     else await refuseTakenPorts(this.endpoints());
     return isRunning;
+  }
+
+  /**
+   * Shows `identity` to other Envoys from now on, and accepts what it accepts; resolves when the running Envoy does.
+   *
+   * @throws Error where it does not
+   */
+  async useIdentity(identity: HandoffIdentity): Promise<void> {
+    await this.secrets.write(identity);
+    if (this.state.state === 'serving') await this.secrets.taken(identity);
   }
 
   decideBy(inForce: InForce, checksum: string): void {
@@ -190,7 +204,7 @@ export class OwnEnvoy {
 
   private endpoints(file = this.file): Endpoint[] {
     if (!file) return [];
-    return listeners(file, this.options.self, this.paths, this.options.identity).map(endpointOf);
+    return listeners(file, this.options.self, this.paths, this.paths).map(endpointOf);
   }
 }
 

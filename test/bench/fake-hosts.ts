@@ -46,7 +46,7 @@ async function open(host: HostConfig): Promise<void> {
     self: host.name,
     instance: randomBytes(8).readBigUInt64LE(),
     durable: emptyDurable(),
-    authenticator: authenticatorOf(keys),
+    authenticator: authenticatorOf(() => keys),
     settings: settingsOf('started'),
     nowMs: systemClock.nowMs(),
   });

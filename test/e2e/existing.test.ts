@@ -9,7 +9,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { findEnvoy } from '../../host/edge/envoy-binary.js';
 import { handoffIdentity } from '../../host/edge/cluster-identity.js';
-import { envoyClusters, type EnvoyJson, listeners } from '../../host/protocol/xds/index.js';
+import {
+  discoveryResponse,
+  envoyClusters,
+  type EnvoyJson,
+  envoyPaths,
+  listeners,
+  secretsOf,
+} from '../../host/protocol/xds/index.js';
 import { greeting, openClient } from './harness/client.js';
 import { chosenOwner, clusterFile, RULE_PORT, SERVICE_PORT } from './harness/cluster.js';
 import { type RunningEnvoy, startEnvoy } from './harness/envoy.js';
@@ -58,12 +65,12 @@ describe('envoy/existing.yaml', () => {
   it('keeps an open answer of the website while port rules come and go', async () => {
     const slow = await open('/slow');
     const two = clusterFile('127.0.33', 1, [{}, { name: 'submission', portFirst: 2587, portLast: 2587 }]);
-    envoy.write('cds', envoyClusters(two, 'mail1', identity), '2');
+    envoy.write('cds', envoyClusters(two, 'mail1', envoy.paths), '2');
     await waitFor('clusters of version 2', async () => (await envoy.admin.taken()).cds === '2');
-    await envoy.relisten(chosenOwner(null)(listeners(two, 'mail1', envoy.paths, identity)), '2');
+    await envoy.relisten(chosenOwner(null)(listeners(two, 'mail1', envoy.paths, envoy.paths)), '2');
     const ofNewRule = openClient({ from: '127.77.3.2', to: { host: OWN, port: 2587 } });
     expect(await ofNewRule.firstLine()).toContain('220 mail1');
-    await envoy.relisten(chosenOwner(null)(listeners(file, 'mail1', envoy.paths, identity)), '3');
+    await envoy.relisten(chosenOwner(null)(listeners(file, 'mail1', envoy.paths, envoy.paths)), '3');
     await ofNewRule.ended();
     expect(slow.complete).toBe(false);
     expect(await fetched('/finish')).toBe('finished');
@@ -76,7 +83,7 @@ describe('envoy --mode validate', () => {
     const directory = mkdtempSync(join(tmpdir(), 'nlb-validate-'));
     try {
       const path = join(directory, 'static.json');
-      writeFileSync(path, JSON.stringify(asStatic(self)));
+      writeFileSync(path, JSON.stringify(asStatic(self, directory)));
       const { path: binary } = await findEnvoy();
       const { stdout } = await promisify(execFile)(binary, ['--mode', 'validate', '-c', path, '-l', 'warning']);
       expect(stdout).toContain('OK');
@@ -90,7 +97,7 @@ describe('envoy --mode validate', () => {
  * The example as one static configuration: `--mode validate` does not follow LDS and CDS files. The certificate, which the
  * example leaves out, is a real one here, and the decision filter is left to test/e2e/ecds.test.ts.
  */
-function asStatic(self: string): EnvoyJson {
+function asStatic(self: string, directory: string): EnvoyJson {
   const read = (name: string) => JSON.parse(readFileSync(`${envoyFolder}example/${self}/${name}.json`, 'utf8'));
   const { dynamic_resources: _, ...bootstrap } = read('bootstrap') as EnvoyJson;
   const strip = (resource: EnvoyJson) => ({ ...resource, '@type': undefined });
@@ -98,12 +105,16 @@ function asStatic(self: string): EnvoyJson {
     listeners: chosenOwner(null)((read('lds') as { resources: EnvoyJson[] }).resources).map(strip),
     clusters: (read('cds') as { resources: EnvoyJson[] }).resources.map(strip),
   };
-  const real = (_key: string, value: unknown) => {
-    if (value === '(certificate made from the cluster key)') return identity.certificatePem;
-    if (value === '(private key made from the cluster key)') return identity.privateKeyPem;
-    return value === '(SHA-256 of its public key)' ? identity.publicKeyHashesBase64[0] : value;
+  const secrets = secretsOf(identity);
+  const beside = (_key: string, value: unknown) => {
+    const kind = (['certificate', 'accepted'] as const).find(
+      (each) => value === envoyPaths('/var/lib/envoy-nlb')[each],
+    );
+    if (kind === undefined) return value;
+    writeFileSync(join(directory, `${kind}.json`), JSON.stringify(discoveryResponse([secrets[kind]], '1')));
+    return join(directory, `${kind}.json`);
   };
-  return JSON.parse(JSON.stringify({ ...bootstrap, static_resources: resources }), real) as EnvoyJson;
+  return JSON.parse(JSON.stringify({ ...bootstrap, static_resources: resources }), beside) as EnvoyJson;
 }
 
 /** `/slow` begins an answer that `/finish` ends; anything else is the website. */

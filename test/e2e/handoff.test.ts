@@ -115,7 +115,7 @@ describe('handoff listener under TLS', () => {
     ) as [TestClient, TestClient];
     try {
       for (const client of [held, ofRemovedRule]) expect(await client.firstLine()).toContain('220 mail2');
-      await owner.relisten(chosenOwner(null)(listeners(one, 'mail2', owner.paths, identity())), '2');
+      await owner.relisten(chosenOwner(null)(listeners(one, 'mail2', owner.paths, owner.paths)), '2');
       await ofRemovedRule.ended();
       await held.echo('NOOP\r\n');
     } finally {

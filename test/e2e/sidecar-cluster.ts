@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterStatus } from '../../host/admin/status.js';
 import { connectEnvoyAdmin } from '../../host/edge/envoy-admin.js';
@@ -35,7 +35,11 @@ export class SidecarHost {
   /** Its own copy of the cluster file, or the one of all. */
   get filePath(): string {
     const { directory, filePath, hasOwnFiles } = this.cluster;
-    return hasOwnFiles ? join(directory, `${this.name}.yaml`) : filePath;
+    return hasOwnFiles ? join(directory, `etc-${this.name}`, `${this.name}.yaml`) : filePath;
+  }
+
+  get keyPath(): string {
+    return join(dirname(this.filePath), 'cluster.key');
   }
 
   get envoyPid(): number | null {
@@ -106,7 +110,7 @@ export class SidecarCluster {
 
   /**
    * @param prefix       `127.0.53`: hosts are mail1 at .1, mail2 at .2 ...
-   * @param hasOwnFiles  each host has a cluster file of its own, as on machines of their own
+   * @param hasOwnFiles  each host has a cluster file and a key file of its own, as on machines of their own
    */
   constructor(
     prefix: string,
@@ -117,7 +121,11 @@ export class SidecarCluster {
       { length: hostCount },
       (_, i) => new SidecarHost(this, `mail${i + 1}`, `${prefix}.${i + 1}`),
     );
-    writeFileSync(join(this.directory, 'cluster.key'), `1 ${'5a'.repeat(32)}\n`, { mode: 0o600 });
+    const keyPaths = new Set([join(this.directory, 'cluster.key'), ...this.hosts.map(({ keyPath }) => keyPath)]);
+    for (const path of keyPaths) {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, `1 ${'5a'.repeat(32)}\n`, { mode: 0o600 });
+    }
     this.writeFile('equal');
   }
 

@@ -43,11 +43,14 @@ describe.each(['mail1', 'mail2', 'mail3'])('envoy/example/%s', (self) => {
   const file = exampleFile();
   const paths = xds.envoyPaths('/var/lib/envoy-nlb');
   const view = Buffer.from(encodeView(wholeView(file), self)).toString('base64');
+  const secrets = xds.secretsOf(IDENTITY);
   const generated: Record<string, object> = {
     bootstrap: xds.bootstrap(file, self, paths, LIMITS),
-    cds: xds.discoveryResponse(xds.envoyClusters(file, self, IDENTITY), '1'),
-    lds: xds.discoveryResponse(xds.listeners(file, self, paths, IDENTITY), '1'),
+    cds: xds.discoveryResponse(xds.envoyClusters(file, self, paths), '1'),
+    lds: xds.discoveryResponse(xds.listeners(file, self, paths, paths), '1'),
     ecds: xds.discoveryResponse([xds.filterConfig(view, `${paths.directory}/filter.wasm`)], '1'),
+    'handoff-certificate': xds.discoveryResponse([secrets.certificate], '1'),
+    'handoff-accepted': xds.discoveryResponse([secrets.accepted], '1'),
   };
 
   it.each(Object.keys(generated))('%s.json is what the sidecar writes today', async (name) => {

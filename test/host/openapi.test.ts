@@ -7,6 +7,9 @@ import { answerBy, type Route } from '../../host/admin/route.js';
 import { adminRoutes } from '../../host/admin/routes.js';
 import { applyRoutes } from '../../host/apply/control.js';
 import type { Applying } from '../../host/apply/applying.js';
+import type { HeldKeys } from '../../host/keys/held-keys.js';
+import type { Rotation } from '../../host/keys/rotation.js';
+import { keyRoutes } from '../../host/keys/routes.js';
 import { statusFixture } from './cli-fixture.js';
 
 const api: AdminApi = {
@@ -26,7 +29,16 @@ const applying = {
   confirm: async () => ({ ok: false, text: 'No revision waits to be confirmed' }),
 } as unknown as Applying;
 
-const routes: Route[] = [...adminRoutes(api), ...applyRoutes(applying, 'mail1'), openApiRoute(() => routes)];
+const keys = [{ id: 1, fingerprint: '0123456789abcdef' }];
+const held = { state: () => ({ host: 'mail1', keys, path: '/etc/envoy-nlb/cluster.key', problem: null }) };
+const rotation = { carryOut: async () => ({ ok: false, text: 'host mail3 does not answer' }) };
+
+const routes: Route[] = [
+  ...adminRoutes(api),
+  ...applyRoutes(applying, 'mail1'),
+  ...keyRoutes(held as unknown as HeldKeys, rotation as unknown as Rotation),
+  openApiRoute(() => routes),
+];
 interface Operation {
   'x-role': string;
   responses: Record<string, { content: Record<string, { schema: object }> }>;

@@ -6,11 +6,10 @@ import { STAT_TAGS } from '../../host/protocol/xds/stats.js';
 import { clusterFile, service } from '../e2e/harness/cluster.js';
 
 const paths = xds.envoyPaths('/var/lib/envoy-nlb');
-const IDENTITY = { certificatePem: 'certificate', privateKeyPem: 'key', publicKeyHashesBase64: ['hash'] };
 
-const listenersOf = (file: ClusterFile, self = 'mail1') => xds.listeners(file, self, paths, IDENTITY);
+const listenersOf = (file: ClusterFile, self = 'mail1') => xds.listeners(file, self, paths, paths);
 const clusterNames = (file: ClusterFile, self = 'mail1') =>
-  xds.envoyClusters(file, self, IDENTITY).map((cluster) => String(cluster.name));
+  xds.envoyClusters(file, self, paths).map((cluster) => String(cluster.name));
 const withRules = (...rules: Partial<PortRule>[]) => clusterFile('10.0.0', 3, rules);
 
 describe('listeners()', () => {
@@ -61,7 +60,7 @@ describe('listeners()', () => {
     const hosts = weighted.hosts.map((host) => ({ ...host, priority: 32 - host.priority }));
     const changed = { ...weighted, hosts };
     expect(listenersOf(changed)).toEqual(listenersOf(withRules({})));
-    expect(xds.envoyClusters(changed, 'mail1', IDENTITY)).toEqual(xds.envoyClusters(withRules({}), 'mail1', IDENTITY));
+    expect(xds.envoyClusters(changed, 'mail1', paths)).toEqual(xds.envoyClusters(withRules({}), 'mail1', paths));
   });
 
   it('refuses a host that the file does not list, by name', () => {
@@ -109,7 +108,7 @@ describe('envoyClusters()', () => {
 
   it('ask for keepalive where the other end is another machine, not towards a service on this host', () => {
     const keptAlive = (address: string) => {
-      const clusters = xds.envoyClusters(withRules({ service: service(address) }), 'mail1', IDENTITY);
+      const clusters = xds.envoyClusters(withRules({ service: service(address) }), 'mail1', paths);
       return clusters.filter((cluster) => cluster.upstream_connection_options !== undefined).map(({ name }) => name);
     };
     const others = ['p1000', 'strict1000'].flatMap((way) =>

@@ -2,7 +2,7 @@
 import type { ClusterFile, HostName } from '../types.js';
 import { hostNamed, rulesServed } from './rules.js';
 import type { EnvoyPaths } from './paths.js';
-import { type EnvoyJson, typed } from './sockets.js';
+import { type EnvoyJson, pathConfig, typed } from './sockets.js';
 import { STAT_TAGS, STATS_KEPT } from './stats.js';
 
 export interface BootstrapLimits {
@@ -61,8 +61,7 @@ export function admin(paths: EnvoyPaths): EnvoyJson {
 }
 
 export function dynamicResources(paths: EnvoyPaths): EnvoyJson {
-  const source = (path: string) => ({ path_config_source: { path }, resource_api_version: 'V3' });
-  return { cds_config: source(paths.cds), lds_config: source(paths.lds) };
+  return { cds_config: pathConfig(paths.cds), lds_config: pathConfig(paths.lds) };
 }
 
 export function overloadManager(activeConnectionsMax: number): EnvoyJson {

@@ -7,7 +7,7 @@
  */
 import { isOnHost, serviceOf } from '../config/service-address.js';
 import type { ClusterFile, HostConfig, HostName, Milliseconds, PortRule } from '../types.js';
-import { entrySockets, type HandoffIdentity, PLAIN_CHECK, PLAIN_ENDPOINT } from './handoff-tls.js';
+import { entrySockets, type HandoffSecrets, PLAIN_CHECK, PLAIN_ENDPOINT } from './handoff-tls.js';
 import { ALIVE, type HandoffPolicy, handoffEnvoyCluster, serviceEnvoyCluster } from './names.js';
 import { NO_RULE_PATIENCE_MS, patienceOf } from './patience.js';
 import { hostNamed, rulesServed } from './rules.js';
@@ -19,13 +19,13 @@ const CONNECTIONS_MAX = 4_294_967_295;
 
 const KEPT_ALIVE: EnvoyJson = { upstream_connection_options: { tcp_keepalive: TCP_KEEPALIVE } };
 
-export function envoyClusters(file: ClusterFile, self: HostName, identity: HandoffIdentity | null = null): EnvoyJson[] {
+export function envoyClusters(file: ClusterFile, self: HostName, secrets: HandoffSecrets | null = null): EnvoyJson[] {
   const ownHost = hostNamed(file, self);
   const others = file.hosts.filter((host) => host.name !== self);
   return [
     ...rulesServed(file).map((rule) => serviceCluster(rule, ownHost)),
     ...handoffWaysOf(file).flatMap(([policy, patienceMs]) =>
-      others.map((owner) => handoffCluster(file, ownHost, owner, policy, patienceMs, identity)),
+      others.map((owner) => handoffCluster(file, ownHost, owner, policy, patienceMs, secrets)),
     ),
   ];
 }
@@ -66,7 +66,7 @@ function handoffCluster(
   owner: HostConfig,
   policy: HandoffPolicy,
   patienceMs: Milliseconds,
-  identity: HandoffIdentity | null,
+  secrets: HandoffSecrets | null,
 ): EnvoyJson {
   const name = handoffEnvoyCluster(owner.name, policy, patienceMs);
   const ownerEndpoint = { endpoint: { address: socketAddress(owner.dedicatedIp, file.ports.handoff) } };
@@ -75,7 +75,7 @@ function handoffCluster(
     ...KEPT_ALIVE,
     // The owner's listener knows us by our dedicated address.
     upstream_bind_config: { source_address: { address: ownHost.dedicatedIp, port_value: 0 } },
-    ...entrySockets(identity),
+    ...entrySockets(secrets),
     ...ownerCheck(patienceMs),
     load_assignment: {
       cluster_name: name,

@@ -21,7 +21,7 @@ import {
   handoffStatPrefix,
 } from './names.js';
 import { anyOf, chainAction, input, ruleChains } from './chain-matcher.js';
-import { type HandoffIdentity, ownerSocket } from './handoff-tls.js';
+import { type HandoffSecrets, ownerSocket } from './handoff-tls.js';
 import { rulesServed } from './rules.js';
 import {
   ACCEPTS_IN_A_ROW_MAX,
@@ -36,9 +36,9 @@ import { tcpProxy } from './tcp-proxy.js';
 /** A host of the cluster sends its header at once; a stranger who sends nothing is not waited for longer. */
 const HEADER_TIMEOUT = '5s';
 
-export function handoffListener(file: ClusterFile, ownHost: HostConfig, identity: HandoffIdentity | null): EnvoyJson {
+export function handoffListener(file: ClusterFile, ownHost: HostConfig, secrets: HandoffSecrets | null): EnvoyJson {
   const rules = rulesServed(file);
-  const socket = identity === null ? {} : { transport_socket: ownerSocket(identity) };
+  const socket = secrets === null ? {} : { transport_socket: ownerSocket(secrets) };
   return typed('envoy.config.listener.v3.Listener', {
     name: HANDOFF_LISTENER,
     stat_prefix: 'nlb_handoff',

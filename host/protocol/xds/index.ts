@@ -5,17 +5,18 @@
  *     lds.json         listeners()        changes only when ports, addresses or hosts of the file do
  *     cds.json         envoyClusters()    changes only when hosts, services or patiences of the file do
  *     ecds.json        filterConfig()     changes with every view, weight and state
+ *     handoff-*.json   secretsOf()        change with the cluster key
  *
- * Each of the last three is written as discoveryResponse(resources, versionInfo), beside and then renamed, in the order
- * cds, lds, ecds (what is named must exist before it is named). They hold the private key of the handoff: mode 0600.
+ * Each but the first is written as discoveryResponse(resources, versionInfo), beside and then renamed, in the order
+ * handoff-*, cds, lds, ecds (what is named must exist before it is named). They hold the private key of the handoff: mode 0600.
  *
- * `identity` is handoffIdentity(clusterKey, clusterName) of host/edge; without it hosts hand off over plain TCP, which loses
- * new connections to an owner that was stopped (docs/decisions/0004). It must be given, or not, on all hosts alike.
+ * `secrets` are the paths of the two handoff files; without them hosts hand off over plain TCP, which loses new connections to
+ * an owner that was stopped (docs/decisions/0004). They must be given, or not, on all hosts alike.
  */
 export { bootstrap, type BootstrapLimits } from './bootstrap.js';
 export { envoyClusters } from './clusters.js';
 export { filterConfig } from './filter-config.js';
-export type { HandoffIdentity } from './handoff-tls.js';
+export { type HandoffIdentity, type HandoffSecrets, SECRET_NAMES, type SecretKind, secretsOf } from './handoff-tls.js';
 export { listeners } from './listeners.js';
 export * from './names.js';
 export { envoyPaths, type EnvoyPaths } from './paths.js';

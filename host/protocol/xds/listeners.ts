@@ -4,7 +4,7 @@
  */
 import type { ClusterFile, HostName, PortRule } from '../types.js';
 import { handoffListener } from './handoff-listener.js';
-import type { HandoffIdentity } from './handoff-tls.js';
+import type { HandoffSecrets } from './handoff-tls.js';
 import { ruleListener, ruleStatPrefix } from './names.js';
 import type { EnvoyPaths } from './paths.js';
 import { addressesOf, hostNamed, portsIn, rangesAt, rulesServed } from './rules.js';
@@ -22,7 +22,7 @@ export function listeners(
   file: ClusterFile,
   self: HostName,
   paths: EnvoyPaths,
-  identity: HandoffIdentity | null = null,
+  secrets: HandoffSecrets | null = null,
 ): EnvoyJson[] {
   const ownHost = hostNamed(file, self);
   const ofRules = rulesServed(file).flatMap((rule) =>
@@ -30,7 +30,7 @@ export function listeners(
       portsIn(rangesAt(file, rule, address)).map((port) => listenerOf(file, rule, address, port, paths)),
     ),
   );
-  return [...ofRules, handoffListener(file, ownHost, identity)];
+  return [...ofRules, handoffListener(file, ownHost, secrets)];
 }
 
 function listenerOf(file: ClusterFile, rule: PortRule, address: string, port: number, paths: EnvoyPaths): EnvoyJson {

@@ -5,6 +5,9 @@ export interface EnvoyPaths {
   lds: string;
   cds: string;
   ecds: string;
+  /** The certificate shown at handoffs, with its private key, and the public keys accepted there. */
+  certificate: string;
+  accepted: string;
   adminSocket: string;
 }
 
@@ -17,6 +20,8 @@ export function envoyPaths(stateDir: string): EnvoyPaths {
     lds: `${directory}/lds.json`,
     cds: `${directory}/cds.json`,
     ecds: `${directory}/ecds.json`,
+    certificate: `${directory}/handoff-certificate.json`,
+    accepted: `${directory}/handoff-accepted.json`,
     adminSocket: `${directory}/admin.sock`,
   };
 }

@@ -17,6 +17,12 @@ export const socketAddress = (address: string, port: number): EnvoyJson => ({
   socket_address: { address, port_value: port },
 });
 
+/** A file that Envoy reads again when another one is moved into its place. */
+export const pathConfig = (path: string): EnvoyJson => ({
+  path_config_source: { path },
+  resource_api_version: 'V3',
+});
+
 /** @throws Error where the service address is none: the cluster file was not checked before. */
 export function serviceAddress(service: Service): EnvoyJson {
   const target = parseServiceAddress(service.address);

@@ -32,6 +32,8 @@ export const STAT = {
   ldsRejected: 'listener_manager.lds.update_rejected',
   cdsVersion: 'cluster_manager.cds.version_text',
   cdsRejected: 'cluster_manager.cds.update_rejected',
+  secretVersion: (name: string) => `sds.${name}.version_text`,
+  secretRejected: (name: string) => `sds.${name}.update_rejected`,
   ecdsVersion: `extension_config_discovery.network_filter.${DECISION_RESOURCE}.version_text`,
   ecdsRejected: `extension_config_discovery.network_filter.${DECISION_RESOURCE}.update_rejected`,
   /** Counters of the filter, e.g. `wasmcustom.nlb.smtp.handed_off.mail2`. */
@@ -51,6 +53,7 @@ export const STATS_KEPT: readonly string[] = [
   'listener_manager\\.total_listeners_(active|warming|draining)',
   'cluster_manager\\.(cds\\..*|active_clusters|warming_clusters)',
   'extension_config_discovery\\..*',
+  'sds\\.nlb_handoff_.*',
   'overload\\..*',
   'server\\.(live|state|uptime|concurrency|memory_allocated|total_connections)',
 ];

@@ -3,14 +3,14 @@ import type { PortRule } from '../types.js';
 import { DECISION_RESOURCE, serviceEnvoyCluster } from './names.js';
 import type { EnvoyPaths } from './paths.js';
 import { patienceOf } from './patience.js';
-import { duration, type EnvoyJson, typed } from './sockets.js';
+import { duration, type EnvoyJson, pathConfig, typed } from './sockets.js';
 
 /** filter.wasm with its view, found by ECDS. The listener does not open before the first one is there. */
 export function decisionFilter(paths: EnvoyPaths): EnvoyJson {
   return {
     name: DECISION_RESOURCE,
     config_discovery: {
-      config_source: { path_config_source: { path: paths.ecds }, resource_api_version: 'V3' },
+      config_source: pathConfig(paths.ecds),
       type_urls: [typed('envoy.extensions.filters.network.wasm.v3.Wasm')['@type']],
     },
   };

@@ -19,7 +19,14 @@ import { connectEnvoyAdmin, type EnvoyAdmin } from '../../../host/edge/envoy-adm
 import { findEnvoy } from '../../../host/edge/envoy-binary.js';
 import type { ClusterFile } from '../../../host/protocol/types.js';
 import { bootstrap, discoveryResponse, envoyClusters, type EnvoyJson } from '../../../host/protocol/xds/index.js';
-import { type EnvoyPaths, envoyPaths, type HandoffIdentity, listeners } from '../../../host/protocol/xds/index.js';
+import {
+  type EnvoyPaths,
+  envoyPaths,
+  type HandoffIdentity,
+  listeners,
+  type SecretKind,
+  secretsOf,
+} from '../../../host/protocol/xds/index.js';
 import { waitFor } from './wait.js';
 
 export interface EnvoyOptions {
@@ -44,7 +51,7 @@ export interface RunningEnvoy {
   pid(): number;
   log(): string;
   /** Writes a file beside and renames it, as the sidecar does. */
-  write(which: 'lds' | 'cds' | 'ecds', resources: EnvoyJson[], version: string): void;
+  write(which: 'lds' | 'cds' | 'ecds' | SecretKind, resources: EnvoyJson[], version: string): void;
   /** Writes LDS and waits until Envoy has it in force. */
   relisten(resources: EnvoyJson[], version: string): Promise<void>;
   stat(name: string): Promise<number>;
@@ -65,8 +72,13 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
     writeBeside(paths[which], discoveryResponse(resources, version));
 
   const identity = options.identity ?? null;
-  const generated = listeners(file, self, paths, identity);
-  write('cds', envoyClusters(file, self, identity), '1');
+  const secrets = identity === null ? null : paths;
+  if (identity !== null) {
+    const made = secretsOf(identity);
+    for (const kind of ['certificate', 'accepted'] as const) write(kind, [made[kind]], '1');
+  }
+  const generated = listeners(file, self, paths, secrets);
+  write('cds', envoyClusters(file, self, secrets), '1');
   write('lds', options.listenersAs?.(generated) ?? generated, '1');
   if (options.ecds) write('ecds', [options.ecds], '1');
   const limits = { openFilesMax: options.openFilesMax ?? OPEN_FILES_MAX, workerCount: options.workerCount ?? 1 };
