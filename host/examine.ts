@@ -73,10 +73,18 @@ function onDisabledPorts(file: ClusterFile, sockets: readonly Listening[]): Host
   return file.portRules.flatMap((rule) => {
     if (rule.filteringMode !== 'disabled') return [];
     const there = sockets.filter(
-      ({ port, address }) => rule.portFirst <= port && port <= rule.portLast && !isLoopback(address),
+      ({ port, address }) =>
+        rule.portFirst <= port && port <= rule.portLast && !isLoopback(address) && isOfRule(file, rule, address),
     );
     return there.map((socket) => ({ rule: rule.name, socket: socketText(socket) }));
   });
+}
+
+/** A socket on another virtual IP, or on one that has rules of its own, is not the rule's affair. */
+function isOfRule({ virtualIps, portRules }: ClusterFile, { virtualIp }: PortRule, address: string): boolean {
+  if (!virtualIps.includes(address)) return true;
+  if (virtualIp !== null) return virtualIp === address;
+  return !portRules.some((other) => other.virtualIp === address);
 }
 
 function virtualIpsHere({ virtualIps }: ClusterFile): HostFacts['virtualIpsHere'] {

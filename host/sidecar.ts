@@ -15,6 +15,7 @@ import { knock } from './edge/knock.js';
 import type { Log } from './edge/log.js';
 import { noticeLine } from './event-number.js';
 import { OwnEnvoy } from './edge/own-envoy.js';
+import { PortRedirect } from './edge/port-redirect.js';
 import { Reserve } from './edge/reserve.js';
 import { Services } from './edge/services.js';
 import { Shares } from './edge/shares.js';
@@ -64,6 +65,7 @@ export class Sidecar {
   takingPart!: TakingPart;
   loop!: Loop<ProtocolState>;
   history!: ViewHistory;
+  private redirect!: PortRedirect;
   private directory!: StateDirectory;
   private keeper!: StateKeeper;
   private reserve!: Reserve;
@@ -134,6 +136,11 @@ export class Sidecar {
     const own = await fileAtStart(this.revisions, durable, { file: this.options.file, fingerprint });
     this.shares = new Shares(decision, () => this.changed());
     this.services = new Services(host.name, log, () => this.takingPart?.say());
+    this.redirect = new PortRedirect({
+      self: host.name,
+      nowMs: () => clock.nowMs(),
+      onProblem: (text) => this.sayProblem('redirect', text),
+    });
     this.envoy = this.createEnvoy(decision);
     this.takingPart = this.createTakingPart(hostState);
     this.udp = await openHeartbeatSocket(host, file, log, (arrival) => this.loop?.post(arrival));
@@ -185,6 +192,7 @@ export class Sidecar {
     this.services.watch(inForce.file);
     this.problems.set('files', null);
     this.givenToEnvoy = checksum;
+    void this.redirect.leaveOut(inForce.file);
     this.envoy.decideBy(inForce, checksum);
     this.shares.countFor(inForce);
     this.changed();
@@ -223,6 +231,7 @@ export class Sidecar {
       },
       onTaken: (inForce, checksum) => {
         this.problems.set('files', null);
+        void (this.envoy.isWanted ? this.redirect.follow(inForce.file) : this.redirect.remove(inForce.file));
         this.loop.post({ kind: 'taken', viewNumber: inForce.view.number, checksum });
         setImmediate(() => this.takingPart.look());
       },
@@ -250,6 +259,7 @@ export class Sidecar {
   private async endEnvoy(): Promise<void> {
     if (!this.envoy.isWanted || this.envoy.isExisting) return;
     this.options.log.info('this host is stopped and out of every rule: its Envoy is ended');
+    await this.redirect.remove(this.file);
     await this.envoy.end();
   }
 
@@ -266,6 +276,7 @@ export class Sidecar {
     this.sayProblem('reserve', await this.reserve.look());
     this.sayProblem('frequent', this.history.frequent());
     await this.envoy.lookAtExisting();
+    await this.redirect.look();
     await this.envoyWatch.look(this.file.portRules.map(({ name }) => name));
     this.takingPart.look();
     this.doors?.look();

@@ -1,20 +1,24 @@
 /** An explanation in sentences: who takes the client, who would be next, what if the owner is silent. */
+import type { ClusterFile } from '../protocol/types.js';
 import type { Explanation } from './explain.js';
 
-export function explanationText(explanation: Omit<Explanation, 'text'>): string {
+export function explanationText(explanation: Omit<Explanation, 'text'>, otherPorts: ClusterFile['otherPorts']): string {
   const { client, destination, rule, owner, nextOwner, refused } = explanation;
   const who = `Client ${client.address}${client.port === null ? '' : ` port ${client.port}`}`;
   const where = `port ${destination.port}/${destination.protocol}`;
-  if (rule === null) {
-    const host = owner === null ? 'there is no default host either' : `its owner is the default host ${owner}`;
-    return `No port rule covers ${where}: ${host}, and in mode routed nothing listens there.`;
-  }
+  if (rule === null) return `No port rule covers ${where}: ${noRuleText(owner, otherPorts)}`;
   if (refused === 'disabled') return `${who} is refused on ${where}: rule ${rule.name} is disabled.`;
   if (refused === 'nobody' || owner === null) {
     return `${who} is refused on ${where}: no host takes part in rule ${rule.name}.`;
   }
   const next = nextOwner === null ? 'There is no next owner.' : `Next owner: ${nextOwner}.`;
   return [`${who} on ${where} belongs to ${owner}.`, next, silenceText(explanation, owner)].filter(Boolean).join(' ');
+}
+
+function noRuleText(owner: string | null, otherPorts: ClusterFile['otherPorts']): string {
+  if (owner === null) return 'there is no default host either.';
+  if (otherPorts === 'defaultHost') return `it leads to the default host ${owner}, if a program listens there.`;
+  return 'a program of the host it comes to may answer there, nothing of the cluster does.';
 }
 
 function silenceText({ entryHost, mayFallBack, rule }: Omit<Explanation, 'text'>, owner: string): string {

@@ -108,7 +108,7 @@ export function explain(
     mayFallBack: outcome.mayFallBack,
     hosts,
   };
-  return { text: explanationText(explanation), ...explanation };
+  return { text: explanationText(explanation, file.otherPorts), ...explanation };
 }
 
 /** What would be in force if every host of the file were there and well: for a file without a running cluster. */

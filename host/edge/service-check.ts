@@ -5,7 +5,7 @@
  * period instead of two to three, and one that missed a single check is not suspected for longer than before.
  */
 import type { NetConnectOpts } from 'node:net';
-import { parseServiceAddress } from '../protocol/config/index.js';
+import { checkedAddress, parseServiceAddress } from '../protocol/config/index.js';
 import type { Service } from '../protocol/types.js';
 import { dial } from './dial.js';
 import { localProxyHeader } from './proxy-header.js';
@@ -69,10 +69,11 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
  *
  * @returns null when the service is up, else one sentence of why not
  */
-export function checkService({ address, proxyProtocol, check }: Service): Promise<string | null> {
+export function checkService(service: Service): Promise<string | null> {
+  const { proxyProtocol, check } = service;
   const isBanner = check.kind === 'banner';
   return dial({
-    to: whereTo(address),
+    to: whereTo(checkedAddress(service)),
     say: isBanner && proxyProtocol !== 'none' ? localProxyHeader(proxyProtocol) : null,
     expect: isBanner ? check.expect : null,
     // 220 is SMTP (and FTP): both end politely with QUIT.

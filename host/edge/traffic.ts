@@ -21,7 +21,7 @@ export interface RuleTraffic {
 export type Traffic = ReadonlyMap<string, RuleTraffic>;
 
 const FILTER =
-  '^(wasmcustom\\.nlb\\.|tcp\\.nlb_fallback\\..*downstream_cx_total|listener\\.nlb_rule\\..*(downstream_cx_active|global_cx_overflow)|cluster\\.nlb\\.service\\..*upstream_cx_active)';
+  '^(wasmcustom\\.nlb\\.|tcp\\.nlb_fallback\\..*downstream_cx_total|listener\\.nlb_rule\\..*(downstream_cx_active|global_cx_overflow)|connection_limit\\.nlb_rule\\..*active_connections|cluster\\.nlb\\.service\\..*upstream_cx_active)';
 
 /** @throws EdgeError ENVOY_ADMIN_SILENT */
 export async function readTraffic(admin: EnvoyAdmin, rules: readonly string[]): Promise<Traffic> {
@@ -47,7 +47,7 @@ export function trafficOf(rule: string, stats: Map<string, number | string>): Ru
     handedOffCounts,
     fallbackCount: count(STAT.fallbacks(rule)),
     refusedCounts,
-    enteredOpenCount: count(STAT.enteredOpen(rule)),
+    enteredOpenCount: count(STAT.enteredOpen(rule)) + count(STAT.redirectedOpen(rule)),
     servedOpenCount: count(STAT.servedOpen(rule)),
   };
 }

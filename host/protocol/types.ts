@@ -18,7 +18,10 @@ export type Protocol = 'tcp' | 'udp' | 'both';
 
 /** Where a port rule leads to on one host, placeholders already filled in for that host. */
 export interface Service {
-  /** `address:port`, `[v6]:port` or `unix:/path`. In the file `{dedicatedIp}` and `{name}` stand for the host's own. */
+  /**
+   * `address:port`, `[v6]:port` or `unix:/path`. In the file `{dedicatedIp}` and `{name}` stand for the host's own. A port of
+   * `{port}` is the one that the client connected to; it stays in the address where the rule has a range.
+   */
   address: string;
   /** How the service learns the client's address. No default: see `proxyProtocol: none` in docs/operating.md. */
   proxyProtocol: 'v1' | 'v2' | 'none';
@@ -35,6 +38,8 @@ export interface ServiceCheck {
   timeoutMs: Milliseconds;
   /** Failed checks in a row after which the host leaves the rule. */
   failuresMax: number;
+  /** Asked in place of `{port}` in the service's address; absent where there is none, or where kind is none. */
+  port?: number;
 }
 
 export interface PortRule {
@@ -94,7 +99,10 @@ export interface ClusterFile {
   /** 1-128; what class C means for IPv6. Default 64. */
   ipv6PrefixLength: number;
   heartbeat: { periodMs: Milliseconds; missedMax: number };
-  ports: { heartbeat: number; handoff: number; channel: number; page: number };
+  /** `redirect`, TCP: where the kernel redirects to; absent: 7623. Ask redirectPortOf(). */
+  ports: { heartbeat: number; handoff: number; channel: number; page: number; redirect?: number };
+  /** Where what no port rule covers goes. Absent: to the entry host's own programs, as the kernel does it. */
+  otherPorts?: 'defaultHost';
   /** Path of the cluster key, relative to the file. */
   keyFile: string;
   /** Ascending priority. 2-32 of them (1 is allowed for a first try). */

@@ -92,7 +92,7 @@ describe('explain()', () => {
       'Client 192.0.2.7 is refused on port 25/tcp: rule smtp is disabled.',
     );
     expect(textOf('192.0.2.7', 26, 'mail1')).toBe(
-      'No port rule covers port 26/tcp: its owner is the default host mail1, and in mode routed nothing listens there.',
+      'No port rule covers port 26/tcp: a program of the host it comes to may answer there, nothing of the cluster does.',
     );
   });
 

@@ -53,7 +53,7 @@ const MISTAKES: Mistake[] = [
     what: 'an unknown key near to none',
     edits: [['mode: routed', 'mode: routed\ncolour: red']],
     says: [
-      '3:1: colour is a key that is not known: expected one of cluster, mode, listenOn, virtualIps, hashSeed, ipv6PrefixLength, keyFile, interface, failback, outgoing, kernel, heartbeat, ports, hosts, portRules',
+      '3:1: colour is a key that is not known: expected one of cluster, mode, listenOn, virtualIps, hashSeed, ipv6PrefixLength, keyFile, interface, failback, outgoing, kernel, heartbeat, ports, otherPorts, hosts, portRules',
     ],
   },
   {
@@ -271,19 +271,45 @@ const MISTAKES: Mistake[] = [
     says: ['13:12: portRules[1].ports is "8099-8000", expected a port 1-65535, or a range such as 1000-1099'],
   },
   {
-    what: 'a range of over 1,024 ports',
-    edits: [['8000-8099', '8000-9024']],
+    what: 'a service that another host would redirect to its owner again',
+    edits: [
+      ['8000-8099', '8000-9100'],
+      ['{dedicatedIp}:9000', '10.0.0.12:9000'],
+    ],
     says: [
-      '13:12: portRules[1].ports is 8000-9024, 1025 ports, expected at most 1024 ports in all, because each is an Envoy listener of its own',
-      '15:24: portRules[1].service.address is 10.0.0.12:9000 on mail2, where rule web of mail2 listens, expected the address and port of the service itself',
+      '15:24: portRules[1].service.address is 10.0.0.12:9000 on mail1, where rule web of mail2 listens, expected the address and port of the service itself',
     ],
   },
   {
-    what: 'over 1,024 ports in all',
-    edits: [['8000-8099', '8000-9023']],
+    what: 'a range that leads to its own listeners',
+    edits: [['{dedicatedIp}:9000', '{dedicatedIp}:{port}']],
     says: [
-      '9:3: portRules cover 1025 ports, expected at most 1024 ports in all, because each is an Envoy listener of its own',
-      '15:24: portRules[1].service.address is 10.0.0.12:9000 on mail2, where rule web of mail2 listens, expected the address and port of the service itself',
+      '15:14: portRules[1].service.check does not say which port to ask, because the address has {port}; expected kind: none, or the port that stands for the others such as {port: 21}',
+      '15:24: portRules[1].service.address is 10.0.0.12:8000 on mail2, where rule web of mail2 listens, expected the address and port of the service itself',
+    ],
+  },
+  {
+    what: 'a port to check where the address has one',
+    edits: [['v2}', 'v2, check: {port: 25}}']],
+    says: ['11:74: portRules[0].service.check.port is 25, expected no port, because the address says which'],
+  },
+  {
+    what: 'other ports on addresses that the hosts do not share',
+    edits: [['hosts:', 'otherPorts: defaultHost\nhosts:']],
+    says: [
+      '5:13: otherPorts is "defaultHost", expected entryHost, because with listenOn dedicatedIp every port of an address belongs to its own host',
+    ],
+  },
+  {
+    what: 'a rule of a virtual IP on ports of the sidecar',
+    edits: [
+      ['dedicatedIp\n', 'virtualIp\n'],
+      ['hosts:', 'virtualIps: [10.0.0.9]\notherPorts: defaultHost\nhosts:'],
+      ['8000-8099', '7600-7700'],
+    ],
+    says: [
+      '15:12: portRules[1].ports is 7600-7700, expected ports without 7620, which is ports.handoff: what is handed off must not arrive for it',
+      '15:12: portRules[1].ports is 7600-7700, expected ports without 7623, which is ports.redirect, where rules listen',
     ],
   },
   {
@@ -361,21 +387,21 @@ const MISTAKES: Mistake[] = [
     what: 'a service by name',
     edits: [['{dedicatedIp}:9000', 'localhost:9000']],
     says: [
-      `15:24: portRules[1].service.address is "localhost:9000", expected address:port, [IPv6 address]:port or unix:/path (at most 107 bytes), with {dedicatedIp} and {name} for the host's own`,
+      `15:24: portRules[1].service.address is "localhost:9000", expected address:port, [IPv6 address]:port or unix:/path (at most 107 bytes), with {dedicatedIp} and {name} for the host's own, and {port} for the port of the client's choice`,
     ],
   },
   {
     what: 'a service with an unknown placeholder',
     edits: [['{dedicatedIp}:9000', '{address}:9000']],
     says: [
-      `15:24: portRules[1].service.address is "{address}:9000", expected address:port, [IPv6 address]:port or unix:/path (at most 107 bytes), with {dedicatedIp} and {name} for the host's own`,
+      `15:24: portRules[1].service.address is "{address}:9000", expected address:port, [IPv6 address]:port or unix:/path (at most 107 bytes), with {dedicatedIp} and {name} for the host's own, and {port} for the port of the client's choice`,
     ],
   },
   {
     what: 'a unix socket that is not absolute',
     edits: [['unix:/run', 'unix:run']],
     says: [
-      `11:24: portRules[0].service.address is "unix:run/smtp.sock", expected address:port, [IPv6 address]:port or unix:/path (at most 107 bytes), with {dedicatedIp} and {name} for the host's own`,
+      `11:24: portRules[0].service.address is "unix:run/smtp.sock", expected address:port, [IPv6 address]:port or unix:/path (at most 107 bytes), with {dedicatedIp} and {name} for the host's own, and {port} for the port of the client's choice`,
     ],
   },
   {

@@ -131,6 +131,25 @@ describe('parseClusterFile() warns of', () => {
     ]);
   });
 
+  test("ports beyond 1,024 listeners, the widest first, and what of them is the sidecar's", () => {
+    const wide = changed(['8000-8099', '7000-9023'], ['hosts:', 'ports: {redirect: 7700}\nhosts:']);
+    expect(warningsOf(wide)).toEqual([
+      'c.yaml:14:12: portRules[1].ports is 7000-9023, 2024 ports, beyond 1024 listeners: the kernel redirects them, which needs nft and CAP_NET_ADMIN on every host; 7620, 7621, 7622, 7700 are left out, which are ports of this file',
+      'c.yaml:14:12: portRules[1].ports is 7000-9023, 2024 ports on the dedicated address of each host: it takes what the host itself has there (ssh, for one)',
+    ]);
+    expect(warningsOf(changed(['8000-8099', '8000-9022'], ['{dedicatedIp}', '127.0.0.1']))).toEqual([]);
+  });
+
+  test('other ports of the default host', () => {
+    const text = changed(
+      ['dedicatedIp\n', 'virtualIp\n'],
+      ['hosts:', 'virtualIps: [10.0.0.9]\notherPorts: defaultHost\nhosts:'],
+    );
+    expect(warningsOf(text)).toEqual([
+      'c.yaml:6:13: otherPorts is defaultHost: whatever listens on the default host for all addresses can be reached through the virtual IPs, and sees that host as its client; the kernel redirects them, which needs nft and CAP_NET_ADMIN on every host',
+    ]);
+  });
+
   test('a single-host rule that leaves a host out', () => {
     const text = changed(['filteringMode: single', 'filteringMode: single\n    handlingPriority: {mail2: 1}']);
     expect(warningsOf(text)).toEqual([
@@ -148,6 +167,9 @@ describe('serviceOf()', () => {
     expect(serviceOf(rule[1]!, host)!.address).toBe('10.0.0.11:9000');
     expect(serviceOf(rule[1]!, { ...host, dedicatedIp: 'fd00::11' })!.address).toBe('[fd00::11]:9000');
     expect(serviceOf({ ...rule[1]!, service: null }, host)).toBe(null);
+    const following = { ...rule[1]!.service!, address: '127.0.0.1:{port}' };
+    expect(serviceOf({ ...rule[1]!, service: following }, host)!.address).toBe('127.0.0.1:{port}');
+    expect(serviceOf({ ...rule[0]!, service: following }, host)!.address).toBe('127.0.0.1:25');
   });
 });
 

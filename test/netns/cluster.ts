@@ -71,6 +71,8 @@ export interface ClusterOptions {
   serviceCheck?: string;
   /** Further arguments of `nlb run`. */
   sidecarArguments?: string[];
+  /** The whole cluster file, in place of one with a single rule. */
+  fileText?(hosts: NetworkHost[]): string;
   /** What has to be there before a host's sidecar starts; its state directory is. */
   prepare?(host: NetworkHost, stateDir: string): void;
 }
@@ -135,7 +137,10 @@ export function startCluster(options: ClusterOptions): Cluster {
   const network = createNetwork(options.hostCount);
   const directory = mkdtempSync(join(tmpdir(), 'nlb-netns-'));
   const writeFile = (loadWeight: string) =>
-    writeFileSync(join(directory, 'cluster.yaml'), clusterFile(network.hosts, options, loadWeight));
+    writeFileSync(
+      join(directory, 'cluster.yaml'),
+      options.fileText?.(network.hosts) ?? clusterFile(network.hosts, options, loadWeight),
+    );
   writeFile('equal');
   writeFileSync(join(directory, 'cluster.key'), `1 ${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
   const hosts = network.hosts.map((host) => startHost(network, host, directory, options));

@@ -4,28 +4,31 @@
  */
 import type { Draft, HostDraft, RuleDraft } from './draft.js';
 import { hostLabel } from './check-hosts.js';
-import { LISTENERS_MAX } from './defaults.js';
-import { covers, portsOf, rangesMeet, rangeText } from './ports.js';
-import { fillPlaceholders, parseServiceAddress } from './service-address.js';
+import { isRedirecting, redirectedDrafts, redirectPortOf } from './drafted.js';
+import { covers, type PortRange, rangesMeet, rangeText } from './ports.js';
+import { atPort, fillPlaceholders, followsPort, parseServiceAddress } from './service-address.js';
 import type { Complaint } from './yaml-text.js';
 
 /** The page is for people on the host itself. */
 const PAGE_ADDRESS = '127.0.0.1';
+/** For an address that does not ask which. */
+const ANY_PORT = 1;
 
 export function portComplaints(draft: Draft): Complaint[] {
   return [
     ...ownPorts(draft),
     ...overlaps(draft.rules),
-    ...tooManyListeners(draft.rules),
+    ...otherPortsComplaints(draft),
     ...draft.rules.flatMap((rule) => rulePortComplaints(rule, draft)),
     ...draft.rules.flatMap((rule) => serviceLoops(rule, draft)),
   ];
 }
 
 /** Handoff, channel and page are TCP on the same host; heartbeats are UDP and may share a number with them. */
-function ownPorts({ ports }: Draft): Complaint[] {
+function ownPorts(draft: Draft): Complaint[] {
+  const ports = { ...draft.ports, redirect: redirectPortOf(draft) };
   const complaints: Complaint[] = [];
-  const differ = (key: 'channel' | 'page', others: ('handoff' | 'channel')[]): void => {
+  const differ = (key: 'channel' | 'page' | 'redirect', others: ('handoff' | 'channel' | 'page')[]): void => {
     const other = others.find((each) => ports[each] === ports[key]);
     if (other === undefined) return;
     const expected = `a port of its own: ports.${other} is ${ports[other]} too, and both are TCP`;
@@ -33,7 +36,14 @@ function ownPorts({ ports }: Draft): Complaint[] {
   };
   differ('channel', ['handoff']);
   differ('page', ['handoff', 'channel']);
+  differ('redirect', ['handoff', 'channel', 'page']);
   return complaints;
+}
+
+function otherPortsComplaints({ otherPorts, listenOn }: Draft): Complaint[] {
+  if (otherPorts !== 'defaultHost' || listenOn !== 'dedicatedIp') return [];
+  const expected = 'entryHost, because with listenOn dedicatedIp every port of an address belongs to its own host';
+  return [{ path: ['otherPorts'], expected }];
 }
 
 function overlaps(rules: readonly RuleDraft[]): Complaint[] {
@@ -61,21 +71,6 @@ function ruleLabel(rule: RuleDraft): string {
   return rule.name === undefined ? `portRules[${String(rule.path[1])}]` : `rule ${rule.name}`;
 }
 
-function tooManyListeners(rules: readonly RuleDraft[]): Complaint[] {
-  const open = rules.filter((rule) => rule.range !== undefined && rule.filteringMode !== 'disabled');
-  const expected = `at most ${LISTENERS_MAX} ports in all, because each is an Envoy listener of its own`;
-  const total = open.reduce((sum, rule) => sum + portsOf(rule.range!), 0);
-  if (total <= LISTENERS_MAX) return [];
-  const tooWide = open.filter((rule) => portsOf(rule.range!) > LISTENERS_MAX);
-  if (tooWide.length === 0) {
-    return [{ path: ['portRules'], expected, says: `cover ${total} ports, expected ${expected}` }];
-  }
-  return tooWide.map((rule) => {
-    const says = `is ${rangeText(rule.range!)}, ${portsOf(rule.range!)} ports, expected ${expected}`;
-    return { path: [...rule.path, 'ports'], expected, says };
-  });
-}
-
 interface OwnListener {
   what: string;
   address: string;
@@ -100,18 +95,28 @@ function listenAddresses(draft: Draft, rule: RuleDraft, host: HostDraft): string
   return rule.virtualIp === null ? draft.virtualIps.map(({ address }) => address) : [rule.virtualIp];
 }
 
+/** Of rules that are redirected the sidecar's own ports are left out, see warnings.ts; listeners cannot share them. */
 function rulePortComplaints(rule: RuleDraft, draft: Draft): Complaint[] {
   const range = rule.range;
-  if (range === undefined || rule.filteringMode === 'disabled') return [];
-  const met = new Map<string, OwnListener>();
+  if (range === undefined || rule.filteringMode === 'disabled' || redirectedDrafts(draft).has(rule)) return [];
+  const met = new Map<string, string>();
   for (const host of draft.hosts) {
     const addresses = listenAddresses(draft, rule, host);
     for (const own of ownListeners(draft, host)) {
-      if (covers(range, own.port) && addresses.includes(own.address)) met.set(own.what, own);
+      if (covers(range, own.port) && addresses.includes(own.address))
+        met.set(own.what, `${own.port}, which is ${own.what} on ${own.address}`);
     }
   }
-  return [...met.values()].map(({ what, port, address }) => {
-    const expected = `ports without ${port}, which is ${what} on ${address}`;
+  const { handoff } = draft.ports;
+  if (draft.listenOn === 'virtualIp' && covers(range, handoff)) {
+    met.set('ports.handoff', `${handoff}, which is ports.handoff: what is handed off must not arrive for it`);
+  }
+  const redirect = redirectPortOf(draft);
+  if (isRedirecting(draft) && covers(range, redirect)) {
+    met.set('ports.redirect', `${redirect}, which is ports.redirect, where rules listen`);
+  }
+  return [...met.values()].map((which) => {
+    const expected = `ports without ${which}`;
     return { path: [...rule.path, 'ports'], expected, says: `is ${rangeText(range)}, expected ${expected}` };
   });
 }
@@ -122,25 +127,41 @@ function serviceLoops(rule: RuleDraft, draft: Draft): Complaint[] {
   if (template === undefined) return [];
   for (const host of draft.hosts) {
     if (host.name === undefined || host.dedicatedIp === undefined) continue;
-    const target = parseServiceAddress(fillPlaceholders(template, { name: host.name, dedicatedIp: host.dedicatedIp }));
-    if (target?.kind !== 'tcp') continue;
-    const listener = listenerAt(draft, target.address, target.port);
-    if (listener === null) continue;
-    const expected = 'the address and port of the service itself';
-    const says = `is ${target.address}:${target.port} on ${host.name}, where ${listener} listens, expected ${expected}`;
-    return [{ path: [...rule.path, 'service', 'address'], expected, says }];
+    const { name, dedicatedIp } = host;
+    const written = fillPlaceholders(template, { name, dedicatedIp });
+    for (const port of followsPort(written) ? listenersWithin(draft, rule.range) : [ANY_PORT]) {
+      const target = parseServiceAddress(atPort(written, port));
+      if (target?.kind !== 'tcp') break;
+      const listener = listenerAt(draft, host, target.address, target.port);
+      if (listener === null) continue;
+      const expected = 'the address and port of the service itself';
+      const says = `is ${target.address}:${target.port} on ${name}, where ${listener} listens, expected ${expected}`;
+      return [{ path: [...rule.path, 'service', 'address'], expected, says }];
+    }
   }
   return [];
 }
 
-function listenerAt(draft: Draft, address: string, port: number): string | null {
+/** A port of `range` for each rule with listeners there: with `{port}` each of them may lead to itself. */
+function listenersWithin(draft: Draft, range: PortRange | undefined): number[] {
+  if (range === undefined) return [];
+  return draft.rules.flatMap((rule) => {
+    if (rule.range === undefined || !rangesMeet(rule.range, range)) return [];
+    return [Math.max(rule.range.first, range.first)];
+  });
+}
+
+function listenerAt(draft: Draft, from: HostDraft, address: string, port: number): string | null {
   for (const host of draft.hosts) {
+    const isFromHere = host === from || draft.listenOn === 'virtualIp';
     const own = ownListeners(draft, host).find((each) => each.address === address && each.port === port);
     if (own !== undefined) return own.what;
     const rule = draft.rules.find(
       (each) =>
         each.range !== undefined &&
         each.filteringMode !== 'disabled' &&
+        // The kernel redirects what comes from elsewhere, not what this host's own Envoy opens.
+        !(isFromHere && redirectedDrafts(draft).has(each)) &&
         covers(each.range, port) &&
         listenAddresses(draft, each, host).includes(address),
     );

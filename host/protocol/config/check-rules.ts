@@ -2,8 +2,8 @@
 import { MAIL_PORTS } from './defaults.js';
 import type { Draft, RuleDraft, ServiceDraft } from './draft.js';
 import { nearest } from './hints.js';
-import { covers } from './ports.js';
-import { fillPlaceholders, parseServiceAddress } from './service-address.js';
+import { covers, portsOf } from './ports.js';
+import { fillPlaceholders, followsPort, parseServiceAddress } from './service-address.js';
 import { repeatedAt } from './check-hosts.js';
 import type { Complaint } from './yaml-text.js';
 
@@ -104,7 +104,12 @@ function handlingComplaints(rule: RuleDraft): Complaint[] {
 }
 
 function serviceComplaints(rule: RuleDraft, service: ServiceDraft, draft: Draft): Complaint[] {
-  return [...openRelay(rule, service, draft), ...longPaths(service, draft), ...checkComplaints(service)];
+  return [
+    ...openRelay(rule, service, draft),
+    ...longPaths(service, draft),
+    ...checkComplaints(service),
+    ...checkedPort(rule, service),
+  ];
 }
 
 /** A mail server that trusts loopback and sees Envoy's address for every client is an open relay. */
@@ -125,6 +130,22 @@ function openRelay(rule: RuleDraft, service: ServiceDraft, draft: Draft): Compla
     `is none on mail port ${port}: the mail server would see Envoy's own address for every client, ` +
     `and one that trusts loopback becomes an open relay; expected ${expected}`;
   return [{ path: [...service.path, 'proxyProtocol'], expected, says }];
+}
+
+/** Behind `{port}` there may be a service on each port of the range, or now and then one (FTP): which to ask is no guess. */
+function checkedPort(rule: RuleDraft, service: ServiceDraft): Complaint[] {
+  const path = [...service.path, 'check'];
+  const isMany = rule.range !== undefined && portsOf(rule.range) > 1 && followsPort(service.address ?? '');
+  const { kind, port } = service.check;
+  if (!isMany) {
+    if (!service.checkWritten.has('port')) return [];
+    return [{ path: [...path, 'port'], expected: 'no port, because the address says which', atKey: true }];
+  }
+  if (kind === 'none' || port !== undefined || service.checkWritten.has('port')) return [];
+  const expected = 'kind: none, or the port that stands for the others such as {port: 21}';
+  return [
+    { path, expected, says: `does not say which port to ask, because the address has {port}; expected ${expected}` },
+  ];
 }
 
 /** Only with the host's name filled in can a unix path turn out too long. */

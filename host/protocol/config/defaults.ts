@@ -11,6 +11,8 @@ export const DEFAULTS = {
   /** The values of Windows NLB: AliveMsgPeriod and AliveMsgTolerance. */
   heartbeat: { periodMs: 1000, missedMax: 5 },
   ports: { heartbeat: 7620, handoff: 7620, channel: 7621, page: 7622 },
+  redirectPort: 7623,
+  otherPorts: 'entryHost',
   protocol: 'tcp',
   filteringMode: 'multiple',
   affinity: 'single',
@@ -24,7 +26,7 @@ export function defaultPatienceMs(affinity: Affinity): number {
   return affinity === 'none' ? 250 : 1000;
 }
 
-/** Port rules cover at most this many ports in all: each is one Envoy listener (1,000 cost 37 MB and 1.2 s). */
+/** Envoy listeners of port rules, one for each port and address (1,000 cost 37 MB and 1.2 s); what is beyond is redirected: carried.ts. */
 export const LISTENERS_MAX = 1024;
 
 /**

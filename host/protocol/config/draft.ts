@@ -23,6 +23,8 @@ export interface ServiceDraft {
   proxyProtocol?: 'v1' | 'v2' | 'none' | undefined;
   trustsNobodyByAddress: boolean;
   checkExpect?: string | undefined;
+  /** Keys under `check` that are written. */
+  checkWritten: ReadonlySet<string>;
   check: Omit<ServiceCheck, 'expect'>;
 }
 
@@ -53,7 +55,8 @@ export interface Draft {
   isListenOnWritten: boolean;
   virtualIps: { path: YamlPath; address: string }[];
   heartbeat: { periodMs: number; missedMax: number };
-  ports: { heartbeat: number; handoff: number; channel: number; page: number };
+  ports: { heartbeat: number; handoff: number; channel: number; page: number; redirect?: number };
+  otherPorts?: 'entryHost' | 'defaultHost' | undefined;
   hosts: HostDraft[];
   rules: RuleDraft[];
 }
@@ -101,6 +104,7 @@ export function draftOf(sound: Sound): Draft {
   // A file that is no map is told of once, and not key by key.
   const isListenOnWritten = sound.entries() === null || sound.keys().has('listenOn');
   const implied = isLinkMode(link.mode) && !isListenOnWritten ? 'virtualIp' : undefined;
+  const redirect = sound.get<number>('ports', 'redirect');
   return {
     link,
     listenOn: sound.get('listenOn') ?? implied,
@@ -118,7 +122,9 @@ export function draftOf(sound: Sound): Draft {
       handoff: sound.or<number>(ports.handoff, 'ports', 'handoff'),
       channel: sound.or<number>(ports.channel, 'ports', 'channel'),
       page: sound.or<number>(ports.page, 'ports', 'page'),
+      ...(redirect === undefined ? {} : { redirect }),
     },
+    otherPorts: sound.get('otherPorts'),
     hosts: sound.elements('hosts').map((path) => ({
       path,
       name: sound.get(...path, 'name'),
@@ -155,17 +161,20 @@ function serviceDraft(sound: Sound, path: YamlPath): ServiceDraft {
   const { kind, periodMs, timeoutMs, failuresMax } = DEFAULTS.check;
   const period = sound.or<number>(periodMs, ...path, 'check', 'periodMs');
   const expect = sound.get<string | number>(...path, 'check', 'expect');
+  const port = sound.get<number>(...path, 'check', 'port');
   return {
     path,
     address: sound.get(...path, 'address'),
     proxyProtocol: sound.get(...path, 'proxyProtocol'),
     trustsNobodyByAddress: sound.or<boolean>(false, ...path, 'trustsNobodyByAddress'),
     checkExpect: expect === undefined ? undefined : String(expect),
+    checkWritten: sound.keys(...path, 'check'),
     check: {
       kind: sound.or<ServiceCheck['kind']>(kind, ...path, 'check', 'kind'),
       periodMs: period,
       timeoutMs: sound.or<number>(Math.min(timeoutMs, period), ...path, 'check', 'timeoutMs'),
       failuresMax: sound.or<number>(failuresMax, ...path, 'check', 'failuresMax'),
+      ...(port === undefined ? {} : { port }),
     },
   };
 }

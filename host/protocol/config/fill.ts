@@ -23,6 +23,8 @@ export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
     ipv6PrefixLength: sound.or<number>(DEFAULTS.ipv6PrefixLength, 'ipv6PrefixLength'),
     heartbeat: draft.heartbeat,
     ports: draft.ports,
+    // The default says nothing, so that files of before keep their fingerprint.
+    ...(draft.otherPorts === 'defaultHost' ? { otherPorts: 'defaultHost' as const } : {}),
     keyFile: sound.or<string>(DEFAULTS.keyFile, 'keyFile'),
     hosts,
     portRules: draft.rules.map((rule) => portRuleOf(rule, hosts)),

@@ -56,6 +56,12 @@ const ports = {
       description: 'TCP, on the dedicated address; the host channel',
     },
     page: { ...port, default: DEFAULTS.ports.page, description: 'TCP, on 127.0.0.1: the page' },
+    redirect: {
+      ...port,
+      default: DEFAULTS.redirectPort,
+      description:
+        'TCP, where rules listen: what the kernel redirects to, of rules beyond 1,024 listeners and otherPorts',
+    },
   },
 } as const;
 
@@ -86,6 +92,7 @@ const check = {
     periodMs: { ...milliseconds(100, 60_000, 'From check to check.'), default: DEFAULTS.check.periodMs },
     timeoutMs: { ...milliseconds(50, 60_000, 'At most periodMs.'), default: DEFAULTS.check.timeoutMs },
     failuresMax: { type: 'integer', minimum: 1, maximum: 10, default: DEFAULTS.check.failuresMax },
+    port: { ...port, description: 'The port that is asked where the address has {port} and the rule a range.' },
   },
 } as const;
 
@@ -98,7 +105,7 @@ const service = {
       type: 'string',
       format: 'service-address',
       'x-expected':
-        "address:port, [IPv6 address]:port or unix:/path (at most 107 bytes), with {dedicatedIp} and {name} for the host's own",
+        "address:port, [IPv6 address]:port or unix:/path (at most 107 bytes), with {dedicatedIp} and {name} for the host's own, and {port} for the port of the client's choice",
     },
     proxyProtocol: {
       enum: ['v2', 'v1', 'none'],
@@ -205,6 +212,12 @@ export const CLUSTER_FILE_SCHEMA = {
     ...LINK_SCHEMA,
     heartbeat,
     ports,
+    otherPorts: {
+      enum: ['entryHost', 'defaultHost'],
+      default: DEFAULTS.otherPorts,
+      description:
+        'Who takes TCP connections to a virtual IP that no port rule covers: programs of the host they come to, or those of the default host.',
+    },
     hosts: { type: 'array', minItems: 1, maxItems: 32, items: host, 'x-expected': 'a list of 1-32 hosts' },
     portRules: { type: 'array', minItems: 1, maxItems: 32, items: portRule, 'x-expected': 'a list of 1-32 port rules' },
   },

@@ -1,6 +1,11 @@
 /** What is lawful and probably not meant. A warning never stops a file from coming into force. */
 import type { Draft } from './draft.js';
+import { redirectedDrafts, redirectPortOf } from './drafted.js';
+import { LISTENERS_MAX } from './defaults.js';
+import { covers, type PortRange, portsOf, rangeText } from './ports.js';
 import type { Complaint } from './yaml-text.js';
+
+const NEEDS_NFT = 'the kernel redirects them, which needs nft and CAP_NET_ADMIN on every host';
 
 export function warningComplaints(draft: Draft): Complaint[] {
   const complaints: Complaint[] = [];
@@ -13,6 +18,13 @@ export function warningComplaints(draft: Draft): Complaint[] {
     const says = 'has no effect: with listenOn dedicatedIp rules listen on the address of each host only';
     complaints.push({ path: ['virtualIps'], expected, says });
   }
+  if (draft.otherPorts === 'defaultHost') {
+    const says =
+      'is defaultHost: whatever listens on the default host for all addresses can be reached through the virtual IPs, ' +
+      `and sees that host as its client; ${NEEDS_NFT}`;
+    complaints.push({ path: ['otherPorts'], expected: 'entryHost', says });
+  }
+  complaints.push(...redirectedRules(draft));
   for (const rule of draft.rules) {
     const priorities = rule.handlingPriorities;
     if (priorities === null || rule.filteringMode !== 'single') continue;
@@ -23,4 +35,26 @@ export function warningComplaints(draft: Draft): Complaint[] {
     complaints.push({ path: [...rule.path, 'handlingPriority'], expected, says });
   }
   return complaints;
+}
+
+function redirectedRules(draft: Draft): Complaint[] {
+  return [...redirectedDrafts(draft)].flatMap((rule) => {
+    const [range, path] = [rule.range!, [...rule.path, 'ports']];
+    const is = `is ${rangeText(range)}, ${portsOf(range)} ports`;
+    const left = ownPortsIn(draft, range);
+    const leftOut = left.length === 0 ? '' : `; ${left.join(', ')} are left out, which are ports of this file`;
+    const expected = `at most ${LISTENERS_MAX} ports and addresses in all, which need no right`;
+    const complaints = [{ path, expected, says: `${is}, beyond ${LISTENERS_MAX} listeners: ${NEEDS_NFT}${leftOut}` }];
+    if (draft.listenOn === 'dedicatedIp') {
+      const says = `${is} on the dedicated address of each host: it takes what the host itself has there (ssh, for one)`;
+      complaints.push({ path, expected: 'the ports of the service alone', says });
+    }
+    return complaints;
+  });
+}
+
+/** They belong to the sidecar and its Envoy whatever the address. */
+function ownPortsIn(draft: Draft, range: PortRange): number[] {
+  const { handoff, channel, page } = draft.ports;
+  return [handoff, channel, page, redirectPortOf(draft)].filter((port) => covers(range, port)).sort((a, b) => a - b);
 }

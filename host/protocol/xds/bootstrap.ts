@@ -1,6 +1,8 @@
 /** What Envoy reads once, at its start: who it is, where its files are, and how many connections its open files allow. */
+import { portsOf } from '../config/ports.js';
 import type { ClusterFile, HostName } from '../types.js';
-import { hostNamed, rulesServed } from './rules.js';
+import { isRedirecting } from './redirects.js';
+import { hostNamed, isRedirected, rangeOf, rulesServed } from './rules.js';
 import type { EnvoyPaths } from './paths.js';
 import { type EnvoyJson, pathConfig, typed } from './sockets.js';
 import { STAT_TAGS, STATS_KEPT } from './stats.js';
@@ -24,14 +26,14 @@ const FILES_OF_ENVOY = 200;
  * @throws Error where the limit leaves no connection at all
  */
 export function connectionsMax(file: ClusterFile, limits: BootstrapLimits): number {
-  const ports = rulesServed(file).reduce(
-    (count, rule) => count + (rule.portLast - rule.portFirst + 1) * addressCount(file),
-    0,
-  );
-  const listening = (ports + 1) * limits.workerCount;
-  const connections = Math.floor((limits.openFilesMax - FILES_OF_ENVOY - listening) / FILES_PER_CONNECTION);
+  const listening = rulesServed(file).filter((rule) => !isRedirected(file, rule));
+  const ports = listening.reduce((count, rule) => count + portsOf(rangeOf(rule)) * addressCount(file), 0);
+  // The handoff listener, and one an address for what is redirected.
+  const others = isRedirecting(file) ? 1 + addressCount(file) : 1;
+  const sockets = (ports + others) * limits.workerCount;
+  const connections = Math.floor((limits.openFilesMax - FILES_OF_ENVOY - sockets) / FILES_PER_CONNECTION);
   if (connections > 0) return connections;
-  const needed = FILES_OF_ENVOY + listening;
+  const needed = FILES_OF_ENVOY + sockets;
   throw new Error(
     `Cannot serve ${ports} ports with an open-files limit of ${limits.openFilesMax}, expected more than ${needed} (ulimit -Hn)`,
   );

@@ -5,19 +5,46 @@
  */
 import { covers } from '../config/ports.js';
 import type { ClusterFile, PortRule } from '../types.js';
-import { portsIn, rangeOf, rangesAt } from './rules.js';
+import { portRegex } from './port-regex.js';
+import { isRedirected, portsIn, rangeOf, rangesAt } from './rules.js';
 import { type EnvoyJson, typed } from './sockets.js';
 
 /** Named by a matcher and never made: such a connection is closed. */
 const NO_CHAIN = 'nlb.none';
 const NETWORK_INPUTS = 'envoy.extensions.matching.common_inputs.network.v3';
 
-/** What to do by port: for an exact_match_map over DestinationPortInput. */
+/**
+ * What to do by port, for an exact_match_map over DestinationPortInput. Only of rules with a listener for each port; what a
+ * redirected rule has on one of these ports on another address stands here too.
+ */
 export function ruleChains(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
   const map: EnvoyJson = {};
-  for (const port of portsIn(rules.map(rangeOf))) map[port] ??= chainAt(file, rules, port, chainOf);
+  const listening = rules.filter((rule) => !isRedirected(file, rule));
+  for (const port of portsIn(listening.map(rangeOf))) map[port] ??= chainAt(file, rules, port, chainOf);
   return map;
 }
+
+/** The rules whose ports are too many to be listed, those for one virtual IP first; `others` where none covers the port. */
+export function wideRules(rules: PortRule[], chainOf: (rule: string) => string, others: EnvoyJson): EnvoyJson {
+  if (rules.length === 0) return others;
+  const matchers = [...rules].sort(particularFirst).map((rule) => {
+    const port = {
+      single_predicate: { input: input('DestinationPortInput'), value_match: regex(portRegex(rangeOf(rule))) },
+    };
+    const predicates = rule.virtualIp === null ? [port] : [port, anyOf('DestinationIPInput', [rule.virtualIp])];
+    const predicate = predicates.length === 1 ? port : { and_matcher: { predicate: predicates } };
+    return { predicate, on_match: chainAction(chainOf(rule.name)) };
+  });
+  return { matcher: { matcher_list: { matchers }, on_no_match: others } };
+}
+
+const particularFirst = (a: PortRule, b: PortRule): number =>
+  Number(a.virtualIp === null) - Number(b.virtualIp === null);
+
+const regex = (text: string): EnvoyJson => ({ safe_regex: { google_re2: {}, regex: text } });
+
+/** No chain is called so, and a connection without a chain is closed. */
+export const closed = (): EnvoyJson => chainAction(NO_CHAIN);
 
 function chainAt(file: ClusterFile, rules: PortRule[], port: number, chainOf: (rule: string) => string): EnvoyJson {
   const sharing = rules.filter((rule) => covers(rangeOf(rule), port));
@@ -30,8 +57,8 @@ function chainAt(file: ClusterFile, rules: PortRule[], port: number, chainOf: (r
       predicate: anyOf('DestinationIPInput', addresses),
       on_match: chainAction(chainOf(rule.name)),
     }));
-  // A chain that is not there: every virtual IP has a disabled rule of its own for this port.
-  return matchers.length === 0 ? chainAction(NO_CHAIN) : { matcher: { matcher_list: { matchers } } };
+  // Every virtual IP may have a disabled rule of its own for this port.
+  return matchers.length === 0 ? closed() : { matcher: { matcher_list: { matchers } } };
 }
 
 /** Then the port alone is enough; with listenOn dedicatedIp the address is that of the entry host, which any of them is. */

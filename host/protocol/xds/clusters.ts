@@ -5,10 +5,10 @@
  *     nlb.handoff.mail2.p1000     mail2; where it does not answer within about 1 s, this host itself
  *     nlb.handoff.mail2.strict1000   mail2 or nobody
  */
-import { isOnHost, serviceOf } from '../config/service-address.js';
-import type { ClusterFile, HostConfig, HostName, Milliseconds, PortRule } from '../types.js';
+import { followsPort, isOnHost, serviceOf } from '../config/service-address.js';
+import type { ClusterFile, HostConfig, HostName, Milliseconds, PortRule, Service } from '../types.js';
 import { entrySockets, type HandoffSecrets, PLAIN_CHECK, PLAIN_ENDPOINT } from './handoff-tls.js';
-import { ALIVE, type HandoffPolicy, handoffEnvoyCluster, serviceEnvoyCluster } from './names.js';
+import { ALIVE, type HandoffPolicy, handoffEnvoyCluster, NO_RULE, serviceEnvoyCluster } from './names.js';
 import { NO_RULE_PATIENCE_MS, patienceOf } from './patience.js';
 import { hostNamed, rulesServed } from './rules.js';
 import { BUFFER_BYTES_MAX, duration, type EnvoyJson, proxyProtocolSocket, serviceAddress } from './sockets.js';
@@ -24,6 +24,7 @@ export function envoyClusters(file: ClusterFile, self: HostName, secrets: Handof
   const others = file.hosts.filter((host) => host.name !== self);
   return [
     ...rulesServed(file).map((rule) => serviceCluster(rule, ownHost)),
+    ...(file.otherPorts === 'defaultHost' ? [otherPortsCluster()] : []),
     ...handoffWaysOf(file).flatMap(([policy, patienceMs]) =>
       others.map((owner) => handoffCluster(file, ownHost, owner, policy, patienceMs, secrets)),
     ),
@@ -40,7 +41,7 @@ function handoffWaysOf(file: ClusterFile): [HandoffPolicy, Milliseconds][] {
     add('strict', rule.ownerPatienceMs);
   }
   // A listener may be open whose rule the view in force does not have (yet, or any more): its connections are the default host's.
-  if (rules.length > 0) add('strict', NO_RULE_PATIENCE_MS);
+  if (rules.length > 0 || file.otherPorts === 'defaultHost') add('strict', NO_RULE_PATIENCE_MS);
   return [...ways.values()];
 }
 
@@ -52,12 +53,22 @@ function serviceCluster(rule: PortRule, ownHost: HostConfig): EnvoyJson {
     ...envoyCluster(serviceEnvoyCluster(rule.name), rule.ownerPatienceMs),
     // Of a process the kernel here tells when it ends; only a machine vanishes. Four system calls a connection fewer.
     ...(isOnHost(service.address, ownHost) ? {} : KEPT_ALIVE),
-    load_assignment: {
-      cluster_name: serviceEnvoyCluster(rule.name),
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: serviceAddress(service) } }] }],
-    },
+    ...(followsPort(service.address) ? AS_ASKED_FOR : endpointOf(serviceEnvoyCluster(rule.name), service)),
     ...(plain ? {} : { transport_socket: proxyProtocolSocket(service.proxyProtocol as 'v1' | 'v2') }),
   };
+}
+
+/** The programs that listen on this host by themselves; they have no rule that could say how they learn the client. */
+function otherPortsCluster(): EnvoyJson {
+  return { ...envoyCluster(serviceEnvoyCluster(NO_RULE), NO_RULE_PATIENCE_MS), ...AS_ASKED_FOR };
+}
+
+/** Each connection has an address of its own: where the client wanted to, or what ruleProxy() made of it. */
+const AS_ASKED_FOR: EnvoyJson = { type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED' };
+
+function endpointOf(envoyCluster: string, service: Service): EnvoyJson {
+  const endpoint = { address: serviceAddress(service) };
+  return { load_assignment: { cluster_name: envoyCluster, endpoints: [{ lb_endpoints: [{ endpoint }] }] } };
 }
 
 function handoffCluster(

@@ -5,6 +5,7 @@
  *     real source          port in the header      chain
  *     this host            of rule smtp            nlb.fallback.smtp    the own service; counted as fallback
  *     another host         of rule smtp            nlb.handoff.smtp     the own service
+ *     another host         of no rule              nlb.handoff._none    with otherPorts defaultHost: the program there
  *     any host             the handoff port        nlb.alive            echo (a check's LOCAL header names no port)
  *     anybody else         any                     none: closed without a byte
  *
@@ -19,10 +20,12 @@ import {
   HANDOFF_LISTENER,
   handoffChain,
   handoffStatPrefix,
+  NO_RULE,
 } from './names.js';
-import { anyOf, chainAction, input, ruleChains } from './chain-matcher.js';
+import { anyOf, chainAction, closed, input, ruleChains, wideRules } from './chain-matcher.js';
 import { type HandoffSecrets, ownerSocket } from './handoff-tls.js';
-import { rulesServed } from './rules.js';
+import { isRedirecting, redirectPortOf } from './redirects.js';
+import { isRedirected, rulesServed } from './rules.js';
 import {
   ACCEPTS_IN_A_ROW_MAX,
   BUFFER_BYTES_MAX,
@@ -31,7 +34,7 @@ import {
   TCP_KEEPALIVE,
   typed,
 } from './sockets.js';
-import { tcpProxy } from './tcp-proxy.js';
+import { otherPortsProxy, ruleProxy } from './tcp-proxy.js';
 
 /** A host of the cluster sends its header at once; a stranger who sends nothing is not waited for longer. */
 const HEADER_TIMEOUT = '5s';
@@ -57,11 +60,16 @@ export function handoffListener(file: ClusterFile, ownHost: HostConfig, secrets:
     filter_chains: [
       aliveFilterChain(),
       ...rules.flatMap((rule) => [
-        { name: handoffChain(rule.name), filters: [tcpProxy(rule, handoffStatPrefix(rule.name))], ...socket },
-        { name: fallbackChain(rule.name), filters: [tcpProxy(rule, fallbackStatPrefix(rule.name))] },
+        { name: handoffChain(rule.name), filters: ruleProxy(rule, ownHost, handoffStatPrefix(rule.name)), ...socket },
+        { name: fallbackChain(rule.name), filters: ruleProxy(rule, ownHost, fallbackStatPrefix(rule.name)) },
       ]),
+      ...(file.otherPorts === 'defaultHost' ? [{ ...otherPortsChain(), ...socket }] : []),
     ],
   });
+}
+
+function otherPortsChain(): EnvoyJson {
+  return { name: handoffChain(NO_RULE), filters: [otherPortsProxy(handoffStatPrefix(NO_RULE))] };
 }
 
 function aliveFilterChain(): EnvoyJson {
@@ -89,6 +97,17 @@ function sourceMatcher(file: ClusterFile, ownHost: HostConfig, rules: PortRule[]
 }
 
 function portMatcher(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
-  const map: EnvoyJson = { ...ruleChains(file, rules, chainOf), [file.ports.handoff]: chainAction(ALIVE_CHAIN) };
-  return { matcher_tree: { input: input('DestinationPortInput'), exact_match_map: { map } } };
+  const map: EnvoyJson = {
+    ...ruleChains(file, rules, chainOf),
+    ...(isRedirecting(file) ? { [redirectPortOf(file)]: closed() } : {}),
+    [file.ports.handoff]: chainAction(ALIVE_CHAIN),
+  };
+  const wide = rules.filter((rule) => isRedirected(file, rule));
+  // What no rule covers has no fallback: it comes from other hosts alone.
+  const takesOthers = file.otherPorts === 'defaultHost' && chainOf === handoffChain;
+  const others = takesOthers ? chainAction(handoffChain(NO_RULE)) : closed();
+  return {
+    matcher_tree: { input: input('DestinationPortInput'), exact_match_map: { map } },
+    ...(wide.length > 0 || takesOthers ? { on_no_match: wideRules(wide, chainOf, others) } : {}),
+  };
 }

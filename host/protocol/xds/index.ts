@@ -22,6 +22,7 @@ export * from './names.js';
 export { envoyPaths, type EnvoyPaths } from './paths.js';
 export { patienceOf, type Patience } from './patience.js';
 export type { EnvoyJson } from './sockets.js';
+export { type Redirect, redirects } from './redirects.js';
 export { STAT, STATS_KEPT } from './stats.js';
 import type { EnvoyJson } from './sockets.js';
 

@@ -1,13 +1,15 @@
 /**
- * Envoy's listeners: one for each port and address of each rule, and the handoff listener. A listener that changes drains
+ * Envoy's listeners: one for each port and address of each rule (beyond 1,024 of them, see redirect-listener.ts), and the
+ * handoff listener. A listener that changes drains
  * its connections and finally resets them, so nothing stands here that changes with views, weights or states.
  */
-import type { ClusterFile, HostName, PortRule } from '../types.js';
+import type { ClusterFile, HostConfig, HostName, PortRule } from '../types.js';
 import { handoffListener } from './handoff-listener.js';
 import type { HandoffSecrets } from './handoff-tls.js';
 import { ruleListener, ruleStatPrefix } from './names.js';
 import type { EnvoyPaths } from './paths.js';
-import { addressesOf, hostNamed, portsIn, rangesAt, rulesServed } from './rules.js';
+import { redirectListeners } from './redirect-listener.js';
+import { addressesOf, hostNamed, isRedirected, portsIn, rangesAt, rulesServed } from './rules.js';
 import {
   ACCEPTS_IN_A_ROW_MAX,
   BUFFER_BYTES_MAX,
@@ -16,7 +18,7 @@ import {
   TCP_KEEPALIVE,
   typed,
 } from './sockets.js';
-import { decisionFilter, tcpProxy } from './tcp-proxy.js';
+import { decisionFilter, ruleProxy } from './tcp-proxy.js';
 
 export function listeners(
   file: ClusterFile,
@@ -25,26 +27,33 @@ export function listeners(
   secrets: HandoffSecrets | null = null,
 ): EnvoyJson[] {
   const ownHost = hostNamed(file, self);
-  const ofRules = rulesServed(file).flatMap((rule) =>
+  const listening = rulesServed(file).filter((rule) => !isRedirected(file, rule));
+  const ofRules = listening.flatMap((rule) =>
     addressesOf(file, rule, ownHost).flatMap((address) =>
-      portsIn(rangesAt(file, rule, address)).map((port) => listenerOf(file, rule, address, port, paths)),
+      portsIn(rangesAt(file, rule, address)).map((port) => listenerOf(file, rule, ownHost, address, port, paths)),
     ),
   );
-  return [...ofRules, handoffListener(file, ownHost, secrets)];
+  return [...ofRules, ...redirectListeners(file, ownHost, paths), handoffListener(file, ownHost, secrets)];
 }
 
-function listenerOf(file: ClusterFile, rule: PortRule, address: string, port: number, paths: EnvoyPaths): EnvoyJson {
+function listenerOf(
+  file: ClusterFile,
+  rule: PortRule,
+  ownHost: HostConfig,
+  address: string,
+  port: number,
+  paths: EnvoyPaths,
+): EnvoyJson {
+  const name = ruleStatPrefix(rule.name);
   return typed('envoy.config.listener.v3.Listener', {
     name: ruleListener(rule, address, port),
-    stat_prefix: ruleStatPrefix(rule.name),
+    stat_prefix: name,
     address: socketAddress(address, port),
     // A virtual IP may come to the machine after Envoy does.
     ...(file.listenOn === 'virtualIp' ? { freebind: true } : {}),
     per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
     tcp_keepalive: TCP_KEEPALIVE,
     max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
-    filter_chains: [
-      { name: ruleStatPrefix(rule.name), filters: [decisionFilter(paths), tcpProxy(rule, ruleStatPrefix(rule.name))] },
-    ],
+    filter_chains: [{ name, filters: [decisionFilter(paths), ...ruleProxy(rule, ownHost, name)] }],
   });
 }

@@ -32,6 +32,12 @@ export function ruleListener(rule: PortRule, address: string, port: number): str
 
 export const HANDOFF_LISTENER = 'nlb.handoff';
 
+/** What the kernel redirects to, one an address. */
+export const redirectListenerName = (address: string): string => `nlb.redirect.${address}`;
+
+/** In place of a rule's name, for what no rule covers; the filter's counters have it too. No rule can be called so. */
+export const NO_RULE = '_none';
+
 /** Filter chains of the handoff listener, by rule: what other hosts handed off, and what this host falls back to. */
 export const handoffChain = (rule: string): string => `nlb.handoff.${rule}`;
 export const fallbackChain = (rule: string): string => `nlb.fallback.${rule}`;
@@ -40,4 +46,6 @@ export const ALIVE_CHAIN = 'nlb.alive';
 /** Stat prefixes: Envoy puts `tcp.` (tcp_proxy) or `listener.` before them. */
 export const ruleStatPrefix = (rule: string): string => `nlb_rule.${rule}`;
 export const handoffStatPrefix = (rule: string): string => `nlb_handoff.${rule}`;
+/** An IPv6 address has colons, which Envoy would make `_` itself. */
+export const redirectStatPrefix = (address: string): string => `nlb_redirect.${address.replaceAll(/[.:]/g, '_')}`;
 export const fallbackStatPrefix = (rule: string): string => `nlb_fallback.${rule}.owner_silent`;

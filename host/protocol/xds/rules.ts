@@ -1,5 +1,6 @@
 /** Small questions about the cluster file that listeners and clusters both ask. */
-import { type PortRange, without } from '../config/ports.js';
+import { type Reach, rangesAt as rangesOfReach, redirectedOf } from '../config/carried.js';
+import type { PortRange } from '../config/ports.js';
 import type { ClusterFile, HostConfig, HostName, PortRule } from '../types.js';
 
 /** @throws Error for a name that the file does not list: the caller found this host in another file. */
@@ -21,14 +22,39 @@ export function portsIn(ranges: readonly PortRange[]): number[] {
   return ranges.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, offset) => first + offset));
 }
 
-/**
- * The ports that a rule has at one of its addresses: a rule for all virtual IPs leaves those to a rule for that one alone,
- * be it a disabled one.
- */
+/** The ports that a rule has at one of its addresses, however they are carried. */
 export function rangesAt(file: ClusterFile, rule: PortRule, address: string): PortRange[] {
-  if (rule.virtualIp !== null) return [rangeOf(rule)];
-  const particular = file.portRules.filter((each) => each.virtualIp === address && each.protocol !== 'udp');
-  return without([rangeOf(rule)], particular.map(rangeOf));
+  const { reaches } = carriedBy(file);
+  const one = reaches.get(rule);
+  return one ? rangesOfReach([...reaches.values()], one, file.listenOn === 'dedicatedIp' ? null : address) : [];
+}
+
+/** Is the rule carried by a redirect in the kernel, not by a listener for each of its ports? */
+export function isRedirected(file: ClusterFile, rule: PortRule): boolean {
+  return carriedBy(file).redirected.has(rule);
+}
+
+interface Carried {
+  reaches: Map<PortRule, Reach>;
+  redirected: Set<PortRule>;
+}
+
+const known = new WeakMap<ClusterFile, Carried>();
+
+function carriedBy(file: ClusterFile): Carried {
+  const found = known.get(file);
+  if (found) return found;
+  const reaches = new Map<PortRule, Reach>();
+  for (const rule of file.portRules) {
+    if (rule.protocol === 'udp') continue;
+    const isServed = rule.filteringMode !== 'disabled';
+    reaches.set(rule, { virtualIp: rule.virtualIp, range: rangeOf(rule), isServed });
+  }
+  const wide = redirectedOf([...reaches.values()], file.listenOn === 'dedicatedIp' ? [null] : file.virtualIps);
+  const redirected = new Set([...reaches].filter(([, reach]) => wide.has(reach)).map(([rule]) => rule));
+  const carried = { reaches, redirected };
+  known.set(file, carried);
+  return carried;
 }
 
 /** Where clients reach a rule on this host. */

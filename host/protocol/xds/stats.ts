@@ -20,6 +20,8 @@ export const STAT = {
   fallbacks: (rule: string) => `tcp.${fallbackStatPrefix(rule)}.downstream_cx_total`,
   /** Open connections that entered here, over all ports of the rule. */
   enteredOpen: (rule: string) => `listener.${ruleStatPrefix(rule)}.downstream_cx_active`,
+  /** The same of a rule that is redirected, whose listener is not its own. */
+  redirectedOpen: (rule: string) => `connection_limit.${ruleStatPrefix(rule)}.active_connections`,
   /** Open connections to this host's service, wherever they entered: what a drainstop waits for. */
   servedOpen: (rule: string) => `cluster.${serviceEnvoyCluster(rule)}.upstream_cx_active`,
   /** 1 while the host behind a handoff cluster answers (2 with the fallback, which always counts). */
@@ -46,6 +48,7 @@ export const STATS_KEPT: readonly string[] = [
   'wasm\\..*',
   'tcp\\.nlb_(rule|handoff|fallback)\\..*\\.downstream_cx_(total|no_route)',
   'listener\\.nlb_.*\\.downstream_(cx_total|cx_active|cx_overflow|global_cx_overflow)',
+  'connection_limit\\.nlb_rule\\..*\\.active_connections',
   'cluster\\.nlb\\..*\\.membership_(healthy|total)',
   'cluster\\.nlb\\..*\\.upstream_cx_(active|total|connect_fail|connect_timeout|overflow|none_healthy)',
   'cluster\\.nlb\\.handoff\\..*\\.health_check\\.(attempt|success|failure|healthy)',
@@ -62,11 +65,11 @@ export const STATS_KEPT: readonly string[] = [
 export const STAT_TAGS = [
   {
     tag_name: 'nlb_rule',
-    regex: '^(?:wasmcustom\\.nlb|(?:tcp|listener)\\.nlb_(?:rule|handoff|fallback))(\\.([a-z0-9_-]+))',
+    regex: '^(?:wasmcustom\\.nlb|(?:tcp|listener|connection_limit)\\.nlb_(?:rule|handoff|fallback))(\\.([a-z0-9_-]+))',
   },
   {
     tag_name: 'nlb_host',
     regex: '^(?:cluster\\.nlb\\.handoff|wasmcustom\\.nlb\\.[a-z0-9_-]+\\.handed_off)(\\.([a-z0-9-]+))',
   },
-  { tag_name: 'nlb_service', regex: '^cluster\\.nlb\\.service(\\.([a-z0-9-]+))' },
+  { tag_name: 'nlb_service', regex: '^cluster\\.nlb\\.service(\\.([a-z0-9_-]+))' },
 ] as const;

@@ -1,8 +1,9 @@
 /** The two network filters of a chain that leads somewhere: the decision, and the proxying itself. */
-import type { PortRule } from '../types.js';
-import { DECISION_RESOURCE, serviceEnvoyCluster } from './names.js';
+import { followsPort, serviceOf } from '../config/service-address.js';
+import type { HostConfig, Milliseconds, PortRule, Service } from '../types.js';
+import { DECISION_RESOURCE, NO_RULE, serviceEnvoyCluster } from './names.js';
 import type { EnvoyPaths } from './paths.js';
-import { patienceOf } from './patience.js';
+import { NO_RULE_PATIENCE_MS, patienceOf } from './patience.js';
 import { duration, type EnvoyJson, pathConfig, typed } from './sockets.js';
 
 /** filter.wasm with its view, found by ECDS. The listener does not open before the first one is there. */
@@ -16,24 +17,59 @@ export function decisionFilter(paths: EnvoyPaths): EnvoyJson {
   };
 }
 
+const OTHER_PORTS_ATTEMPTS_MAX = 3;
+
+/** Leads to the rule's own service, unless the decision filter named another Envoy cluster before. */
+export function ruleProxy(rule: PortRule, ownHost: HostConfig, statPrefix: string): EnvoyJson[] {
+  const proxy = tcpProxy(serviceEnvoyCluster(rule.name), rule.ownerPatienceMs, statPrefix);
+  const service = serviceOf(rule, ownHost);
+  return service && followsPort(service.address) ? [portOfClient(service), proxy] : [proxy];
+}
+
 /**
- * Leads to the rule's own service, unless the decision filter named another Envoy cluster before. Attempts and back-off hold
- * for both: an owner that is being given up, and an own service that is just restarting.
+ * What no rule covers: to the very address and port that the client asked for, as it is reached on this host itself. Nothing
+ * listening there is no accident, so it is not tried as long as a service is.
  */
-export function tcpProxy(rule: PortRule, statPrefix: string): EnvoyJson {
-  const patience = patienceOf(rule.ownerPatienceMs);
+export function otherPortsProxy(statPrefix: string): EnvoyJson {
+  return tcpProxy(serviceEnvoyCluster(NO_RULE), NO_RULE_PATIENCE_MS, statPrefix, OTHER_PORTS_ATTEMPTS_MAX);
+}
+
+/** Attempts and back-off hold for an owner that is being given up, and for an own service that is just restarting. */
+function tcpProxy(
+  envoyCluster: string,
+  ownerPatienceMs: Milliseconds,
+  statPrefix: string,
+  attemptsMax = patienceOf(ownerPatienceMs).connectAttemptsMax,
+): EnvoyJson {
+  const patience = patienceOf(ownerPatienceMs);
   return {
     name: 'envoy.filters.network.tcp_proxy',
     typed_config: typed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', {
       stat_prefix: statPrefix,
-      cluster: serviceEnvoyCluster(rule.name),
+      cluster: envoyCluster,
       // Idle for days is lawful (IMAP IDLE); a peer that vanished is what keepalive is for.
       idle_timeout: '0s',
-      max_connect_attempts: patience.connectAttemptsMax,
+      max_connect_attempts: attemptsMax,
       backoff_options: {
         base_interval: duration(patience.backOffBaseMs),
         max_interval: duration(patience.backOffMaxMs),
       },
+    }),
+  };
+}
+
+/** Tells the service's cluster, which is an original-destination one then, where to: `127.0.0.1` and the client's port. */
+function portOfClient({ address }: Service): EnvoyJson {
+  const text = address.replace('{port}', '%DOWNSTREAM_LOCAL_PORT%');
+  return {
+    name: 'envoy.filters.network.set_filter_state',
+    typed_config: typed('envoy.extensions.filters.network.set_filter_state.v3.Config', {
+      on_new_connection: [
+        {
+          object_key: 'envoy.network.transport_socket.original_dst_address',
+          format_string: { text_format_source: { inline_string: text } },
+        },
+      ],
     }),
   };
 }

@@ -1,0 +1,163 @@
+/**
+ * Wide port rules, and what no rule covers: real sidecars and Envoys, a client on a machine of its own, the virtual IPs on
+ * `lo` of every host. What the client's machine routes through decides which host is the entry host.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitFor } from '../e2e/harness/wait.js';
+import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
+import { type NetworkHost, whyNoNetwork } from './network.js';
+
+const why = whyNoNetwork();
+if (why) console.log(`skipped: redirected ports: ${why}`);
+
+const [VIP, VIP6] = ['10.77.0.200', 'fd77::200'];
+const GREETER = fileURLToPath(new URL('greeter.py', import.meta.url));
+/** Rules lead to loopback; the last three are programs that the hosts run for themselves. */
+const PLACES = ['127.0.0.1,2525,v2', '127.0.0.1,41000,v2', '127.0.0.1,49999,v2'].concat([
+  '0.0.0.0,42000',
+  '0.0.0.0,9999',
+  '127.0.0.1,9998',
+]);
+
+const FILE = (hosts: NetworkHost[]): string => `cluster: mail.test.example
+mode: routed
+listenOn: virtualIp
+virtualIps: [${VIP}, '${VIP6}']
+otherPorts: defaultHost
+hashSeed: 0x5eed1234
+keyFile: cluster.key
+heartbeat: {periodMs: 500, missedMax: 5}
+hosts:
+${hosts.map((h, i) => `  - {name: ${h.name}, priority: ${i + 1}, dedicatedIp: ${h.address}}`).join('\n')}
+portRules:
+  - name: smtp
+    ports: 25
+    filteringMode: single
+    handlingPriority: {n1: 2, n2: 1}
+    service: {address: '127.0.0.1:2525', proxyProtocol: v2, check: {kind: none}}
+  - name: passive
+    ports: 40000-49999
+    filteringMode: single
+    handlingPriority: {n1: 2, n2: 1}
+    service: {address: '127.0.0.1:{port}', proxyProtocol: v2, check: {port: 41000}}
+  - {name: off, virtualIp: ${VIP}, ports: 42000, filteringMode: disabled}
+`;
+
+const TABLE = 'table inet envoy_nlb_redirect_mail_test_example_n1';
+const tables = (host: NetworkHost): string => inside(host, 'nft', 'list', 'tables');
+const inside = (host: NetworkHost, ...command: string[]): string =>
+  execFileSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
+
+describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = startCluster({
+      hostCount: 2,
+      heartbeatPeriodMs: 500,
+      missedHeartbeatsMax: 5,
+      fileText: FILE,
+      sidecarArguments: ['--envoy-args=--concurrency 1 --drain-time-s 1'],
+      prepare: (host, stateDir) => {
+        inside(host, 'ip', 'addr', 'add', `${VIP}/32`, 'dev', 'lo');
+        inside(host, 'ip', 'addr', 'add', `${VIP6}/128`, 'dev', 'lo');
+        const log = openSync(`${stateDir}.greeter.log`, 'a');
+        spawnDetached(host, ['python3', GREETER, host.name, ...PLACES], log);
+      },
+    });
+    await waitFor('a view of both hosts, without problems', () => isWell(cluster), 60_000).catch((error) => {
+      throw new Error(`${error.message}\n${logsOf(cluster)}`);
+    });
+  }, 120_000);
+  afterAll(() => cluster?.remove());
+
+  const spawnDetached = (host: NetworkHost, command: string[], log: number): void => {
+    const script = 'setsid "$@" </dev/null &';
+    spawnSync('ip', ['netns', 'exec', host.namespace, 'sh', '-c', script, 'sh', ...command], {
+      stdio: ['ignore', log, log],
+    });
+  };
+
+  /** What greets a client of its own machine that goes through `entry`; `closed` where nothing does. */
+  function ask(entry: NetworkHost, port: number, address = VIP): string {
+    const { client } = cluster.network;
+    const via = address.includes(':') ? entry.address6 : entry.address;
+    const family = address.includes(':') ? '-6' : '-4';
+    if (address !== entry.address) {
+      inside(client, 'ip', family, 'route', 'replace', address, 'via', via, 'dev', 'eth0');
+    }
+    const script = 'exec 3<>"/dev/tcp/$1/$2" && head -n 1 <&3';
+    const args = ['netns', 'exec', client.namespace, 'timeout', '10', 'bash', '-c', script, 'bash', address, `${port}`];
+    const { stdout, status } = spawnSync('ip', args, { encoding: 'utf8' });
+    expect(status, `the client through ${entry.name} to ${address} port ${port} hangs`).not.toBe(124);
+    return stdout.trim() || 'closed';
+  }
+
+  it('lead to their owner and its service at the very port, from every entry host and in both families', () => {
+    const { hosts, network } = cluster;
+    for (const entry of hosts) {
+      expect(ask(entry, 41000)).toBe(`n2 client=${network.client.address} to=${VIP}:41000`);
+      expect(ask(entry, 49999)).toBe(`n2 client=${network.client.address} to=${VIP}:49999`);
+      expect(ask(entry, 41000, VIP6)).toBe(`n2 client=${network.client.address6} to=${VIP6}:41000`);
+    }
+  });
+
+  it('leave the other rules their listeners', () => {
+    for (const entry of cluster.hosts) {
+      expect(ask(entry, 25)).toBe(`n2 client=${cluster.network.client.address} to=${VIP}:25`);
+    }
+  });
+
+  it('are closed where a disabled rule of the virtual IP covers them, whatever listens on the host', () => {
+    for (const entry of cluster.hosts) {
+      expect(ask(entry, 42000)).toBe('closed');
+    }
+  });
+
+  it('of no rule lead to the default host, from every entry host, and to no program of loopback', () => {
+    for (const entry of cluster.hosts) {
+      expect(ask(entry, 9999)).toMatch(new RegExp(`^n1 client=\\S+ to=${VIP}:9999$`));
+      expect(ask(entry, 9998)).toBe('closed');
+      expect(ask(entry, 9999, entry.address)).toBe(
+        `${entry.name} client=${cluster.network.client.address} to=${entry.address}:9999`,
+      );
+      expect(ask(entry, 7623)).toBe('closed');
+    }
+  });
+
+  it('are redirected again after somebody flushed the ruleset, and stay so while a sidecar is down', async () => {
+    const [n1] = cluster.hosts as [ClusterHost];
+    inside(n1, 'nft', 'flush', 'ruleset');
+    await waitFor('the redirect to be back', () => tables(n1).includes(TABLE));
+    expect(ask(n1, 41000)).toMatch(/^n2 /);
+    n1.sidecar.kill('SIGKILL');
+    await waitFor('the sidecar to be gone', () => n1.sidecar.signalCode !== null);
+    expect(ask(n1, 41000)).toMatch(/^n2 /);
+    cluster.runSidecar(n1);
+    await waitFor('a view of both hosts', () => isWell(cluster), 60_000);
+    expect(ask(n1, 41000)).toMatch(/^n2 /);
+  });
+
+  it('are left to the host again when it is stopped', async () => {
+    const [n1] = cluster.hosts as [ClusterHost];
+    await cluster.post(n1, 'stop');
+    await waitFor('the table to be gone', () => !tables(n1).includes('envoy_nlb_'));
+    await cluster.post(n1, 'start');
+    await waitFor('a view of both hosts', () => isWell(cluster), 60_000);
+    await waitFor('the redirect to be back', () => tables(n1).includes(TABLE));
+  });
+});
+
+async function isWell(cluster: Cluster): Promise<boolean> {
+  const statuses = await Promise.all(cluster.hosts.map((host: ClusterHost) => cluster.status(host)));
+  return statuses.every(
+    (status) =>
+      status?.state === 'converged' &&
+      status.envoy.tookConfiguration &&
+      status.problems.length === 0 &&
+      status.rules.every((rule) => rule.filteringMode === 'disabled' || rule.hosts.every(({ takesPart }) => takesPart)),
+  );
+}
