@@ -18,8 +18,8 @@ export interface ImportedRule {
 }
 
 /**
- * Ports of one rule that are carried over as they are. NLB's rules were 0-65535 out of the box and never touched traffic to a
- * dedicated IP; here such a rule would take ssh and everything else of the host.
+ * Ports of one rule that are carried over without a word. NLB's rules were 0-65535 out of the box and never touched traffic to
+ * a dedicated IP: a wider one is carried on the virtual IPs alone, or for the ports that the person named.
  */
 const RANGE_MAX = 1024;
 /** The default weight behind `Eql`. */
@@ -46,6 +46,7 @@ export function carryRules(
   rules: readonly NlbRule[],
   names: ReadonlyMap<string, string>,
   answers: ImportAnswers,
+  virtualIps: readonly string[],
   findings: ImportFinding[],
 ): ImportedRule[] {
   const groups = new Map<string, NlbRule[]>();
@@ -58,7 +59,7 @@ export function carryRules(
     findings.push({ item: 'port rules', kind: 'missing', text });
   }
   const carried = [...groups.values()].flatMap((same) =>
-    narrowed(same, answers, findings).flatMap((each) => carryRule(each, names, answers, findings)),
+    narrowed(same, answers, virtualIps, findings).flatMap((each) => carryRule(each, names, answers, findings)),
   );
   if (carried.length === 0 && groups.size > 0) {
     findings.push({
@@ -70,11 +71,28 @@ export function carryRules(
   return carried;
 }
 
-/** A rule for a wide range becomes one for each port that the person named, or none. */
-function narrowed(same: readonly NlbRule[], { ports }: ImportAnswers, findings: ImportFinding[]): NlbRule[][] {
+/** Is a rule so wide that on a dedicated IP it would take what the host itself has there? */
+export function isWide({ first, last }: Pick<ImportedRule, 'first' | 'last'>): boolean {
+  return last - first >= RANGE_MAX;
+}
+
+/** A rule for a wide range becomes one for each port that the person named; without any it stays whole where it can. */
+function narrowed(
+  same: readonly NlbRule[],
+  { ports }: ImportAnswers,
+  virtualIps: readonly string[],
+  findings: ImportFinding[],
+): NlbRule[][] {
   const { first, last } = same[0]!;
-  if (last - first < RANGE_MAX) return [[...same]];
+  if (!isWide(same[0]!)) return [[...same]];
   const wanted = ports.filter((port) => first <= port && port <= last);
+  if (wanted.length === 0 && ports.length === 0 && virtualIps.length > 0) {
+    const text =
+      'is carried whole, on the virtual IPs: the kernel redirects it, which needs nft and CAP_NET_ADMIN; ' +
+      'or name the ports of the services: --port 25';
+    findings.push({ item: itemOf(same[0]!), kind: 'assumed', text });
+    return [[...same]];
+  }
   const become = wanted.length === 0 ? 'is left out' : `becomes rules for ${wanted.join(', ')}`;
   const text = `${become}: it would take every port of the host; name those of the services: --port 25`;
   findings.push({ item: itemOf(same[0]!), kind: 'leftBehind', text });
@@ -154,13 +172,11 @@ function nameOf({ virtualIp, last }: NlbRule, first: number): string {
 
 function serviceOf(first: number, last: number, answers: ImportAnswers, say: Say): ImportedRule['service'] {
   const given = answers.services.get(first);
-  const address = given ?? `127.0.0.1:${first}`;
+  const address = given ?? `127.0.0.1:${first === last ? first : '{port}'}`;
   if (given === undefined) {
-    const where = first === last ? `${first}` : `${first} (one for all ports ${first}-${last})`;
-    say(
-      'assumed',
-      `NLB had its service on the port itself; here it must listen on 127.0.0.1:${where}, or say --service ${first}=ADDRESS`,
-    );
+    const where = first === last ? `127.0.0.1:${first}` : `127.0.0.1, each at its port of ${first}-${last}`;
+    const text = `NLB had its service on the port itself; here it must listen on ${where}, or say --service ${first}=ADDRESS`;
+    say('assumed', text);
   }
   const proxyProtocol = answers.proxyProtocol ?? 'v2';
   if (answers.proxyProtocol === null) {

@@ -3,7 +3,8 @@
  * silently and nothing is guessed without saying so.
  */
 import { whyLeftBehind } from './left-behind.js';
-import { carryRules, type ImportedRule } from './carry-rules.js';
+import { without } from '../protocol/config/ports.js';
+import { carryRules, type ImportedRule, isWide } from './carry-rules.js';
 import type { NlbHost, NlbSource } from './source.js';
 
 export interface ImportFinding {
@@ -47,8 +48,9 @@ export function carryOver(source: NlbSource, answers: ImportAnswers): Imported {
   const findings: ImportFinding[] = [];
   const hosts = carryHosts(source, answers, findings);
   const names = new Map(source.hosts.map(({ name }) => [name, ourName(name)]));
-  const rules = carryRules(source.rules, names, answers, findings);
-  const needsVirtualIp = rules.some(({ virtualIp }) => virtualIp !== null);
+  const rules = carryRules(source.rules, names, answers, virtualIps(source), findings);
+  const needsVirtualIp = rules.some((rule) => rule.virtualIp !== null || isWide(rule));
+  if (needsVirtualIp) sayOtherPorts(rules, findings);
   sayMode(source, needsVirtualIp, findings);
   for (const setting of source.settings) {
     const why = whyLeftBehind(setting);
@@ -164,9 +166,17 @@ function sayMode({ modes, clusterIps }: NlbSource, needsVirtualIp: boolean, find
   }
   const address = clusterIps.join(', ') || 'the cluster IP';
   const how = needsVirtualIp
-    ? `each host has ${address} on lo and a router spreads clients (rules of one virtual IP need that)`
+    ? `each host has ${address} on lo and a router spreads clients (rules of one virtual IP and wide ranges need that)`
     : `give the cluster's name one DNS address for each host instead of ${address}`;
   findings.push({ item: 'operation mode', kind: 'assumed', text: `${mode} becomes routed: ${how}` });
+}
+
+function sayOtherPorts(rules: readonly ImportedRule[], findings: ImportFinding[]): void {
+  const forAll = rules.filter(({ virtualIp }) => virtualIp === null);
+  if (without([{ first: 1, last: 65535 }], forAll).length === 0) return;
+  const text =
+    'went to the default host; here they stay with the host that they come to, and otherPorts: defaultHost would lead them there';
+  findings.push({ item: 'ports of no rule', kind: 'leftBehind', text });
 }
 
 /** The same on all hosts; the largest where they differ. */

@@ -1,4 +1,5 @@
 /** The cluster file of what was imported: the same form as `nlb init` writes. */
+import { followsPort } from '../protocol/config/index.js';
 import type { Imported } from './carry.js';
 import type { ImportedRule } from './carry-rules.js';
 
@@ -45,7 +46,12 @@ function ruleLines(rule: ImportedRule): string[] {
       : [`    handlingPriority: ${mapText(rule.handlingPriorities)}`]),
     ...(service === null
       ? []
-      : ['    service:', `      address: ${quoted(service.address)}`, `      proxyProtocol: ${service.proxyProtocol}`]),
+      : [
+          '    service:',
+          `      address: ${quoted(service.address)}`,
+          `      proxyProtocol: ${service.proxyProtocol}`,
+          ...(first !== last && followsPort(service.address) ? ['      check: {kind: none}'] : []),
+        ]),
   ];
 }
 
