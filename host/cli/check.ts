@@ -1,8 +1,11 @@
 /** `nlb check`: is this file, with its key, fit to run here? */
 import { DEFAULT_CLUSTER_FILE, loadClusterFile } from '../edge/cluster-file.js';
 import { KeyFileError, readKeyFile } from '../edge/key-file.js';
+import { Nft } from '../edge/nft.js';
+import { notCarried } from '../edge/port-redirect.js';
 import { findThisHost, isLocal, localAddresses } from '../edge/this-host.js';
 import type { ClusterFile } from '../protocol/types.js';
+import { redirects } from '../protocol/xds/index.js';
 import { type Finding, findingLine } from '../protocol/config/finding.js';
 import { type Call, JSON_OPTION, type Verb } from './args.js';
 import { EXIT } from './exit-codes.js';
@@ -35,14 +38,14 @@ Exit code 0: no mistakes (warnings may be there). 1: mistakes.`,
   positionals: { min: 0, max: 1 },
   async run(call, terminal) {
     const path = call.positionals[0] ?? DEFAULT_CLUSTER_FILE;
-    const report = reportOn(path, call);
+    const report = await reportOn(path, call);
     if (call.flag('json')) terminal.out(jsonText(report));
     else print(report, terminal);
     return report.ok ? EXIT.yes : EXIT.no;
   },
 };
 
-function reportOn(path: string, call: Call): Report {
+async function reportOn(path: string, call: Call): Promise<Report> {
   const loaded = loadClusterFile(path);
   const { warnings } = loaded;
   if (!loaded.ok) return { ok: false, file: path, fingerprint: null, host: null, errors: loaded.errors, warnings };
@@ -50,6 +53,7 @@ function reportOn(path: string, call: Call): Report {
   const errors = call.flag('no-key') ? [] : keyErrors(path, keyPath);
   const { host, finding, isError } = hostOf(path, file, call.text('host'));
   if (finding !== null) (isError ? errors : warnings).push(finding);
+  else if (host !== null) warnings.push(...(await redirectFindings(path, file, host)));
   return { ok: errors.length === 0, file: path, fingerprint, host, errors, warnings };
 }
 
@@ -64,6 +68,16 @@ function keyErrors(path: string, keyPath: string): Finding[] {
       { path: 'keyFile', file: path, line: 1, column: 1, value: null, expected, message: `keyFile: ${error.message}` },
     ];
   }
+}
+
+/** A sidecar that is run as somebody else may have another right than whoever checks. */
+async function redirectFindings(path: string, file: ClusterFile, host: string): Promise<Finding[]> {
+  const wanted = redirects(file, host);
+  const why = wanted.length === 0 ? null : await new Nft().whyNot();
+  if (why === null) return [];
+  const expected = 'nft and CAP_NET_ADMIN for nlb run';
+  const message = `${notCarried(wanted)}, as far as nlb check can tell: ${why}`;
+  return [{ path: 'portRules', file: path, line: 1, column: 1, value: null, expected, message }];
 }
 
 interface HostMatch {

@@ -7,6 +7,11 @@ import { readKeyFile } from '../../host/edge/key-file.js';
 import { freshDirectory, nlb } from './cli-fixture.js';
 import { changed, fileOf } from './config-fixture.js';
 
+const IS_ROOT = process.getuid?.() === 0;
+const NO_NFT = IS_ROOT
+  ? 'nft is not installed: install the package nftables'
+  : 'nftables needs CAP_NET_ADMIN, which this process does not have: run it as root or with AmbientCapabilities=CAP_NET_ADMIN';
+
 const FLAGS = ['--cluster', 'mail.example.org', '--host', 'mail1=127.0.3.1', '--host', 'mail2=127.0.3.2'].concat([
   '--rule',
   'smtp=25',
@@ -110,6 +115,27 @@ describe('nlb init', () => {
 });
 
 describe('nlb check', () => {
+  test('says which ports this machine cannot carry, and why', async () => {
+    const file = join(freshDirectory(), 'c.yaml');
+    const wide = changed(
+      ['8000-8099', '40000-49999'],
+      ['10.0.0.11', '127.0.3.1'],
+      ['10.0.0.12', '127.0.3.2'],
+      ['{dedicatedIp}:9000', '{dedicatedIp}:{port}'],
+      ['proxyProtocol: none', 'proxyProtocol: v2, check: {kind: none}'],
+    );
+    writeFileSync(file, wide);
+    const path = process.env.PATH;
+    process.env.PATH = '';
+    const said = await nlb(['check', file, '--host', 'mail1', '--no-key']).finally(() => {
+      process.env.PATH = path;
+    });
+    expect([said.code, said.err.split('\n')[2]]).toEqual([
+      0,
+      `${file}:1:1: warning: Ports 40000-49999 of 127.0.3.1 are not carried: clients that come to this host for them do not reach the cluster, as far as nlb check can tell: ${NO_NFT}`,
+    ]);
+  });
+
   test('prints every mistake with its place, and exits 1', async () => {
     const file = join(freshDirectory(), 'c.yaml');
     writeFileSync(file, changed(['mode: routed', 'mode: igmp'], ['ports: 25', 'ports: 0']));
