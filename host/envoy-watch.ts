@@ -2,12 +2,13 @@
 import type { Clock } from './edge/clock.js';
 import type { OwnEnvoy } from './edge/own-envoy.js';
 import { readTraffic, type Traffic } from './edge/traffic.js';
+import { NO_RULE } from './protocol/xds/index.js';
 
 /** An Envoy that is down for longer takes this host out of its rules; a shorter while is what fallbacks are for. */
 const DOWN_MAX_MS = 5000;
 
 export class EnvoyWatch {
-  /** By rule; null where Envoy does not serve or did not say. */
+  /** By rule, and for what no rule covers; null where Envoy does not serve or did not say. */
   traffic: Traffic | null = null;
   private downSinceMs: number | null = null;
 
@@ -27,7 +28,8 @@ export class EnvoyWatch {
 
   async look(rules: readonly string[]): Promise<void> {
     const { state, admin } = this.envoy();
-    this.traffic = state.state === 'serving' ? await readTraffic(admin, rules).catch(() => null) : null;
+    const asked = [...rules, NO_RULE];
+    this.traffic = state.state === 'serving' ? await readTraffic(admin, asked).catch(() => null) : null;
   }
 
   /** Open connections that this host serves or passes on; null where Envoy does not say. */

@@ -3,7 +3,8 @@ import type { ProtocolStatus } from '../protocol/events.js';
 import type { ClusterFile, InForce, PortRule } from '../protocol/types.js';
 import type { EnvoyState } from '../edge/envoy-minder.js';
 import type { RuleTraffic, Traffic } from '../edge/traffic.js';
-import type { ClusterStatus, HostStatus, RuleHostStatus, RuleStatus } from './status.js';
+import { isRedirected, NO_RULE } from '../protocol/xds/index.js';
+import type { ClusterStatus, HostStatus, OtherPortsStatus, RuleHostStatus, RuleStatus } from './status.js';
 
 export interface StatusParts {
   self: string;
@@ -38,6 +39,7 @@ export function buildStatus(parts: StatusParts): ClusterStatus {
     lostSince: protocol.inForce?.lostSince ?? [],
     hosts: hostStatuses(parts),
     rules: file.portRules.map((rule, index) => ruleStatus(parts, rule, index)),
+    ...(file.otherPorts === 'defaultHost' ? { otherPorts: otherPortsStatus(parts) } : {}),
     envoy: { ...envoy, tookConfiguration: protocol.taken },
     file: fileStatus(parts),
     droppedPackets: Object.fromEntries(Object.entries(protocol.droppedPackets).filter(([, count]) => count > 0)),
@@ -91,6 +93,19 @@ function ruleStatus(parts: StatusParts, rule: PortRule, index: number): RuleStat
     refusedCounts: traffic?.refusedCounts ?? {},
     openCount: traffic?.enteredOpenCount ?? 0,
     servedOpenCount: traffic?.servedOpenCount ?? 0,
+    ...(isRedirected(parts.file, rule) ? { isRedirected: true } : {}),
+  };
+}
+
+function otherPortsStatus({ traffic }: StatusParts): OtherPortsStatus {
+  const counted = traffic.get(NO_RULE);
+  const handedOff = [...(counted?.handedOffCounts.values() ?? [])];
+  return {
+    servedHereCount: counted?.servedHereCount ?? 0,
+    handedOffCount: handedOff.reduce((sum, count) => sum + count, 0),
+    refusedCounts: counted?.refusedCounts ?? {},
+    openCount: counted?.enteredOpenCount ?? 0,
+    servedOpenCount: counted?.servedOpenCount ?? 0,
   };
 }
 

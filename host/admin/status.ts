@@ -68,6 +68,17 @@ export interface RuleStatus {
   openCount: number;
   /** Open connections to this host's service, wherever they entered: what a draining host waits for, beside the others. */
   servedOpenCount: number;
+  /** Present where the kernel redirects the rule's ports to one listener, because they are too many for one each. */
+  isRedirected?: true;
+}
+
+/** What no port rule covers, with otherPorts defaultHost. */
+export interface OtherPortsStatus {
+  servedHereCount: number;
+  handedOffCount: number;
+  refusedCounts: Record<string, number>;
+  openCount: number;
+  servedOpenCount: number;
 }
 
 export interface ClusterStatus {
@@ -81,6 +92,8 @@ export interface ClusterStatus {
   lostSince: string[];
   hosts: HostStatus[];
   rules: RuleStatus[];
+  /** Present with otherPorts defaultHost. */
+  otherPorts?: OtherPortsStatus;
   envoy: {
     state: 'starting' | 'serving' | 'down' | 'notOurs';
     pid: number | null;

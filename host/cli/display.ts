@@ -6,7 +6,16 @@ import { ALL_OPTION, onEveryHost } from './every-host.js';
 import { EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
 import { jsonText, timeText, wrapped } from './output.js';
-import { countLines, envoyLine, hostTable, problemLines, ruleTable, sentenceOf, shareTable } from './status-text.js';
+import {
+  countLines,
+  envoyLine,
+  hostTable,
+  problemLines,
+  redirectedLine,
+  ruleTable,
+  sentenceOf,
+  shareTable,
+} from './status-text.js';
 
 export const verb: Verb = {
   usage: 'nlb display [--host NAME|N | --all] [--state-dir DIR] [--json]',
@@ -38,7 +47,7 @@ export function displayText(status: ClusterStatus): string {
   return [
     `Cluster ${status.clusterName}, mode ${status.mode}\n${sentenceOf(status)}\n${viewLine(status)}`,
     `Hosts (${status.hosts.length}), * is this host:\n${hostTable(status)}`,
-    `Port rules (${status.rules.length}):\n${ruleTable(status)}`,
+    `Port rules (${status.rules.length}):\n${ruleTable(status)}${redirectedLine(status)}`,
     `Shares of new connections:\n${shareTable(status)}${countLines(status)}`,
     envoyLine(status) + fileLines(status) + droppedLine(status),
     problemLines(status),

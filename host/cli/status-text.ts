@@ -107,15 +107,30 @@ export function shareTable(status: ClusterStatus): string {
 
 /** What did not go the plain way: open connections, fallbacks and refusals of each rule. */
 export function countLines(status: ClusterStatus): string {
-  return status.rules
+  const ofRules = status.rules
     .filter((rule) => rule.filteringMode !== 'disabled')
     .map((rule) => {
       const refused = Object.entries(rule.refusedCounts).map(([reason, count]) => `${count} ${reason}`);
       const refusals = refused.length === 0 ? 'none refused' : `refused: ${refused.join(', ')}`;
       const open = `${rule.openCount} open entered here, ${rule.servedOpenCount} open served here`;
       return `  ${rule.name}: ${open}, ${counted(rule.fallbackCount, 'fallback')}, ${refusals}\n`;
-    })
-    .join('');
+    });
+  return ofRules.join('') + otherPortsLine(status);
+}
+
+function otherPortsLine({ otherPorts, hosts }: ClusterStatus): string {
+  if (otherPorts === undefined) return '';
+  const { openCount, servedOpenCount, servedHereCount, handedOffCount } = otherPorts;
+  const host = hosts.find(({ isDefaultHost }) => isDefaultHost)?.name ?? 'none yet';
+  const open = `${openCount} open entered here, ${servedOpenCount} open served here`;
+  const text = `other ports, default host ${host}: ${open}, ${servedHereCount} served here, ${handedOffCount} handed off`;
+  return wrapped(text, '  ');
+}
+
+/** Which rules the kernel carries to one listener; nothing where all ports have their own. */
+export function redirectedLine({ rules }: ClusterStatus): string {
+  const names = rules.filter(({ isRedirected }) => isRedirected).map(({ name }) => name);
+  return names.length === 0 ? '' : wrapped(`Redirected by the kernel to one listener: ${names.join(', ')}`, '  ');
 }
 
 const ENVOY_WORDS = { starting: 'starting', serving: 'serving', down: 'down', notOurs: 'serving, not started by us' };

@@ -14,6 +14,7 @@ export function fileItems(file: ClusterFile): Map<string, string> {
   items.set('mode', file.mode);
   items.set('listenOn', file.listenOn);
   items.set('virtualIps', file.virtualIps.join(' '));
+  items.set('otherPorts', file.otherPorts ?? 'entryHost');
   items.set('hashSeed', `0x${file.hashSeed.toString(16)}`);
   items.set('ipv6PrefixLength', String(file.ipv6PrefixLength));
   items.set('heartbeat periodMs', String(file.heartbeat.periodMs));

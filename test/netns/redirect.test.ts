@@ -117,7 +117,7 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
     }
   });
 
-  it('of no rule lead to the default host, from every entry host, and to no program of loopback', () => {
+  it('of no rule lead to the default host, from every entry host, and to no program of loopback', async () => {
     for (const entry of cluster.hosts) {
       expect(ask(entry, 9999)).toMatch(new RegExp(`^n1 client=\\S+ to=${VIP}:9999$`));
       expect(ask(entry, 9998)).toBe('closed');
@@ -126,6 +126,8 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
       );
       expect(ask(entry, 7623)).toBe('closed');
     }
+    const [, n2] = cluster.hosts as [ClusterHost, ClusterHost];
+    await waitFor('the count of n2', async () => (await cluster.status(n2))?.otherPorts?.handedOffCount === 2);
   });
 
   it('are redirected again after somebody flushed the ruleset, and stay so while a sidecar is down', async () => {
