@@ -23,6 +23,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   key: { summary: 'the cluster key: list, rotate', load: () => import('./key.js') },
   doctor: { summary: 'what is wrong in the cluster, and what to do', load: () => import('./doctor.js') },
   watch: { summary: 'the cluster live in this terminal', load: () => import('./watch.js') },
+  ip2mac: { summary: 'the MAC addresses of a virtual IP', load: () => import('./ip2mac.js') },
   reload: { summary: 'offer a changed cluster file', load: () => import('./reload.js') },
   start: { summary: 'take part again', load: () => import('./start.js') },
   stop: { summary: 'leave the cluster at once', load: () => import('./stop.js') },
