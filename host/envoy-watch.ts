@@ -10,6 +10,8 @@ const DOWN_MAX_MS = 5000;
 export class EnvoyWatch {
   /** By rule, and for what no rule covers; null where Envoy does not serve or did not say. */
   traffic: Traffic | null = null;
+  /** When `traffic` was asked for. */
+  private trafficMs = 0;
   private downSinceMs: number | null = null;
 
   constructor(
@@ -28,8 +30,16 @@ export class EnvoyWatch {
 
   async look(rules: readonly string[]): Promise<void> {
     const { state, admin } = this.envoy();
+    const askedMs = this.clock.nowMs();
     const asked = [...rules, NO_RULE];
     this.traffic = state.state === 'serving' ? await readTraffic(admin, asked).catch(() => null) : null;
+    this.trafficMs = askedMs;
+  }
+
+  /** Whether Envoy used the service of that rule when it was last asked; null where it does not serve. */
+  gateSeen(rule: string): { isOpen: boolean; atMs: number } | null {
+    if (this.envoy().state.state !== 'serving') return null;
+    return { isOpen: this.traffic?.get(rule)?.isGateOpen ?? false, atMs: this.trafficMs };
   }
 
   /** Open connections that this host serves or passes on; null where Envoy does not say. */

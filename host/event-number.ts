@@ -38,6 +38,58 @@ export const EVENT_KINDS: Readonly<Record<NoticeCause, EventKind>> = {
   stateCopied: { number: null, level: 'warning' },
 };
 
+/** What somebody asked of this host, and what came of it. */
+export type ControlCause =
+  | 'hostStarted'
+  | 'hostStopped'
+  | 'drainStarted'
+  | 'drainInterrupted'
+  | 'drainEnded'
+  | 'hostSuspended'
+  | 'hostResumed'
+  | 'controlRefused'
+  | 'ruleAdjusted'
+  | 'ruleDraining'
+  | 'allRulesDraining'
+  | 'allRulesEnabled'
+  | 'allRulesDisabled'
+  | 'ruleNotFound'
+  | 'ruleWhileStopped'
+  | 'hostForgotten'
+  | 'stateNotSaved'
+  | 'stateNotFound'
+  | 'stateStarted'
+  | 'stateStopped';
+
+export const CONTROL_KINDS: Readonly<Record<ControlCause, EventKind>> = {
+  hostStarted: { number: 5, level: 'info' },
+  hostStopped: { number: 6, level: 'info' },
+  drainStarted: { number: 44, level: 'info' },
+  drainInterrupted: { number: 45, level: 'info' },
+  drainEnded: { number: null, level: 'info' },
+  hostSuspended: { number: null, level: 'info' },
+  hostResumed: { number: null, level: 'info' },
+  controlRefused: { number: null, level: 'warning' },
+  ruleAdjusted: { number: 38, level: 'info' },
+  ruleDraining: { number: 39, level: 'info' },
+  allRulesDraining: { number: 41, level: 'info' },
+  allRulesEnabled: { number: 42, level: 'info' },
+  allRulesDisabled: { number: 43, level: 'info' },
+  ruleNotFound: { number: 25, level: 'warning' },
+  ruleWhileStopped: { number: 26, level: 'warning' },
+  hostForgotten: { number: null, level: 'info' },
+  stateNotSaved: { number: 74, level: 'error' },
+  stateNotFound: { number: 76, level: 'info' },
+  stateStarted: { number: 77, level: 'info' },
+  stateStopped: { number: 78, level: 'info' },
+};
+
+/** The arguments of `log.repeating` for one; what was asked again and again is one line a minute. */
+export function controlLine(cause: ControlCause, host: string, text: string): [LogLevel, string, string, LogFields] {
+  const { number, level } = CONTROL_KINDS[cause];
+  return [level, `${cause} ${text}`, text, { cause, host, ...(number === null ? {} : { event: number }) }];
+}
+
 type Notice = Extract<Effect, { kind: 'notice' }>;
 
 /** The arguments of `log.repeating` for a notice. */

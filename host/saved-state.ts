@@ -2,7 +2,8 @@
 import { EdgeError } from './edge/edge-error.js';
 import type { StateDirectory } from './edge/state-directory.js';
 import { type DurableState, emptyDurable } from './protocol/events.js';
-import type { HostState } from './taking-part.js';
+import type { HostState } from './protocol/types.js';
+import type { SavedControls } from './rule-controls.js';
 
 const FORMAT = 1;
 
@@ -10,16 +11,21 @@ export interface SavedState {
   format: typeof FORMAT;
   /** Survives restarts and reboots: who took a host out finds it out. */
   hostState: HostState;
+  ruleControls: SavedControls;
+  /** ISO 8601: what is open then is ended; null outside of a drain, and for one that may take for ever. */
+  drainUntil: string | null;
   protocol: DurableState;
 }
 
+const WITHOUT_CONTROLS = { ruleControls: {}, drainUntil: null };
+
 /** @throws EdgeError STATE_UNREADABLE for another format: never taken for an empty one, which would forget view numbers */
 export function savedState(saved: unknown, path: string): SavedState {
-  if (saved === null) return { format: FORMAT, hostState: 'started', protocol: emptyDurable() };
+  if (saved === null) return { ...WITHOUT_CONTROLS, format: FORMAT, hostState: 'started', protocol: emptyDurable() };
   const state = saved as Partial<SavedState>;
   if (state.format === FORMAT && state.protocol && state.hostState) {
-    // A sidecar that did not name its cluster yet: its numbers still count (R3).
-    return { ...(state as SavedState), protocol: { ...emptyDurable(), ...state.protocol } };
+    // A sidecar that did not know of all these yet: its numbers still count (R3).
+    return { ...WITHOUT_CONTROLS, ...(state as SavedState), protocol: { ...emptyDurable(), ...state.protocol } };
   }
   const text = `Cannot go on from ${path}: its format is ${JSON.stringify(state.format)}, expected ${FORMAT}. Remove it to start this host afresh`;
   throw new EdgeError('STATE_UNREADABLE', text);

@@ -3,6 +3,8 @@ import type { AdminApi, EntryAnswer, ExplainQuestion, Verb, VerbAnswer } from '.
 import { buildStatus } from './admin/build-status.js';
 import { type Explanation, explain } from './admin/explain.js';
 import type { ClusterStatus } from './admin/status.js';
+import { DRAIN_MAX_MS, HostControl, timeoutOf } from './control/host-control.js';
+import { controlRules } from './control/rule-control.js';
 import type { HostFacts } from './doctor/facts.js';
 import { examine } from './examine.js';
 import type { HistoryEntry } from './history/entry.js';
@@ -70,42 +72,37 @@ export class SidecarApi implements AdminApi {
   }
 
   async verb(verb: Verb, asked: URLSearchParams): Promise<VerbAnswer> {
-    if (verb === 'start') return this.start(asked.get('now') === 'true');
-    if (verb === 'stop') return this.stop();
-    if (verb === 'drainstop') return this.drainstop();
-    return this.reload();
-  }
-
-  private start(now: boolean): VerbAnswer {
-    const { takingPart, envoy, loop, options } = this.sidecar;
+    const { control, options } = this.sidecar;
     const { name } = options.host;
-    if (now) loop.post({ kind: 'start' });
-    if (takingPart.hostState === 'started') return { ok: true, text: `host ${name} is started already` };
-    envoy.want();
-    takingPart.become('started');
-    return { ok: true, text: `host ${name} is started and takes part with the next view` };
-  }
-
-  private stop(): VerbAnswer {
-    const { takingPart, options } = this.sidecar;
-    const { name } = options.host;
-    if (takingPart.hostState === 'stopped') return { ok: true, text: `host ${name} is stopped already` };
-    takingPart.become('stopped');
-    return {
-      ok: true,
-      text: `host ${name} leaves; its Envoy is ended when the others know (nlb start brings it back)`,
-    };
-  }
-
-  private drainstop(): VerbAnswer {
-    const { takingPart, options } = this.sidecar;
-    const { name } = options.host;
-    if (takingPart.hostState === 'stopped') return { ok: true, text: `host ${name} is stopped already` };
-    takingPart.become('draining');
-    return {
-      ok: true,
-      text: `host ${name} drains: it takes no new connections and stops when the open ones have ended`,
-    };
+    if (control.state() === 'suspended' && verb !== 'suspend' && verb !== 'resume') {
+      const text = `host ${name} is suspended: it takes no verb but resume (nlb resume), which leaves it stopped`;
+      control.say('controlRefused', `${text}; nlb ${verb} is refused`);
+      return { ok: false, text };
+    }
+    const hostControl = new HostControl(control);
+    switch (verb) {
+      case 'start':
+        return hostControl.start(asked.get('now') === 'true');
+      case 'stop':
+        return hostControl.stop();
+      case 'drainstop': {
+        const timeoutMs = timeoutOf(asked);
+        if (timeoutMs !== undefined) return hostControl.drainstop(timeoutMs);
+        return { ok: false, text: `timeoutMs is ${asked.get('timeoutMs')}, expected 1-${DRAIN_MAX_MS} (7 days)` };
+      }
+      case 'suspend':
+        return hostControl.suspend();
+      case 'resume':
+        return hostControl.resume();
+      case 'enable':
+      case 'disable':
+      case 'drain':
+        // So that the answer tells how many are open now.
+        await this.sidecar.lookAtTraffic();
+        return controlRules(control, verb, asked);
+      case 'reload':
+        return this.reload();
+    }
   }
 
   private async reload(): Promise<VerbAnswer> {

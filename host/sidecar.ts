@@ -8,6 +8,9 @@ import { fileAtStart } from './apply/at-start.js';
 import { RevisionStore } from './apply/store.js';
 import { authenticatorOf } from './edge/authenticator.js';
 import type { Clock } from './edge/clock.js';
+import { type Controlled, controlledBy } from './control/controlled.js';
+import { ownPart } from './control/own-part.js';
+import { stateAtStart } from './control/state-texts.js';
 import { type Decision, loadDecision } from './edge/decision.js';
 import { handoffIdentityOf } from './edge/cluster-identity.js';
 import type { Keyring } from './edge/keyring.js';
@@ -30,7 +33,7 @@ import type { Effect, ProtocolStatus } from './protocol/events.js';
 import { createState, type ProtocolState, statusOf, step } from './protocol/protocol.js';
 import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
 import { savedState, StateKeeper } from './saved-state.js';
-import { type HostState, TakingPart } from './taking-part.js';
+import type { TakingPart } from './taking-part.js';
 import { ViewHistory } from './view-history.js';
 
 export interface SidecarOptions {
@@ -65,6 +68,7 @@ export class Sidecar {
   takingPart!: TakingPart;
   loop!: Loop<ProtocolState>;
   history!: ViewHistory;
+  readonly control: Controlled;
   private redirect!: PortRedirect;
   private directory!: StateDirectory;
   private keeper!: StateKeeper;
@@ -76,6 +80,7 @@ export class Sidecar {
   private saidOverflowCount = 0;
 
   constructor(readonly options: SidecarOptions) {
+    this.control = controlledBy(this);
     this.problems = new Problems(() => options.clock.wallIso());
     this.startedAt = options.clock.wallIso();
     this.envoyWatch = new EnvoyWatch(options.clock, () => this.envoy);
@@ -125,8 +130,9 @@ export class Sidecar {
   private async openParts(decision: Decision): Promise<void> {
     const { host, log, clock, fingerprint } = this.options;
     const saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
-    const { protocol: durable, hostState } = saved;
-    this.keeper = new StateKeeper(this.directory, saved, (problem) => this.sayProblem('state', problem));
+    const { protocol: durable } = saved;
+    this.keeper = new StateKeeper(this.directory, saved, (problem) => this.saySaved(problem));
+    this.control.say(...stateAtStart(this.directory.saved === null, saved.hostState));
     this.history = new ViewHistory(this.directory.path, clock, (topic, problem) => this.sayProblem(topic, problem));
     this.reserve = new Reserve(this.directory.path, clock);
     this.sayProblem('reserve', await this.reserve.look());
@@ -142,11 +148,11 @@ export class Sidecar {
       onProblem: (text) => this.sayProblem('redirect', text),
     });
     this.envoy = this.createEnvoy(decision);
-    this.takingPart = this.createTakingPart(hostState);
+    this.takingPart = ownPart(this, saved, this.keeper);
     this.udp = await openHeartbeatSocket(host, file, log, (arrival) => this.loop?.post(arrival));
     this.services.watch(file);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
-    await Promise.all([this.envoy.open(file, hostState !== 'stopped'), this.services.firstChecks()]);
+    await Promise.all([this.envoy.open(file, !this.takingPart.isOff), this.services.firstChecks()]);
     this.loop = new Loop({
       clock,
       initial: createState({
@@ -208,6 +214,11 @@ export class Sidecar {
     if (text !== null) this.options.log.repeating('error', topic, text);
   }
 
+  private saySaved(problem: string | null): void {
+    this.problems.set('state', problem);
+    if (problem !== null) this.control.say('stateNotSaved', problem);
+  }
+
   private async knockAt({ host, address, port, timeoutMs }: Extract<Effect, { kind: 'knock' }>): Promise<void> {
     const failure = await knock(this.options.host.dedicatedIp, address, port, timeoutMs);
     this.loop.post({ kind: 'envoyAnswer', host, answered: failure === null });
@@ -243,31 +254,15 @@ export class Sidecar {
     });
   }
 
-  private createTakingPart(hostState: HostState): TakingPart {
-    return new TakingPart({
-      hostState,
-      servicesUp: () => this.services.up(),
-      openCount: () => this.envoyWatch.openCount(),
-      isOut: () => this.isOut(),
-      isEnvoyUsable: () => this.envoyWatch.isUsable(),
-      post: (settings) => this.loop?.post({ kind: 'settings', settings }),
-      keep: (hostState) => void this.keeper.keep({ hostState }),
-      endEnvoy: () => void this.endEnvoy(),
-    });
-  }
-
-  private async endEnvoy(): Promise<void> {
+  async endEnvoy(): Promise<void> {
     if (!this.envoy.isWanted || this.envoy.isExisting) return;
     this.options.log.info('this host is stopped and out of every rule: its Envoy is ended');
     await this.redirect.remove(this.file);
     await this.envoy.end();
   }
 
-  private isOut(): boolean {
-    const { inForce, taken } = this.protocol;
-    if (!inForce || !taken) return false;
-    const own = inForce.view.hosts.find(({ name }) => name === this.options.host.name);
-    return !own || own.rules.every(({ absence }) => absence !== null);
+  async lookAtTraffic(): Promise<void> {
+    await this.envoyWatch.look(this.file.portRules.map(({ name }) => name));
   }
 
   private async look(): Promise<void> {
@@ -277,7 +272,7 @@ export class Sidecar {
     this.sayProblem('frequent', this.history.frequent());
     await this.envoy.lookAtExisting();
     await this.redirect.look();
-    await this.envoyWatch.look(this.file.portRules.map(({ name }) => name));
+    await this.lookAtTraffic();
     this.takingPart.look();
     this.doors?.look();
     const { overflowCount } = this.loop;

@@ -1,57 +1,118 @@
 /**
- * What this host says of itself: started, draining or stopped by the administrator, and which of its rules have a service
- * that answers. And what follows when it is on its way out:
+ * What this host says of itself: its state and that of its rules as the administrator wants them, and which of them have a
+ * service that answers. And what follows when it is on its way out:
  *
- *     started ──drainstop──> draining ──no open connection──> stopped ──in force everywhere──> its Envoy is ended
- *        ^                      │                                │
- *        └────────start─────────┴────────────start───────────────┘
+ *     started ──drainstop──> draining ──no open connection, or time is up──> stopped ──in force everywhere──> Envoy is ended
+ *        ^                      │                                              │  ^
+ *        ├────────start─────────┴──────────────────start───────────────────────┘  │
+ *        └──────────────suspend──────────────> suspended ────────resume───────────┘
+ *
+ * A rule that is disabled here, or all of a host that is out, has its open connections ended by closing its gate (gates.ts), once
+ * everybody knows that nothing more is to be sent here.
  */
-import type { OwnSettings } from './protocol/types.js';
+import type { HostState, Milliseconds, OwnSettings, RuleControl } from './protocol/types.js';
+import type { RuleControls, SavedControls } from './rule-controls.js';
 
-export type HostState = OwnSettings['hostState'];
+export interface Kept {
+  hostState: HostState;
+  ruleControls: SavedControls;
+  /** How long a drain may still take; null where it may take for ever. */
+  drainLeftMs: Milliseconds | null;
+}
 
 export interface TakingPartOptions {
   hostState: HostState;
+  controls: RuleControls;
+  drainLeftMs: Milliseconds | null;
+  nowMs(): Milliseconds;
   /** Index-aligned with the rules of the file in force. */
-  servicesUp(): boolean[];
+  services(): { rule: string; up: boolean }[];
   /** Open connections that this host serves or passes on; null where Envoy does not say. */
   openCount(): number | null;
-  /** True once what is in force (and taken) gives this host no part in any rule. */
-  isOut(): boolean;
+  /** True once what is in force (and taken) gives this host no part in that rule; null for every rule. */
+  isOut(rule: string | null): boolean;
+  /** And all other hosts decide by it too. */
+  isKnownEverywhere(): boolean;
   isEnvoyUsable(): boolean;
+  /** Whether Envoy was last seen to use the service of that rule, and when; null where no Envoy runs. */
+  gateSeen(rule: string): { isOpen: boolean; atMs: Milliseconds } | null;
   post(settings: OwnSettings): void;
-  /** Keeps the state over restarts. */
-  keep(hostState: HostState): void;
+  /** Keeps it over restarts. */
+  keep(kept: Kept): void;
   endEnvoy(): void;
+  /** Closes the gates of these rules and no others. @returns those that were closed and open now */
+  closeGates(rules: ReadonlySet<string>): string[];
+  /** @param leftCount  connections that end with Envoy, because the drain took as long as it may; null where it is not known */
+  drainEnded(leftCount: number | null): void;
 }
 
 /** Looks in a row that must see no open connection: one may be between two Envoys in the moment of a look. */
 const QUIET_LOOKS = 2;
+/** A host that never says that it has the view keeps no disabled rule's connections open for longer. */
+const KNOWN_EVERYWHERE_MAX_MS = 5000;
 
 export class TakingPart {
   private state: HostState;
   private posted = '';
   private quietLooks = 0;
+  private stateSinceMs: Milliseconds;
+  private drainEndsMs: Milliseconds | null;
+  /** Since when what is in force gives this host no part in them. */
+  private readonly outSinceMs = new Map<string, Milliseconds>();
+  /** Rules whose gates were opened, and when: not brought in before Envoy is seen to use their services again. */
+  private readonly opening = new Map<string, Milliseconds>();
+  private closed: ReadonlySet<string>;
 
   constructor(private readonly options: TakingPartOptions) {
+    const nowMs = options.nowMs();
     this.state = options.hostState;
+    this.stateSinceMs = nowMs;
+    this.drainEndsMs = options.drainLeftMs === null ? null : nowMs + options.drainLeftMs;
+    this.closed = new Set(options.controls.names('disabled'));
+    options.closeGates(this.closed);
   }
 
   get hostState(): HostState {
     return this.state;
   }
 
+  /** Stopped or suspended: out on purpose, and without an Envoy of its own. */
+  get isOff(): boolean {
+    return this.state === 'stopped' || this.state === 'suspended';
+  }
+
+  /** Since when it drains and until when at most; null where it does not. */
+  get drain(): { sinceMs: Milliseconds; endsMs: Milliseconds | null } | null {
+    return this.state === 'draining' ? { sinceMs: this.stateSinceMs, endsMs: this.drainEndsMs } : null;
+  }
+
+  controlOf(rule: string): RuleControl {
+    return this.options.controls.of(rule);
+  }
+
   settings(): OwnSettings {
     const usable = this.options.isEnvoyUsable();
-    const rules = this.options.servicesUp().map((up) => ({ enabled: true, serviceUp: up && usable }));
+    const rules = this.options.services().map(({ rule, up }) => {
+      const control = this.controlOf(rule);
+      const isOpening = control === 'enabled' && this.opening.has(rule);
+      return { control: isOpening ? ('disabled' as const) : control, serviceUp: up && usable };
+    });
     return { hostState: this.state, rules };
   }
 
-  become(hostState: HostState): void {
+  /** @param drainForMs  of a drain: what is left then is ended; null waits for ever */
+  become(hostState: HostState, drainForMs: Milliseconds | null = null): void {
+    const nowMs = this.options.nowMs();
+    if (hostState !== this.state) this.stateSinceMs = nowMs;
     this.state = hostState;
+    this.drainEndsMs = hostState === 'draining' && drainForMs !== null ? nowMs + drainForMs : null;
     this.quietLooks = 0;
-    this.options.keep(hostState);
-    this.say();
+    this.changed();
+  }
+
+  control(rules: readonly string[], control: RuleControl): void {
+    for (const rule of rules) this.options.controls.set(rule, control);
+    this.changed();
   }
 
   /** Tells the protocol, where there is something new to tell. */
@@ -65,12 +126,57 @@ export class TakingPart {
 
   /** To be called after each new view and now and then. */
   look(): void {
+    this.lookAtGates();
     this.say();
-    if (!this.options.isOut()) return;
-    if (this.state === 'stopped') this.options.endEnvoy();
-    if (this.state !== 'draining') return;
+    if (!this.options.isOut(null)) return;
+    if (this.isOff) this.options.endEnvoy();
+    if (this.state === 'draining') this.lookAtDrain();
+  }
+
+  private changed(): void {
+    const { nowMs, controls, keep } = this.options;
+    const drainLeftMs = this.drainEndsMs === null ? null : this.drainEndsMs - nowMs();
+    keep({ hostState: this.state, ruleControls: controls.saved(), drainLeftMs });
+    this.lookAtGates();
+    this.say();
+  }
+
+  private lookAtDrain(): void {
     const open = this.options.openCount();
     this.quietLooks = open === 0 ? this.quietLooks + 1 : 0;
-    if (this.quietLooks >= QUIET_LOOKS) this.become('stopped');
+    const isTimeUp = this.drainEndsMs !== null && this.options.nowMs() >= this.drainEndsMs;
+    if (this.quietLooks < QUIET_LOOKS && !isTimeUp) return;
+    this.options.drainEnded(open);
+    this.become('stopped');
+  }
+
+  private lookAtGates(): void {
+    const rules = this.options.services().map(({ rule }) => rule);
+    const closed = new Set(rules.filter((rule) => this.isToBeClosed(rule)));
+    for (const [rule, atMs] of this.opening) if (closed.has(rule) || this.isUsed(rule, atMs)) this.opening.delete(rule);
+    if (closed.size === this.closed.size && [...closed].every((rule) => this.closed.has(rule))) return;
+    this.closed = closed;
+    const nowMs = this.options.nowMs();
+    for (const rule of this.options.closeGates(closed)) if (!this.isUsed(rule, nowMs)) this.opening.set(rule, nowMs);
+  }
+
+  /** An Envoy that starts checks its gates before it takes connections. */
+  private isUsed(rule: string, sinceMs: Milliseconds): boolean {
+    const seen = this.options.gateSeen(rule);
+    return seen === null || (seen.isOpen && seen.atMs > sinceMs);
+  }
+
+  /** A gate that is closed stays so while the rule is disabled, whatever is in force meanwhile. */
+  private isToBeClosed(rule: string): boolean {
+    const isWanted = this.isOff || this.controlOf(rule) === 'disabled';
+    if (isWanted && this.closed.has(rule)) return true;
+    if (!isWanted || !this.options.isOut(rule)) {
+      this.outSinceMs.delete(rule);
+      return false;
+    }
+    const nowMs = this.options.nowMs();
+    const sinceMs = this.outSinceMs.get(rule) ?? nowMs;
+    this.outSinceMs.set(rule, sinceMs);
+    return this.options.isKnownEverywhere() || nowMs - sinceMs >= KNOWN_EVERYWHERE_MAX_MS;
   }
 }

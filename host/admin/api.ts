@@ -4,7 +4,17 @@ import type { HistoryEntry } from '../history/entry.js';
 import type { InForce } from '../protocol/types.js';
 import type { ClusterStatus } from './status.js';
 
-export const VERBS = ['start', 'stop', 'drainstop', 'reload'] as const;
+export const VERBS = [
+  'start',
+  'stop',
+  'drainstop',
+  'suspend',
+  'resume',
+  'enable',
+  'disable',
+  'drain',
+  'reload',
+] as const;
 export type Verb = (typeof VERBS)[number];
 
 export interface VerbAnswer {

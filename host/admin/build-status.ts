@@ -1,6 +1,6 @@
 /** Puts together what the protocol, Envoy and the checks say into the one status that everybody reads. Pure. */
 import type { ProtocolStatus } from '../protocol/events.js';
-import type { ClusterFile, InForce, PortRule } from '../protocol/types.js';
+import type { ClusterFile, InForce, PortRule, RuleControl } from '../protocol/types.js';
 import type { EnvoyState } from '../edge/envoy-minder.js';
 import type { RuleTraffic, Traffic } from '../edge/traffic.js';
 import { isRedirected, NO_RULE } from '../protocol/xds/index.js';
@@ -88,7 +88,9 @@ function ruleStatus(parts: StatusParts, rule: PortRule, index: number): RuleStat
     protocol: rule.protocol,
     filteringMode: rule.filteringMode,
     affinity: rule.affinity,
+    control: controlAt(parts, parts.self, index) ?? 'enabled',
     hosts: ruleHosts(parts, rule, index, traffic),
+    handedToUsCount: traffic?.handedToUsCount ?? 0,
     fallbackCount: traffic?.fallbackCount ?? 0,
     refusedCounts: traffic?.refusedCounts ?? {},
     openCount: traffic?.enteredOpenCount ?? 0,
@@ -120,6 +122,7 @@ function ruleHosts(parts: StatusParts, rule: PortRule, index: number, traffic?: 
     const count = counts.get(name) ?? 0;
     return {
       host: name,
+      control: controlAt(parts, name, index),
       takesPart: absence === null && rule.filteringMode !== 'disabled',
       absence,
       loadWeight: part?.loadWeight ?? 0,
@@ -129,6 +132,10 @@ function ruleHosts(parts: StatusParts, rule: PortRule, index: number, traffic?: 
       measuredShare: total > 0 ? count / total : null,
     };
   });
+}
+
+function controlAt({ protocol }: StatusParts, host: string, index: number): RuleControl | null {
+  return protocol.hosts.find(({ name }) => name === host)?.rules?.[index] ?? null;
 }
 
 function connectionCount(host: string, self: string, traffic?: RuleTraffic): number {

@@ -12,10 +12,24 @@ const VERB_TEXTS: Record<Verb, string> = {
   start: 'Takes part again after stop or drainstop.',
   stop: 'Leaves the view at once; its open connections end.',
   drainstop: 'Takes no new connections and stops when the open ones have ended.',
+  suspend: 'Stops this host, and refuses every verb but resume there.',
+  resume: 'Takes verbs again after suspend; the host is stopped.',
+  enable: 'This host takes its part in port rules again.',
+  disable: 'This host ends the open connections of port rules and takes no new ones.',
+  drain: 'This host takes no new connections of port rules; the open ones finish.',
   reload: 'Offers the changed cluster file on the disk of this host.',
 };
 
+const RULES_MEANT: Parameter[] = [
+  { name: 'port', help: 'a port, meaning every rule that holds it, or all', required: true },
+  { name: 'vip', help: 'a virtual IP: the rule that takes what comes to it; all: rules of all virtual IPs alone' },
+];
+
 const VERB_QUERY: Partial<Record<Verb, Parameter[]>> = {
+  drainstop: [{ name: 'timeoutMs', help: 'what is open after that many milliseconds is ended; left out, nothing is' }],
+  enable: RULES_MEANT,
+  disable: RULES_MEANT,
+  drain: RULES_MEANT,
   start: [{ name: 'now', help: 'true skips the delay of a host that came and went often' }],
 };
 

@@ -2,13 +2,14 @@
  * What a sidecar says of its cluster: the shape behind `GET /status`, `nlb query --json`, `nlb display --json` and the
  * page. A shape of its own, so that the protocol's inner state can change without breaking anybody's scripts.
  */
-import type { Absence, FilteringMode, Affinity, Protocol } from '../protocol/types.js';
+import type { Absence, FilteringMode, Affinity, Protocol, RuleControl } from '../protocol/types.js';
 
 /**
  * - `converged`: in the view in force here
  * - `converging`: heard, and a view with it is being agreed
  * - `draining`: in the view, finishes open connections, takes no new ones
  * - `stopped`: heard, out on purpose
+ * - `suspended`: the same, and takes no verb but resume
  * - `sidecarSilent`: in the view, its sidecar is silent while its Envoy answers (R13)
  * - `lost`: was in the view, not heard any more
  * - `outside`: heard, but contradicts the cluster; `detail` names the difference
@@ -19,6 +20,7 @@ export type HostState =
   | 'converging'
   | 'draining'
   | 'stopped'
+  | 'suspended'
   | 'sidecarSilent'
   | 'lost'
   | 'outside'
@@ -39,6 +41,8 @@ export interface HostStatus {
 
 export interface RuleHostStatus {
   host: string;
+  /** What the administrator wants of the rule there; null where the host is not heard. */
+  control: RuleControl | null;
   takesPart: boolean;
   absence: Absence | null;
   loadWeight: number;
@@ -59,7 +63,11 @@ export interface RuleStatus {
   protocol: Protocol;
   filteringMode: FilteringMode;
   affinity: Affinity;
+  /** Of this host: `nlb enable`, `disable`, `drain`. */
+  control: RuleControl;
   hosts: RuleHostStatus[];
+  /** Connections that other hosts handed to this one since its Envoy started. */
+  handedToUsCount: number;
   /** Connections this entry host served because the owner did not answer. */
   fallbackCount: number;
   /** By reason. */

@@ -5,6 +5,7 @@ import { ask, type Door, saidBy } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { counted, jsonText } from './output.js';
 import type { Terminal } from './terminal.js';
+import { durationArgument } from './time.js';
 
 /** All hosts check it, agree on a view and have it taken by Envoy, and where one refuses, go back likewise. */
 const BRING_TIMEOUT_MS = 60_000;
@@ -35,7 +36,7 @@ export async function bring(
     const text = `--host ${door.elsewhere} is not on this machine; every host can do this, so ask one here`;
     throw new CliError(EXIT.usage, text);
   }
-  const confirmMs = durationMs(call.text('confirm'));
+  const confirmMs = durationArgument('confirm', call.text('confirm'));
   const body = {
     ...what,
     by: userOf(terminal),
@@ -62,14 +63,6 @@ export function say(name: string, answer: ApplyAnswer, call: Call, terminal: Ter
 function differenceText(difference: readonly string[]): string {
   if (difference.length === 0) return '';
   return `${counted(difference.length, 'change')}:\n${difference.map((line) => `  ${line}\n`).join('')}`;
-}
-
-/** `60s`, `5m`. @throws CliError usage */
-function durationMs(text: string | null): number | null {
-  if (text === null) return null;
-  const match = /^([1-9][0-9]{0,3})(s|m)$/.exec(text);
-  if (match === null) throw new CliError(EXIT.usage, `--confirm is ${text}, expected a time such as 60s or 5m`);
-  return Number(match[1]) * (match[2] === 's' ? 1000 : 60_000);
 }
 
 /** For people, in the list of revisions; the right to do it is the right to the control socket. */

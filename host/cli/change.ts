@@ -8,21 +8,25 @@ import { jsonText } from './output.js';
 
 interface Change {
   name: string;
+  /** `PORT|all`, where it takes one. */
+  argument?: string;
   help: string;
   options?: Record<string, Option>;
   /** Path and query of the request. */
   path(call: Call): string;
 }
 
-export function changeVerb({ name, help, options = {}, path }: Change): Verb {
-  const flags = Object.keys(options).map((option) => ` [--${option}]`);
+export function changeVerb({ name, argument, help, options = {}, path }: Change): Verb {
+  const flags = Object.entries(options).map(([option, { value }]) => ` [--${option}${value ? ` ${value}` : ''}]`);
+  const count = argument === undefined ? 0 : 1;
   return {
-    usage: `nlb ${name}${flags.join('')} [--host NAME|N | --all] [--state-dir DIR] [--json]`,
+    usage: usageOf(`nlb ${name}${count === 0 ? '' : ` ${argument}`}${flags.join('')} [--host NAME|N | --all]`),
     help: `${help.trim()}\n\nExit code 0: done or begun. 3: no sidecar answers. 4: refused, with the reason.`,
     options: { ...options, all: ALL_OPTION, ...SIDECAR_OPTIONS },
-    positionals: { min: 0, max: 0 },
+    positionals: { min: count, max: count },
     async run(call, terminal) {
-      const one = (door: Door) => changeOn(door, path(call));
+      const asked = path(call);
+      const one = (door: Door) => changeOn(door, asked);
       if (call.flag('all')) return onEveryHost(call, terminal, one);
       const { exitCode, text, answer } = await one(await findSidecar(call, terminal));
       if (call.flag('json')) terminal.out(jsonText(answer));
@@ -32,6 +36,14 @@ export function changeVerb({ name, help, options = {}, path }: Change): Verb {
     },
   };
 }
+
+/** `--state-dir` stands among the options anyway; a line that is too long leaves it out. */
+function usageOf(head: string): string {
+  const whole = `${head} [--state-dir DIR] [--json]`;
+  return whole.length <= USAGE_LENGTH_MAX ? whole : `${head} [--json]`;
+}
+
+const USAGE_LENGTH_MAX = 76;
 
 async function changeOn(door: Door, path: string): Promise<HostAnswer> {
   const answer = await command(door, path);

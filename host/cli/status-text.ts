@@ -7,6 +7,7 @@ const STATE_WORDS: Record<HostState, string> = {
   converging: 'converging',
   draining: 'draining',
   stopped: 'stopped',
+  suspended: 'suspended',
   sidecarSilent: 'sidecar silent, Envoy serving',
   lost: 'lost',
   outside: 'outside',
@@ -36,6 +37,7 @@ export function sentenceOf(status: ClusterStatus): string {
   const withHosts = `with the following host(s) as part of the cluster: ${list}`;
   const host = `Host ${status.thisHost}`;
   if (status.state === 'starting') return `${host} is starting and has no view yet`;
+  if (self?.state === 'suspended') return `${host} is suspended and takes no verb but resume (nlb resume)`;
   if (status.state === 'stopped') return `${host} is stopped and takes no part in the cluster`;
   if (self?.state === 'outside') return `${host} is outside the cluster`;
   if (status.state === 'converging') return `${host} is converging ${withHosts}`;

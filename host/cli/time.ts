@@ -4,6 +4,14 @@ import { CliError, EXIT } from './exit-codes.js';
 const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const DAY_MS = UNITS_MS.d;
 
+/** `60s`, `5m`, `2h` in milliseconds; null where the option was not given. @throws CliError usage */
+export function durationArgument(option: string, text: string | null): number | null {
+  if (text === null) return null;
+  const match = /^([1-9][0-9]{0,4})([smh])$/.exec(text);
+  if (match === null) throw new CliError(EXIT.usage, `--${option} is ${text}, expected a time such as 60s, 5m or 2h`);
+  return Number(match[1]) * UNITS_MS[match[2] as 's' | 'm' | 'h'];
+}
+
 /**
  * ISO 8601. Without a zone it is local time; without a day the last time it was that late.
  *

@@ -27,6 +27,13 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   reload: { summary: 'offer a changed cluster file', load: () => import('./reload.js') },
   start: { summary: 'take part again', load: () => import('./start.js') },
   stop: { summary: 'leave the cluster at once', load: () => import('./stop.js') },
+  suspend: { summary: 'stop, and take no verb but resume', load: () => import('./suspend.js') },
+  resume: { summary: 'take verbs again after suspend', load: () => import('./resume.js') },
+  enable: { summary: 'take connections of a port rule again', load: () => import('./enable.js') },
+  disable: { summary: 'end the connections of a port rule here', load: () => import('./disable.js') },
+  drain: { summary: 'no new connections of a port rule here', load: () => import('./drain.js') },
+  queryport: { summary: 'a port rule, its state and counts here', load: () => import('./queryport.js') },
+  params: { summary: 'the values in force, with the names of NLB', load: () => import('./params.js') },
   drainstop: { summary: 'finish open connections, then stop', load: () => import('./drainstop.js') },
 };
 

@@ -20,6 +20,8 @@ export interface EnvoyViewOptions {
   wasmPath: string;
   /** True where this host is stopped and its Envoy ended on purpose: files are kept current, nobody reads them. */
   isWithoutEnvoy(): boolean;
+  /** Opens the gates of the services of `file`, before Envoy is told to look at them. @throws where the disk is full */
+  openGates(file: ClusterFile): void;
   /** Says why these bytes are not a view the filter would take, or null: a refused file must not reach the disk. */
   checkView(bytes: Uint8Array): string | null;
   onTaken(inForce: InForce, checksum: string): void;
@@ -56,7 +58,7 @@ export class EnvoyView {
     if (this.generated?.file !== file) {
       this.generated = {
         file,
-        wish: { cds: envoyClusters(file, self, paths), lds: listeners(file, self, paths, paths) },
+        wish: { cds: envoyClusters(file, self, paths, paths), lds: listeners(file, self, paths, paths) },
       };
     }
     const bytes = encodeView(inForce, self);
@@ -80,6 +82,7 @@ export class EnvoyView {
       const { signal } = this.abort;
       try {
         const wish = this.wishFor(inForce);
+        this.options.openGates(inForce.file);
         if (this.options.isWithoutEnvoy()) await this.options.files.write(wish);
         else await this.options.files.put(wish, signal);
         this.options.onTaken(inForce, checksum);

@@ -20,8 +20,8 @@ export interface LogFields {
 export type LogForm = 'text' | 'json';
 
 export interface Log {
-  info(text: string): void;
-  warning(text: string): void;
+  info(text: string, fields?: LogFields): void;
+  warning(text: string, fields?: LogFields): void;
   error(text: string): void;
   /**
    * Says `text` now, or only counts it where the same `topic` was said within the last minute.
@@ -94,8 +94,8 @@ export function createLog(
   }
 
   return {
-    info: (text) => say('info', text),
-    warning: (text) => say('warning', text),
+    info: (text, fields) => say('info', text, fields),
+    warning: (text, fields) => say('warning', text, fields),
     error: (text) => say('error', text),
     repeating,
     flush,

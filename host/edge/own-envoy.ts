@@ -4,9 +4,17 @@
  */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
-import { bootstrap, type EnvoyPaths, envoyPaths, type HandoffIdentity, listeners } from '../protocol/xds/index.js';
+import {
+  bootstrap,
+  type EnvoyPaths,
+  envoyPaths,
+  hasGate,
+  type HandoffIdentity,
+  listeners,
+} from '../protocol/xds/index.js';
 import type { Clock } from './clock.js';
 import type { Decision } from './decision.js';
 import { EdgeError } from './edge-error.js';
@@ -15,6 +23,7 @@ import { findEnvoy } from './envoy-binary.js';
 import { EnvoyFiles } from './envoy-files.js';
 import { EnvoyMinder, type EnvoyState } from './envoy-minder.js';
 import { findOwnEnvoy, refuseTakenPorts } from './envoy-process.js';
+import { Gates } from './gates.js';
 import { EnvoyView, installFilter, removeOldFilters } from './envoy-view.js';
 import { replaceFile } from './files.js';
 import { HandoffSecretFiles } from './handoff-secrets.js';
@@ -44,6 +53,7 @@ export class OwnEnvoy {
   private readonly paths: EnvoyPaths;
   private readonly files: EnvoyFiles;
   private readonly secrets: HandoffSecretFiles;
+  private readonly gates: Gates;
   private minder: EnvoyMinder | null = null;
   private view: EnvoyView | null = null;
   private file: ClusterFile | null = null;
@@ -55,6 +65,7 @@ export class OwnEnvoy {
     this.paths = envoyPaths(options.stateDir);
     this.admin = connectEnvoyAdmin(options.existingAdmin ?? this.paths.adminSocket);
     this.secrets = new HandoffSecretFiles(this.paths, this.admin);
+    this.gates = new Gates(this.paths, resolve(this.admin.socketPath));
     this.files = new EnvoyFiles({
       paths: this.paths,
       admin: this.admin,
@@ -94,6 +105,7 @@ export class OwnEnvoy {
       files: this.files,
       wasmPath,
       isWithoutEnvoy: () => !this.wanted,
+      openGates: (wanted) => this.gates.setRules(gatedRules(wanted)),
       checkView: (bytes) => faultText(decision, bytes),
       onTaken: (inForce, checksum) => {
         this.options.onTaken(inForce, checksum);
@@ -124,6 +136,20 @@ export class OwnEnvoy {
   decideBy(inForce: InForce, checksum: string): void {
     this.file = inForce.file;
     this.view?.decideBy(inForce, checksum);
+  }
+
+  /**
+   * Ends the open connections to this host's services of these rules and takes no new ones, until they are no longer named.
+   *
+   * @returns the names of those that were closed and are open from now on; Envoy has to see it first
+   * @throws  EdgeError FILE_NOT_WRITTEN
+   */
+  closeGates(rules: ReadonlySet<string>): string[] {
+    const file = this.file;
+    const opened =
+      file === null ? [] : gatedRules(file).filter((rule) => this.gates.isClosed(rule) && !rules.has(rule));
+    this.gates.close(rules);
+    return opened;
   }
 
   /** Where this host would listen by `file` and does not yet: taken ones make a file unfit. */
@@ -206,6 +232,10 @@ export class OwnEnvoy {
     if (!file) return [];
     return listeners(file, this.options.self, this.paths, this.paths).map(endpointOf);
   }
+}
+
+function gatedRules(file: ClusterFile): string[] {
+  return file.portRules.filter(hasGate).map(({ name }) => name);
 }
 
 interface ListenerShape {

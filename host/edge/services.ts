@@ -46,8 +46,11 @@ export class Services {
   }
 
   /** Index-aligned with the rules of the file; a rule without a service has nothing that could be down. */
-  up(): boolean[] {
-    return (this.file?.portRules ?? []).map((rule) => this.watched.get(rule.name)?.watch.up ?? true);
+  states(): { rule: string; up: boolean }[] {
+    return (this.file?.portRules ?? []).map(({ name }) => ({
+      rule: name,
+      up: this.watched.get(name)?.watch.up ?? true,
+    }));
   }
 
   /** By rule: why its service does not answer. */

@@ -9,6 +9,8 @@ export interface RuleTraffic {
   servedHereCount: number;
   /** By owner. */
   handedOffCounts: Map<string, number>;
+  /** Handed to this host by others. */
+  handedToUsCount: number;
   fallbackCount: number;
   /** By reason. */
   refusedCounts: Record<string, number>;
@@ -16,12 +18,14 @@ export interface RuleTraffic {
   enteredOpenCount: number;
   /** Open connections to this host's service, wherever they entered. */
   servedOpenCount: number;
+  /** Envoy uses this host's service; false while its gate is closed (protocol/xds/gate.ts). */
+  isGateOpen: boolean;
 }
 
 export type Traffic = ReadonlyMap<string, RuleTraffic>;
 
 const FILTER =
-  '^(wasmcustom\\.nlb\\.|tcp\\.nlb_fallback\\..*downstream_cx_total|listener\\.nlb_rule\\..*(downstream_cx_active|global_cx_overflow)|connection_limit\\.nlb_rule\\..*active_connections|cluster\\.nlb\\.service\\..*upstream_cx_active)';
+  '^(wasmcustom\\.nlb\\.|tcp\\.nlb_fallback\\..*downstream_cx_total|listener\\.nlb_rule\\..*(downstream_cx_active|global_cx_overflow)|connection_limit\\.nlb_rule\\..*active_connections|tcp\\.nlb_handoff\\..*downstream_cx_total|cluster\\.nlb\\.service\\..*(upstream_cx_active|membership_healthy))';
 
 /** @throws EdgeError ENVOY_ADMIN_SILENT */
 export async function readTraffic(admin: EnvoyAdmin, rules: readonly string[]): Promise<Traffic> {
@@ -45,9 +49,11 @@ export function trafficOf(rule: string, stats: Map<string, number | string>): Ru
   return {
     servedHereCount: count(`${prefix}served_here`),
     handedOffCounts,
+    handedToUsCount: count(STAT.handedToUs(rule)),
     fallbackCount: count(STAT.fallbacks(rule)),
     refusedCounts,
     enteredOpenCount: count(STAT.enteredOpen(rule)) + count(STAT.redirectedOpen(rule)),
     servedOpenCount: count(STAT.servedOpen(rule)),
+    isGateOpen: stats.get(STAT.gateOpen(rule)) !== 0,
   };
 }

@@ -9,7 +9,7 @@ import type {
   ClusterFile,
   Fingerprint,
   HostName,
-  OwnSettings,
+  HostState,
   PortRule,
   RulePart,
   View,
@@ -19,7 +19,7 @@ import type {
 /** A host as it goes into a view. */
 export interface Participant {
   name: HostName;
-  hostState: OwnSettings['hostState'];
+  hostState: HostState;
   rules: readonly RuleState[];
 }
 
@@ -100,9 +100,10 @@ function rulePart(rule: PortRule, host: Participant, state: RuleState): RulePart
 
 /** Reasons in the order of weight: what the administrator did to the whole host comes first. */
 function absenceOf(rule: PortRule, host: Participant, state: RuleState): Absence | null {
-  if (host.hostState === 'stopped') return 'stopped';
+  if (host.hostState === 'stopped' || host.hostState === 'suspended') return 'stopped';
   if (host.hostState === 'draining') return 'draining';
   if (rule.filteringMode === 'disabled' || state === 'ruleDisabled') return 'ruleDisabled';
+  if (state === 'ruleDraining') return 'draining';
   if (state === 'serviceDown') return 'serviceDown';
   if (rule.filteringMode === 'multiple') {
     const weight = rule.loadWeights[host.name];

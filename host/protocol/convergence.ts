@@ -10,7 +10,7 @@ import { isSilent } from './probing.js';
 import { noteReturns } from './returns.js';
 import { contentOfSide, findSide } from './side.js';
 import { notice, persist, problem, type ProtocolState, solved } from './state.js';
-import type { HostName, InForce, Milliseconds } from './types.js';
+import type { HostName, InForce, Milliseconds, OwnSettings } from './types.js';
 
 /** R11: changes are gathered; this host starts at most one view in this time. */
 export const VIEW_GAP_MS = 200;
@@ -155,13 +155,15 @@ function causeOf(before: InForce | null, content: Content, gathered: string): st
   return came.length > 0 ? `${came.join(', ')} in` : 'changed settings';
 }
 
+const NEW_RULE: OwnSettings['rules'][number] = { control: 'enabled', serviceUp: true };
+
 /** The offered file comes in force with the view that carries it. */
 function takeFile(state: ProtocolState, nowMs: Milliseconds, content: Content): void {
   if (content.fingerprint === state.known.fingerprint) return;
   const before = state.known;
   const rules = content.file.portRules.map((rule) => {
     const index = before.file.portRules.findIndex((each) => each.name === rule.name);
-    return state.settings.rules[index] ?? { enabled: true, serviceUp: true };
+    return state.settings.rules[index] ?? NEW_RULE;
   });
   const revision = state.offer?.fingerprint === content.fingerprint ? state.offer.revision : before.revision;
   state.previous = before;

@@ -7,7 +7,7 @@
  * the edge hands over all waiting packets first, then the tick (R9).
  */
 import type { Versions } from './seal.js';
-import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings } from './types.js';
+import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings, RuleControl } from './types.js';
 
 /** Makes and checks nothing by itself: the machine cuts and compares what `mac` returns. */
 export interface Authenticator {
@@ -127,7 +127,16 @@ export interface HostReport {
   name: HostName;
   priority: number;
   dedicatedIp: string;
-  state: 'converged' | 'converging' | 'draining' | 'stopped' | 'sidecarSilent' | 'lost' | 'outside' | 'notSeen';
+  state:
+    | 'converged'
+    | 'converging'
+    | 'draining'
+    | 'stopped'
+    | 'suspended'
+    | 'sidecarSilent'
+    | 'lost'
+    | 'outside'
+    | 'notSeen';
   sinceMs: Milliseconds;
   detail: string | null;
 }
@@ -152,7 +161,10 @@ export interface ProtocolStatus {
   inForceCause: string;
   /** Envoy has `inForce` in force. */
   taken: boolean;
-  hosts: HostReport[];
+  /** And so have all hosts that are heard. */
+  takenEverywhere: boolean;
+  /** `rules`: index-aligned with those of the file in force; null for a host that is not heard. */
+  hosts: (HostReport & { rules: RuleControl[] | null })[];
   file: FileReport;
   droppedPackets: Record<DropReason, number>;
   /** Newest first, at most 50. */

@@ -4,7 +4,7 @@
  */
 import { asciiBytes, asciiText, ByteReader, ByteWriter } from './bytes.js';
 import { HEADER_BYTES, PACKET_BYTES_MAX, SEAL_BYTES, type Versions } from './seal.js';
-import type { Fingerprint, HostPriority } from './types.js';
+import type { Fingerprint, HostPriority, HostState } from './types.js';
 
 export const ROWS_MAX = 31;
 export const ECHOES_MAX = 2;
@@ -13,10 +13,10 @@ const ROW_BYTES = 41;
 /** Row numbers count down from the highest in the packet; what is further behind is sent as no number at all. */
 const BEHIND_MAX = 0xffff;
 
-/** `ruleDisabled` and `serviceDown` say why this host takes no part in a rule; its state stands beside. */
-export type RuleState = 'up' | 'ruleDisabled' | 'serviceDown';
-const RULE_STATES: readonly RuleState[] = ['up', 'ruleDisabled', 'serviceDown'];
-const HOST_STATES = ['started', 'draining', 'stopped'] as const;
+/** All but `up` say why this host takes no part in a rule; its own state stands beside. */
+export type RuleState = 'up' | 'ruleDisabled' | 'serviceDown' | 'ruleDraining';
+const RULE_STATES: readonly RuleState[] = ['up', 'ruleDisabled', 'serviceDown', 'ruleDraining'];
+const HOST_STATES: readonly HostState[] = ['started', 'draining', 'stopped', 'suspended'];
 /** `starting`: confirms no view; `converging`: confirms one; `converged`: it is agreed; `taken`: its Envoy has it. */
 export type Phase = 'starting' | 'converging' | 'converged' | 'taken';
 const PHASES: readonly Phase[] = ['starting', 'converging', 'converged', 'taken'];
@@ -26,7 +26,7 @@ export interface Row {
   nameHash: number;
   instance: bigint;
   sequence: number;
-  hostState: (typeof HOST_STATES)[number];
+  hostState: HostState;
   phase: Phase;
   /** Waits out its damping (R11) and stays outside until then. */
   waiting: boolean;
@@ -133,7 +133,7 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
   const rules = readRules(from);
   const counts = from.u8();
   const nameLength = from.u8();
-  if (state === null || rules === null || priority < 1 || priority > 32 || nameLength > 32) return null;
+  if (priority < 1 || priority > 32 || nameLength > 32) return null;
   const name = asciiText(from.raw(nameLength));
   const echoes: bigint[] = [];
   for (let i = 0; i < counts >> 6; i++) echoes.push(from.u64());
@@ -204,7 +204,7 @@ function readRow(from: ByteReader, highest: number): Row | null {
   const confirmedHead = from.u32();
   const hears = from.u32();
   const rules = readRules(from);
-  if (state === null || rules === null || instance === 0n || (behind !== BEHIND_MAX && behind >= highest)) return null;
+  if (instance === 0n || (behind !== BEHIND_MAX && behind >= highest)) return null;
   const confirmedNumber = behind === BEHIND_MAX ? 0 : highest - behind;
   const speaks: Versions = {
     protocolLow: protocol >> 4,
@@ -239,9 +239,8 @@ function stateByte(row: Row): number {
   return HOST_STATES.indexOf(row.hostState) | flags | (PHASES.indexOf(row.phase) << 4);
 }
 
-function readState(byte: number): Pick<Row, 'hostState' | 'phase' | 'waiting' | 'leaving' | 'proven' | 'holds'> | null {
-  const hostState = HOST_STATES[byte & 3];
-  if (hostState === undefined) return null;
+function readState(byte: number): Pick<Row, 'hostState' | 'phase' | 'waiting' | 'leaving' | 'proven' | 'holds'> {
+  const hostState = HOST_STATES[byte & 3]!;
   const phase = PHASES[(byte >> 4) & 3]!;
   return {
     hostState,
@@ -262,16 +261,14 @@ function writeRules(out: ByteWriter, rules: readonly RuleState[]): void {
   }
 }
 
-function readRules(from: ByteReader): readonly RuleState[] | null {
+function readRules(from: ByteReader): readonly RuleState[] {
   const packed = from.u64();
   const known = UNPACKED.get(packed);
   if (known !== undefined) return known;
   const rules: RuleState[] = [];
   for (let i = 0; i < 32; i++) {
     const byte = Number((packed >> BigInt(8 * (7 - (i >> 2)))) & 0xffn);
-    const state = RULE_STATES[(byte >> ((i & 3) * 2)) & 3];
-    if (state === undefined) return null;
-    rules.push(state);
+    rules.push(RULE_STATES[(byte >> ((i & 3) * 2)) & 3]!);
   }
   if (UNPACKED.size >= UNPACKED_MAX) UNPACKED.clear();
   UNPACKED.set(packed, rules);

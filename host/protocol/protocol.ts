@@ -236,7 +236,7 @@ function takeOffer(state: ProtocolState, nowMs: Milliseconds, event: OfferEvent)
   );
 }
 
-/** After a change of file: hosts that stay keep what is known of them. */
+/** After a change of file: hosts and rules that stay keep what is known of them. */
 function matchPeers(state: ProtocolState): void {
   const peers = new Map<string, ReturnType<typeof newPeer>>();
   for (const config of state.known.file.hosts) {
@@ -247,8 +247,10 @@ function matchPeers(state: ProtocolState): void {
   }
   state.peers = peers;
   state.peersByHash = new Map([...peers.values()].map((peer) => [peer.nameHash, peer]));
-  const { portRules } = state.known.file;
-  state.ruleDampers = portRules.map((_, index) => state.ruleDampers[index] ?? newDamper(0, state.startedMs));
+  const before = (state.previous ?? state.known).file.portRules.map(({ name }) => name);
+  state.ruleDampers = state.known.file.portRules.map(
+    ({ name }) => state.ruleDampers[before.indexOf(name)] ?? newDamper(0, state.startedMs),
+  );
 }
 
 /** R4: an alarm only where both say that they are converged with the same view, and decide by different things. */

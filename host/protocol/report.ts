@@ -2,8 +2,9 @@
 import type { HostReport, ProtocolStatus } from './events.js';
 import type { Peer } from './peer.js';
 import { isSilent } from './probing.js';
+import { controlsOf } from './rule-states.js';
 import { isWaitingHost, type ProtocolState } from './state.js';
-import type { HostConfig, HostName, Milliseconds } from './types.js';
+import type { HostConfig, HostName, HostState, Milliseconds } from './types.js';
 
 /** A leaving sidecar goes after this long at the latest. */
 const LEAVE_MAX_MS = 1000;
@@ -17,7 +18,8 @@ export function statusOf(state: ProtocolState, nowMs: Milliseconds): ProtocolSta
     inForceSinceMs: state.inForceSinceMs,
     inForceCause: state.inForceCause,
     taken: state.taken,
-    hosts: state.known.file.hosts.map((host) => ({ ...state.reports.get(host.name)! })),
+    takenEverywhere: isTakenEverywhere(state),
+    hosts: state.known.file.hosts.map(({ name }) => ({ ...state.reports.get(name)!, rules: controlsOf(state, name) })),
     file: {
       fingerprint: state.known.fingerprint,
       revision: state.known.revision,
@@ -33,10 +35,15 @@ export function statusOf(state: ProtocolState, nowMs: Milliseconds): ProtocolSta
 }
 
 function clusterState(state: ProtocolState, isAlone: boolean): ProtocolStatus['state'] {
-  if (state.settings.hostState === 'stopped' || state.leaving !== null) return 'stopped';
+  if (isOut(state.settings.hostState) || state.leaving !== null) return 'stopped';
   if (state.inForce === null || state.resumed) return 'starting';
   if (state.confirmed !== null && !isConverged(state)) return 'converging';
   return isAlone ? 'alone' : 'converged';
+}
+
+/** Out on purpose. */
+export function isOut(hostState: HostState): boolean {
+  return hostState === 'stopped' || hostState === 'suspended';
 }
 
 function isConverged(state: ProtocolState): boolean {
@@ -65,6 +72,13 @@ function offerDetail(state: ProtocolState): string | null {
   });
   if (missing.length === 0) return `file ${state.offer.fingerprint} is about to come in force`;
   return `file ${state.offer.fingerprint} waits for ${missing.join(', ')}: put it there and run nlb reload`;
+}
+
+function isTakenEverywhere(state: ProtocolState): boolean {
+  if (state.inForce === null || !state.taken) return false;
+  const { number } = state.inForce.view;
+  const rows = [...state.peers.values()].filter(({ link }) => link === 'heard').map(({ row }) => row);
+  return rows.every((row) => row?.phase === 'taken' && row.confirmedNumber === number);
 }
 
 /** The others have gone on to another view, or nobody hears us, or it took long enough. */

@@ -6,7 +6,8 @@ import { buildContent, type Content, type Participant } from './content.js';
 import { waitLeftS } from './damping.js';
 import { knownFile, ownPriority, strongestGroup } from './groups.js';
 import { givesWay } from './rival.js';
-import { isWaitingHost, ownRules, type ProtocolState, type Side } from './state.js';
+import { rulesOfRow, rulesOfSelf } from './rule-states.js';
+import { isWaitingHost, type ProtocolState, type Side } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
 import { agreeOnVersions, type Speaker, speaksDecision } from './versions.js';
 import { findVisible } from './visible.js';
@@ -65,9 +66,12 @@ export function contentOfSide(state: ProtocolState, nowMs: Milliseconds): Conten
   const isSpoken = speaksDecision(versions, side.versions.decision);
   const decision = isSpoken ? side.versions.decision : versions.decisionHigh;
   const participants = side.agreeing.map((name): Participant => {
-    if (name === state.self) return { name, hostState: state.settings.hostState, rules: ownRules(state, nowMs) };
+    if (name === state.self) {
+      const rules = rulesOfSelf(state, nowMs, side.known);
+      return { name, hostState: state.settings.hostState, rules };
+    }
     const row = state.peers.get(name)!.row!;
-    return { name, hostState: row.hostState, rules: row.rules };
+    return { name, hostState: row.hostState, rules: rulesOfRow(state, row, side.known) };
   });
   return buildContent(side.known.file, side.known.fingerprint, participants, { protocol, decision });
 }

@@ -180,7 +180,8 @@ export function ownRules(state: ProtocolState, nowMs: Milliseconds): RuleState[]
     const damper = state.ruleDampers[i];
     const damped = damper !== undefined && isWaiting(damper, nowMs);
     if (rule === undefined) rules.push('up');
-    else if (!rule.enabled) rules.push('ruleDisabled');
+    else if (rule.control === 'disabled') rules.push('ruleDisabled');
+    else if (rule.control === 'draining') rules.push('ruleDraining');
     else rules.push(rule.serviceUp && !damped ? 'up' : 'serviceDown');
   }
   return rules;

@@ -151,9 +151,15 @@ export interface InForce {
   lostSince: HostName[];
 }
 
+/** What the administrator wants of a host. `suspended`: stopped, and every verb but resume is refused there. */
+export type HostState = 'started' | 'draining' | 'stopped' | 'suspended';
+
+/** And of one port rule there. `disabled` also ends the open connections, `draining` lets them finish. */
+export type RuleControl = 'enabled' | 'disabled' | 'draining';
+
 /** What a host says of itself; gathered by all, in force by the next view (R11). */
 export interface OwnSettings {
-  hostState: 'started' | 'draining' | 'stopped';
+  hostState: HostState;
   /** Index-aligned with the portRules of the file in force. */
-  rules: { enabled: boolean; serviceUp: boolean }[];
+  rules: { control: RuleControl; serviceUp: boolean }[];
 }

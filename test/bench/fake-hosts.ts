@@ -23,7 +23,7 @@ const loaded = loadClusterFile(path);
 if (!loaded.ok) throw new Error(`Cannot use ${path}: ${loaded.errors.map(findingLine).join('; ')}`);
 const { file, fingerprint, keyPath } = loaded;
 const keys = readKeyFile(keyPath);
-const rules = file.portRules.map(() => ({ enabled: true, serviceUp: true }));
+const rules = file.portRules.map(() => ({ control: 'enabled' as const, serviceUp: true }));
 const loops = new Map<string, Loop<ProtocolState>>();
 
 const settingsOf = (hostState: OwnSettings['hostState']): OwnSettings => ({ hostState, rules });

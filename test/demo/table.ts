@@ -22,6 +22,7 @@ const STATE_WORDS: Record<HostState, string> = {
   converged: '✔ converged',
   converging: '↻ converging',
   draining: '⇣ draining',
+  suspended: 'suspended',
   stopped: '■ stopped',
   sidecarSilent: '… sidecar silent',
   lost: '✖ lost',

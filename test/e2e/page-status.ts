@@ -67,6 +67,8 @@ function ruleOf(index: number, states: HostState[], serving: number): RuleStatus
     hosts: states.map((state, host) => partOf(state, host, serving)),
     fallbackCount: 2,
     refusedCounts: { disabled: 0, no_host: 1 },
+    control: 'enabled',
+    handedToUsCount: 0,
     openCount: 12,
     servedOpenCount: 9,
   };
@@ -77,6 +79,7 @@ function partOf(state: HostState, host: number, serving: number): RuleHostStatus
   return {
     host: `mail${host + 1}`,
     takesPart,
+    control: 'enabled',
     absence: takesPart ? null : state === 'draining' || state === 'stopped' ? state : 'lost',
     loadWeight: takesPart ? 50 : 0,
     handlingPriority: 0,

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
+import type { RuleControl } from '../../host/protocol/types.js';
 import type { ClusterStatus } from '../../host/admin/status.js';
 import { dispatch } from '../../host/cli/dispatch.js';
 
@@ -78,12 +79,15 @@ export function statusFixture(): ClusterStatus {
   const rule = {
     virtualIp: null,
     protocol: 'tcp',
+    control: 'enabled',
+    handedToUsCount: 0,
     fallbackCount: 0,
     refusedCounts: {},
     openCount: 0,
     servedOpenCount: 0,
   } as const;
   const part = {
+    control: 'enabled' as RuleControl | null,
     takesPart: true,
     absence: null,
     loadWeight: 50,

@@ -100,6 +100,12 @@ describe('verbs that change this host', () => {
     [['start', '--now'], 'POST /start?now=true'],
     [['stop'], 'POST /stop'],
     [['drainstop'], 'POST /drainstop'],
+    [['drainstop', '--timeout', '2m'], 'POST /drainstop?timeoutMs=120000'],
+    [['suspend'], 'POST /suspend'],
+    [['resume'], 'POST /resume'],
+    [['enable', 'all'], 'POST /enable?port=all'],
+    [['disable', '25'], 'POST /disable?port=25'],
+    [['drain', '80', '--vip', '10.0.0.100'], 'POST /drain?port=80&vip=10.0.0.100'],
     [['reload'], 'POST /reload'],
   ])('nlb %j asks %s', async (args, path) => {
     const answer = { ok: true, text: 'host mail1 does it' };
@@ -114,6 +120,73 @@ describe('verbs that change this host', () => {
     const { code, out, err } = await against(['reload'], answers);
     expect([code, out, err]).toEqual([4, '', 'nlb reload: c.yaml:1:1: mode is missing\n']);
   });
+});
+
+describe('nlb queryport', () => {
+  const inForce = { 'GET /in-force': { code: 200, body: { file: { virtualIps: ['10.0.0.100'] } } } };
+
+  test('shows the rule, its state on this host, and what went through', async () => {
+    const { code, out } = await against(['queryport', '25'], { ...status(), ...inForce });
+    expect(code).toBe(0);
+    expect(out).toBe(`Port rule smtp (25) on host mail1: enabled, takes part, 100.0 % of new connections
+  Accepted here, served here                           30
+  Accepted here, handed off                            10  (mail2 10, mail3 0)
+    of these served here, the owner being silent        1
+  Refused                                               2  (nobody 2)
+  Handed to this host by others                         0
+  Open, entered here                                    3
+  Open, to the service here                             2
+`);
+  });
+
+  test('exits 1 where the rule is disabled or draining there, or no rule holds the port', async () => {
+    const [smtp, db] = statusFixture().rules;
+    const drained = status({ rules: [{ ...smtp!, control: 'draining' }, db] });
+    const said = await against(['queryport', '25'], { ...drained, ...inForce });
+    expect([said.code, said.out.split('\n')[0]]).toEqual([
+      1,
+      'Port rule smtp (25) on host mail1: draining, takes part, 100.0 % of new connections',
+    ]);
+    const none = await against(['queryport', '26'], { ...status(), ...inForce });
+    const text = 'No port rule holds port 26; there are smtp (25), db (1000-1099)';
+    expect([none.code, none.err]).toEqual([1, `nlb queryport: ${text}\n`]);
+    expect((await against(['queryport', 'x'], { ...status(), ...inForce })).code).toBe(2);
+  });
+});
+
+test('nlb params shows the values in force beside the names of NLB', async () => {
+  const file = {
+    clusterName: 'mail.example.org',
+    mode: 'routed',
+    listenOn: 'virtualIp',
+    virtualIps: ['10.0.0.100'],
+    hashSeed: 0x5eed,
+    ipv6PrefixLength: 64,
+    heartbeat: { periodMs: 1000, missedMax: 5 },
+    ports: { heartbeat: 7620, handoff: 7620, channel: 7621, page: 7622 },
+    keyFile: 'cluster.key',
+    hosts: [{ name: 'mail1', priority: 1, dedicatedIp: '10.0.0.11' }],
+    portRules: [{}, {}],
+  };
+  const view = { fingerprint: 'a1c67144a90125c1', protocolVersion: 1, decisionVersion: 1 };
+  const answers = { ...status(), 'GET /in-force': { code: 200, body: { file, view } } };
+  const { code, out } = await against(['params'], answers);
+  expect(code).toBe(0);
+  for (const [name, value] of [
+    ['ClusterName', 'mail.example.org'],
+    ['ClusterIPAddress', '10.0.0.100'],
+    ['HostPriority', '1'],
+    ['DedicatedIPAddress', '10.0.0.11'],
+    ['HostState', 'converged'],
+    ['AliveMsgPeriod', '1000'],
+    ['AliveMsgTolerance', '5'],
+    ['NumberOfRules', '2'],
+  ]) {
+    expect(out).toMatch(new RegExp(` ${value!.replaceAll('.', '\\.')} .* ?${name}$`, 'm'));
+  }
+  expect(out).toContain('Port rules (2):\n  RULE  VIP  START  END   PROT  MODE');
+  const json = await against(['params', '--json'], answers);
+  expect(JSON.parse(json.out).portRules).toEqual([{}, {}]);
 });
 
 describe('nlb explain of a running sidecar', () => {

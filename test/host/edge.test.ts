@@ -131,6 +131,8 @@ describe('what Envoy says', () => {
         'wasmcustom.nlb.smtp.refused.disabled: 1',
         'wasmcustom.nlb.smtps.served_here: 99',
         'tcp.nlb_fallback.smtp.owner_silent.downstream_cx_total: 2',
+        'tcp.nlb_handoff.smtp.downstream_cx_total: 6',
+        'cluster.nlb.service.smtp.membership_healthy: 0',
         'listener.nlb_rule.smtp.downstream_cx_active: 3',
         'cluster.nlb.service.smtp.upstream_cx_active: 4',
         'listener_manager.lds.version_text: "ab: cd"',
@@ -145,6 +147,8 @@ describe('what Envoy says', () => {
       refusedCounts: { disabled: 1 },
       enteredOpenCount: 3,
       servedOpenCount: 4,
+      handedToUsCount: 6,
+      isGateOpen: false,
     });
   });
 

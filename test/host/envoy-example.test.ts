@@ -46,7 +46,7 @@ describe.each(['mail1', 'mail2', 'mail3'])('envoy/example/%s', (self) => {
   const secrets = xds.secretsOf(IDENTITY);
   const generated: Record<string, object> = {
     bootstrap: xds.bootstrap(file, self, paths, LIMITS),
-    cds: xds.discoveryResponse(xds.envoyClusters(file, self, paths), '1'),
+    cds: xds.discoveryResponse(xds.envoyClusters(file, self, paths, paths), '1'),
     lds: xds.discoveryResponse(xds.listeners(file, self, paths, paths), '1'),
     ecds: xds.discoveryResponse([xds.filterConfig(view, `${paths.directory}/filter.wasm`)], '1'),
     'handoff-certificate': xds.discoveryResponse([secrets.certificate], '1'),

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createLog } from '../../host/edge/log.js';
-import { EVENT_KINDS, noticeLine } from '../../host/event-number.js';
+import { CONTROL_KINDS, EVENT_KINDS, noticeLine } from '../../host/event-number.js';
 
 const notice = { kind: 'notice', nowMs: 0, cause: 'hostLost', host: 'mail2', detail: 'host mail2 is lost' } as const;
 
@@ -19,8 +19,9 @@ describe('noticeLine()', () => {
       cause,
       { number: number === '' ? null : Number(number), level },
     ]);
-    expect(Object.fromEntries(rows)).toEqual(EVENT_KINDS);
-    expect(rows.map(([cause]) => cause)).toEqual(Object.keys(EVENT_KINDS));
+    const kinds = { ...EVENT_KINDS, ...CONTROL_KINDS };
+    expect(Object.fromEntries(rows)).toEqual(kinds);
+    expect(rows.map(([cause]) => cause)).toEqual(Object.keys(kinds));
   });
 });
 

@@ -31,7 +31,7 @@ class Wire {
   add({ name, known = makeFile({ hostCount: 3 }), address, speaks }: MachineOptions): Machine {
     const settings = {
       hostState: 'started' as const,
-      rules: known.file.portRules.map(() => ({ enabled: true, serviceUp: true })),
+      rules: known.file.portRules.map(() => ({ control: 'enabled' as const, serviceUp: true })),
     };
     this.instance += 1n;
     const [low, high] = speaks ?? [1, 1];

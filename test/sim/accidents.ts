@@ -2,6 +2,7 @@
 import type { Cluster, SimHost } from './cluster.js';
 import { makeFile } from './files.js';
 import { pick } from './random.js';
+import type { RuleControl } from '../../host/protocol/types.js';
 
 type Accident = (cluster: Cluster, host: SimHost, periodMs: number) => string;
 
@@ -37,6 +38,8 @@ const ACCIDENTS: readonly (readonly [kind: string, Accident])[] = [
   ['service', flapService],
   ['services of all hosts', allAtOnce],
   ['drain', drain],
+  ['suspend', suspend],
+  ['rule disabled, drained, enabled', controlRule],
   ['planned end', leave],
   ['replay', replay],
   ['config change', reload],
@@ -135,17 +138,35 @@ function weather(cluster: Cluster, _host: SimHost, periodMs: number): string {
 
 function settle(cluster: Cluster, host: SimHost): string {
   const chance = cluster.random();
-  const hostState = chance < 0.6 ? 'started' : chance < 0.8 ? 'draining' : 'stopped';
+  const hostState = chance < 0.55 ? 'started' : chance < 0.75 ? 'draining' : chance < 0.9 ? 'stopped' : 'suspended';
   const rules = host.settings.rules.map(() => ({
-    enabled: cluster.random() < 0.9,
+    control: controlFrom(cluster.random()),
     serviceUp: cluster.random() < 0.8,
   }));
   return say(cluster, host, { hostState, rules });
 }
 
+function controlFrom(chance: number): RuleControl {
+  if (chance < 0.85) return 'enabled';
+  return chance < 0.92 ? 'disabled' : 'draining';
+}
+
 /** `nlb drainstop`: finish what is open, take nothing new. */
 function drain(cluster: Cluster, host: SimHost): string {
   return say(cluster, host, { ...host.settings, hostState: 'draining' });
+}
+
+/** `nlb suspend`; the next start or settling takes it back. */
+function suspend(cluster: Cluster, host: SimHost): string {
+  return say(cluster, host, { ...host.settings, hostState: 'suspended' });
+}
+
+/** `nlb disable`, `drain` and `enable` of one port rule. */
+function controlRule(cluster: Cluster, host: SimHost): string {
+  const chosen = Math.floor(cluster.random() * host.settings.rules.length);
+  const control = pick(cluster.random, ['enabled', 'disabled', 'draining'] as const);
+  const rules = host.settings.rules.map((rule, i) => (i === chosen ? { ...rule, control } : rule));
+  return `${say(cluster, host, { ...host.settings, rules })}, rule ${chosen} ${control}`;
 }
 
 function flapService(cluster: Cluster, host: SimHost): string {
@@ -156,7 +177,7 @@ function flapService(cluster: Cluster, host: SimHost): string {
 function say(cluster: Cluster, host: SimHost, settings: SimHost['settings']): string {
   host.settings = settings;
   cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings });
-  const down = settings.rules.filter((rule) => !rule.enabled || !rule.serviceUp).length;
+  const down = settings.rules.filter((rule) => rule.control !== 'enabled' || !rule.serviceUp).length;
   return `${host.name} is ${settings.hostState}, ${down} rules down`;
 }
 

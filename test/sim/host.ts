@@ -45,7 +45,7 @@ export interface SimHost {
 }
 
 export function newHost(name: string, address: string, onDisk: KnownFile, disk: DurableState): SimHost {
-  const rules = onDisk.file.portRules.map(() => ({ enabled: true, serviceUp: true }));
+  const rules = onDisk.file.portRules.map(() => ({ control: 'enabled' as const, serviceUp: true }));
   return {
     name,
     address,

@@ -101,8 +101,10 @@ function checkParts(cluster: Cluster, host: SimHost, members: SimHost[]): void {
 
 function absenceOf(host: SimHost, index: number): Absence | null {
   const { hostState, rules } = host.settings;
+  if (hostState === 'suspended') return 'stopped';
   if (hostState !== 'started') return hostState;
-  if (!rules[index]!.enabled) return 'ruleDisabled';
+  if (rules[index]!.control === 'disabled') return 'ruleDisabled';
+  if (rules[index]!.control === 'draining') return 'draining';
   return rules[index]!.serviceUp ? null : 'serviceDown';
 }
 

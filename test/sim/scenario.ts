@@ -5,6 +5,7 @@
  *     cut 1 from 2,3              deafen 1 to 2 (2 hears nothing of 1)    heal
  *     kill 2                      killsidecar 2             stall 2 3s    restart 2 [empty]
  *     drainstop 2                 stop 2 (a planned end)    service 2 smtp down|up
+ *     suspend 2                   resume 2                  disable|drain|enable 2 smtp
  *     file 2 affinity none        offer 2 affinity none     key 2 7       claim 2 from 10.0.0.13
  *     replay 2                    now 2 (nlb start --now)   upgrade 2 (to the next release)
  *     show views | states | problems | notices 1
@@ -60,7 +61,12 @@ function act(cluster: Cluster, words: string[]): void {
     stop: () => give('leave'),
     now: () => give('start'),
     drainstop: () => settle(cluster, host, { ...host.settings, hostState: 'draining' }),
-    service: () => service(cluster, host, rest),
+    suspend: () => settle(cluster, host, { ...host.settings, hostState: 'suspended' }),
+    resume: () => settle(cluster, host, { ...host.settings, hostState: 'stopped' }),
+    disable: () => setRule(cluster, host, rest[0]!, { control: 'disabled' }),
+    drain: () => setRule(cluster, host, rest[0]!, { control: 'draining' }),
+    enable: () => setRule(cluster, host, rest[0]!, { control: 'enabled' }),
+    service: () => setRule(cluster, host, rest[0]!, { serviceUp: rest[1] === 'up' }),
     file: () => Object.assign(host, { onDisk: fileOf(cluster, rest) }),
     offer: () => {
       host.onDisk = fileOf(cluster, rest);
@@ -94,9 +100,11 @@ function restart(cluster: Cluster, host: SimHost, empty: boolean): void {
   cluster.start(host);
 }
 
-function service(cluster: Cluster, host: SimHost, [name, word]: string[]): void {
+type RuleSettings = SimHost['settings']['rules'][number];
+
+function setRule(cluster: Cluster, host: SimHost, name: string, change: Partial<RuleSettings>): void {
   const index = host.onDisk.file.portRules.findIndex((rule) => rule.name === name);
-  const rules = host.settings.rules.map((rule, i) => (i === index ? { ...rule, serviceUp: word === 'up' } : rule));
+  const rules = host.settings.rules.map((rule, i) => (i === index ? { ...rule, ...change } : rule));
   settle(cluster, host, { ...host.settings, rules });
 }
 

@@ -16,6 +16,7 @@ const HOST_STATES = {
   converging: { sign: '↻', word: 'Converging', tone: 'busy' },
   draining: { sign: '⇣', word: 'Draining', tone: 'busy' },
   stopped: { sign: '■', word: 'Stopped', tone: 'calm' },
+  suspended: { sign: '⏸', word: 'Suspended', tone: 'calm' },
   sidecarSilent: { sign: '…', word: 'Sidecar silent, Envoy serving', tone: 'busy' },
   lost: { sign: '✖', word: 'Lost', tone: 'bad' },
   outside: { sign: '⚠', word: 'Outside', tone: 'bad' },

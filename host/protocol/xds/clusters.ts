@@ -7,9 +7,11 @@
  */
 import { followsPort, isOnHost, serviceOf } from '../config/service-address.js';
 import type { ClusterFile, HostConfig, HostName, Milliseconds, PortRule, Service } from '../types.js';
+import { gateEndpoint, gateFields, hasGate } from './gate.js';
 import { entrySockets, type HandoffSecrets, PLAIN_CHECK, PLAIN_ENDPOINT } from './handoff-tls.js';
 import { ALIVE, type HandoffPolicy, handoffEnvoyCluster, NO_RULE, serviceEnvoyCluster } from './names.js';
 import { NO_RULE_PATIENCE_MS, patienceOf } from './patience.js';
+import type { EnvoyPaths } from './paths.js';
 import { hostNamed, rulesServed } from './rules.js';
 import { BUFFER_BYTES_MAX, duration, type EnvoyJson, proxyProtocolSocket, serviceAddress } from './sockets.js';
 import { socketAddress, TCP_KEEPALIVE, typed } from './sockets.js';
@@ -19,11 +21,17 @@ const CONNECTIONS_MAX = 4_294_967_295;
 
 const KEPT_ALIVE: EnvoyJson = { upstream_connection_options: { tcp_keepalive: TCP_KEEPALIVE } };
 
-export function envoyClusters(file: ClusterFile, self: HostName, secrets: HandoffSecrets | null = null): EnvoyJson[] {
+/** @param paths  of the sidecar that opens and closes the services' gates; null where nobody does, e.g. to see what changes */
+export function envoyClusters(
+  file: ClusterFile,
+  self: HostName,
+  secrets: HandoffSecrets | null = null,
+  paths: EnvoyPaths | null = null,
+): EnvoyJson[] {
   const ownHost = hostNamed(file, self);
   const others = file.hosts.filter((host) => host.name !== self);
   return [
-    ...rulesServed(file).map((rule) => serviceCluster(rule, ownHost)),
+    ...rulesServed(file).map((rule) => serviceCluster(rule, ownHost, paths)),
     ...(file.otherPorts === 'defaultHost' ? [otherPortsCluster()] : []),
     ...handoffWaysOf(file).flatMap(([policy, patienceMs]) =>
       others.map((owner) => handoffCluster(file, ownHost, owner, policy, patienceMs, secrets)),
@@ -45,15 +53,19 @@ function handoffWaysOf(file: ClusterFile): [HandoffPolicy, Milliseconds][] {
   return [...ways.values()];
 }
 
-function serviceCluster(rule: PortRule, ownHost: HostConfig): EnvoyJson {
+function serviceCluster(rule: PortRule, ownHost: HostConfig, paths: EnvoyPaths | null): EnvoyJson {
   const service = serviceOf(rule, ownHost);
   if (service === null) throw new Error(`Cannot serve port rule ${rule.name}: it has no service, expected one`);
   const plain = service.proxyProtocol === 'none';
+  const isGated = paths !== null && hasGate(rule);
   return {
     ...envoyCluster(serviceEnvoyCluster(rule.name), rule.ownerPatienceMs),
+    ...(isGated ? gateFields() : {}),
     // Of a process the kernel here tells when it ends; only a machine vanishes. Four system calls a connection fewer.
     ...(isOnHost(service.address, ownHost) ? {} : KEPT_ALIVE),
-    ...(followsPort(service.address) ? AS_ASKED_FOR : endpointOf(serviceEnvoyCluster(rule.name), service)),
+    ...(followsPort(service.address)
+      ? AS_ASKED_FOR
+      : endpointOf(serviceEnvoyCluster(rule.name), service, isGated ? gateEndpoint(paths, rule.name) : {})),
     ...(plain ? {} : { transport_socket: proxyProtocolSocket(service.proxyProtocol as 'v1' | 'v2') }),
   };
 }
@@ -66,8 +78,8 @@ function otherPortsCluster(): EnvoyJson {
 /** Each connection has an address of its own: where the client wanted to, or what ruleProxy() made of it. */
 const AS_ASKED_FOR: EnvoyJson = { type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED' };
 
-function endpointOf(envoyCluster: string, service: Service): EnvoyJson {
-  const endpoint = { address: serviceAddress(service) };
+function endpointOf(envoyCluster: string, service: Service, more: EnvoyJson): EnvoyJson {
+  const endpoint = { address: serviceAddress(service), ...more };
   return { load_assignment: { cluster_name: envoyCluster, endpoints: [{ lb_endpoints: [{ endpoint }] }] } };
 }
 

@@ -5,7 +5,7 @@
  * off, or read what is handed off, comes with it.
  */
 import type { EnvoyPaths } from './paths.js';
-import { type EnvoyJson, pathConfig, proxyProtocolSocket, RAW_BUFFER, typed } from './sockets.js';
+import { type EnvoyJson, pathConfig, PLAIN_MATCH, proxyProtocolSocket, RAW_BUFFER, typed } from './sockets.js';
 
 /** Made by handoffIdentity() from the cluster key; the same on every host. */
 export interface HandoffIdentity {
@@ -31,8 +31,6 @@ export const SECRET_NAMES: Readonly<Record<SecretKind, string>> = {
 };
 
 const TLS = 'envoy.extensions.transport_sockets.tls.v3';
-/** An endpoint or check that carries this speaks plain TCP after the PROXY header. */
-const PLAIN_MATCH = { plain: true };
 
 /** What stands in the two files. */
 export function secretsOf(identity: HandoffIdentity): Record<SecretKind, EnvoyJson> {

@@ -15,6 +15,7 @@
  */
 export { bootstrap, type BootstrapLimits } from './bootstrap.js';
 export { envoyClusters } from './clusters.js';
+export { gatePath, hasGate } from './gate.js';
 export { filterConfig } from './filter-config.js';
 export { type HandoffIdentity, type HandoffSecrets, SECRET_NAMES, type SecretKind, secretsOf } from './handoff-tls.js';
 export { listeners } from './listeners.js';

@@ -9,6 +9,8 @@ export interface EnvoyPaths {
   certificate: string;
   accepted: string;
   adminSocket: string;
+  /** Links of rules whose service is to be used (gate.ts). */
+  gates: string;
 }
 
 /** @param stateDir  absolute, without a slash at its end */
@@ -23,5 +25,6 @@ export function envoyPaths(stateDir: string): EnvoyPaths {
     certificate: `${directory}/handoff-certificate.json`,
     accepted: `${directory}/handoff-accepted.json`,
     adminSocket: `${directory}/admin.sock`,
+    gates: `${directory}/gates`,
   };
 }

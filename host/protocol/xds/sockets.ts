@@ -44,6 +44,9 @@ export const BUFFER_BYTES_MAX = 64 * 1024;
  */
 export const ACCEPTS_IN_A_ROW_MAX = 4;
 
+/** An endpoint or check that carries this speaks plain TCP (of a handoff: after the PROXY header). */
+export const PLAIN_MATCH = { plain: true };
+
 export const RAW_BUFFER: EnvoyJson = {
   name: 'envoy.transport_sockets.raw_buffer',
   typed_config: typed('envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer'),

@@ -24,6 +24,8 @@ export const STAT = {
   redirectedOpen: (rule: string) => `connection_limit.${ruleStatPrefix(rule)}.active_connections`,
   /** Open connections to this host's service, wherever they entered: what a drainstop waits for. */
   servedOpen: (rule: string) => `cluster.${serviceEnvoyCluster(rule)}.upstream_cx_active`,
+  /** 1 while the gate of the rule is open (gate.ts), 0 while Envoy does not use the service. */
+  gateOpen: (rule: string) => `cluster.${serviceEnvoyCluster(rule)}.membership_healthy`,
   /** 1 while the host behind a handoff cluster answers (2 with the fallback, which always counts). */
   healthy: (envoyCluster: string) => `cluster.${envoyCluster}.membership_healthy`,
   /** Open connections of a handoff cluster. */

@@ -1,0 +1,9 @@
+/** `nlb drain`: a port rule takes nothing new here. */
+import { changeRuleVerb } from './change-rule.js';
+
+export const verb = changeRuleVerb(
+  'drain',
+  `
+Takes no new connections of a port rule on this host and lets the open ones
+finish; nlb queryport shows how many are left. nlb enable takes it back.`,
+);

@@ -1,0 +1,54 @@
+/** The TakingPart of a running sidecar: what it asks of the sidecar's parts, and what it does with them. */
+import { RuleControls } from '../rule-controls.js';
+import type { SavedState, StateKeeper } from '../saved-state.js';
+import type { Sidecar } from '../sidecar.js';
+import { type Kept, TakingPart } from '../taking-part.js';
+import { drainEndText } from './state-texts.js';
+
+export function ownPart(sidecar: Sidecar, saved: SavedState, keeper: StateKeeper): TakingPart {
+  const { clock } = sidecar.options;
+  const { hostState, ruleControls, drainUntil } = saved;
+  return new TakingPart({
+    hostState,
+    controls: new RuleControls(ruleControls),
+    drainLeftMs: drainUntil === null ? null : Math.max(0, Date.parse(drainUntil) - Date.parse(clock.wallIso())),
+    nowMs: () => clock.nowMs(),
+    services: () => sidecar.services.states(),
+    openCount: () => sidecar.envoyWatch.openCount(),
+    isOut: (rule) => isOut(sidecar, rule),
+    isKnownEverywhere: () => sidecar.protocol.takenEverywhere,
+    isEnvoyUsable: () => sidecar.envoyWatch.isUsable(),
+    gateSeen: (rule) => sidecar.envoyWatch.gateSeen(rule),
+    post: (settings) => sidecar.loop?.post({ kind: 'settings', settings }),
+    keep: (kept) => void keep(sidecar, keeper, kept),
+    endEnvoy: () => void sidecar.endEnvoy(),
+    closeGates: (rules) => closeGates(sidecar, rules),
+    drainEnded: (leftCount) => sidecar.control.say('drainEnded', drainEndText(leftCount)),
+  });
+}
+
+async function keep(sidecar: Sidecar, keeper: StateKeeper, kept: Kept): Promise<void> {
+  const { hostState, ruleControls, drainLeftMs } = kept;
+  const nowWallMs = Date.parse(sidecar.options.clock.wallIso());
+  const drainUntil = drainLeftMs === null ? null : new Date(nowWallMs + drainLeftMs).toISOString();
+  await keeper.keep({ hostState, ruleControls, drainUntil });
+}
+
+function closeGates(sidecar: Sidecar, rules: ReadonlySet<string>): string[] {
+  try {
+    const opened = sidecar.envoy.closeGates(rules);
+    sidecar.sayProblem('gates', null);
+    return opened;
+  } catch (error) {
+    sidecar.sayProblem('gates', (error as Error).message);
+    return [];
+  }
+}
+
+function isOut(sidecar: Sidecar, rule: string | null): boolean {
+  const { inForce, taken } = sidecar.protocol;
+  if (!inForce || !taken) return false;
+  const own = inForce.view.hosts.find(({ name }) => name === sidecar.options.host.name);
+  const asked = inForce.file.portRules.flatMap(({ name }, i) => (rule === null || rule === name ? [i] : []));
+  return asked.every((i) => own?.rules[i]?.absence !== null);
+}

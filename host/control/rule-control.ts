@@ -1,0 +1,101 @@
+/** The verbs that change one port rule on this host: enable, disable, drain. */
+import type { VerbAnswer } from '../admin/api.js';
+import type { ControlCause } from '../event-number.js';
+import type { ClusterFile, HostState, InForce, PortRule, RuleControl } from '../protocol/types.js';
+import { hasGate } from '../protocol/xds/index.js';
+import { described, rulesMeant } from './rules-meant.js';
+
+/** What they need of the sidecar. */
+export interface ControlledRules {
+  name: string;
+  file(): ClusterFile;
+  inForce(): InForce | null;
+  state(): HostState;
+  controlOf(rule: string): RuleControl;
+  control(rules: readonly string[], control: RuleControl): void;
+  /** Open connections to this host's service of that rule; null where Envoy does not say. */
+  openCount(rule: string): number | null;
+  say(cause: ControlCause, text: string): void;
+}
+
+export type RuleVerb = 'enable' | 'disable' | 'drain';
+
+const CONTROLS: Readonly<Record<RuleVerb, RuleControl>> = { enable: 'enabled', disable: 'disabled', drain: 'draining' };
+const CAUSES: Readonly<Record<RuleVerb, { one: ControlCause; all: ControlCause }>> = {
+  enable: { one: 'ruleAdjusted', all: 'allRulesEnabled' },
+  disable: { one: 'ruleAdjusted', all: 'allRulesDisabled' },
+  drain: { one: 'ruleDraining', all: 'allRulesDraining' },
+};
+
+export function controlRules(host: ControlledRules, verb: RuleVerb, asked: URLSearchParams): VerbAnswer {
+  const port = asked.get('port') ?? '';
+  const meant = rulesMeant(host.file(), port, asked.get('vip'));
+  if (!meant.ok) {
+    host.say('ruleNotFound', meant.text);
+    return { ok: false, text: meant.text };
+  }
+  // What the file disables for all hosts, no host enables for itself.
+  const rules = meant.rules.filter(({ filteringMode }) => filteringMode !== 'disabled');
+  if (rules.length === 0) {
+    const text = `port rule ${meant.rules.map(described).join(', ')} is disabled in the cluster file; nlb apply changes that`;
+    return { ok: false, text };
+  }
+  const control = CONTROLS[verb];
+  const changed = rules.filter(({ name }) => host.controlOf(name) !== control);
+  const named = `port rule${rules.length === 1 ? '' : 's'} ${rules.map(described).join(', ')}`;
+  const are = rules.length === 1 ? 'is' : 'are';
+  if (changed.length === 0) return { ok: true, text: `${named} ${are} ${control} on host ${host.name} already` };
+  const ended = changed.filter(hasGate);
+  const open = openText(host, verb === 'disable' ? ended : changed);
+  host.control(
+    changed.map(({ name }) => name),
+    control,
+  );
+  const text = `${named} ${are} ${control} on host ${host.name}${effectText(verb, open)}${keptText(verb, changed)}${othersText(host, verb, changed)}`;
+  const cause = CAUSES[verb];
+  host.say(port.toLowerCase() === 'all' ? cause.all : cause.one, text);
+  const off = offText(host);
+  if (off !== '') host.say('ruleWhileStopped', `${named}: ${off.slice(2)}`);
+  return { ok: true, text: text + off };
+}
+
+/** Empty where there are none to speak of. */
+function openText(host: ControlledRules, rules: readonly PortRule[]): string {
+  if (rules.length === 0) return '';
+  const counts = rules.map(({ name }) => host.openCount(name));
+  if (counts.some((count) => count === null)) return 'open connections';
+  const sum = counts.reduce<number>((total, count) => total + count!, 0);
+  return `${sum} open connection${sum === 1 ? '' : 's'}`;
+}
+
+function effectText(verb: RuleVerb, open: string): string {
+  if (verb === 'enable') return ': it takes new connections with the next view';
+  if (open === '') return ': no new connections';
+  if (verb === 'disable') return `: no new connections, ${open} to its service here end`;
+  return `: no new connections, ${open} to its service here finish`;
+}
+
+/** What has no gate cannot be ended (protocol/xds/gate.ts), and whoever disables it has to know. */
+function keptText(verb: RuleVerb, rules: readonly PortRule[]): string {
+  const kept = verb === 'disable' ? rules.filter((rule) => !hasGate(rule)).map(({ name }) => name) : [];
+  if (kept.length === 0) return '';
+  return `. Those of ${kept.join(', ')} go on until they finish: its service is on whichever port the client asked for`;
+}
+
+/** Who takes the last host out of a rule should know. */
+function othersText(host: ControlledRules, verb: RuleVerb, rules: readonly PortRule[]): string {
+  const inForce = host.inForce();
+  if (verb === 'enable' || inForce === null) return '';
+  const { file, view, lostSince } = inForce;
+  const others = view.hosts.filter(({ name }) => name !== host.name && !lostSince.includes(name));
+  const unserved = rules.filter(({ name }) => {
+    const index = file.portRules.findIndex((rule) => rule.name === name);
+    return others.every(({ rules: parts }) => parts[index]?.absence !== null);
+  });
+  if (unserved.length === 0) return '';
+  return `. No other host takes part in ${unserved.map(({ name }) => name).join(', ')}: new connections are refused from now on`;
+}
+
+function offText(host: ControlledRules): string {
+  return host.state() === 'stopped' ? `; the host is stopped, so this counts from nlb start on` : '';
+}

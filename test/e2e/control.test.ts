@@ -1,0 +1,167 @@
+/** What an administrator does to one host of a running cluster: single port rules, suspend, and draining with a deadline. */
+import { appendFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { VerbAnswer } from '../../host/admin/api.js';
+import { greeting, openClient, type TestClient } from './harness/client.js';
+import { waitFor } from './harness/wait.js';
+import { PORTS, SidecarCluster, type SidecarHost } from './sidecar-cluster.js';
+
+const cluster = new SidecarCluster('127.0.81', 3);
+const [mail1, mail2, mail3] = cluster.hosts as [SidecarHost, SidecarHost, SidecarHost];
+/** A second rule, so that what is done to one is seen to leave the other alone. */
+const SUBMISSION = 2563;
+appendFileSync(
+  cluster.filePath,
+  `  - name: submission
+    ports: ${SUBMISSION}
+    service: {address: '{dedicatedIp}:${PORTS.service}', proxyProtocol: v2}
+`,
+);
+
+beforeAll(() => cluster.start(), 120_000);
+afterAll(() => cluster.stop());
+
+const post = async (host: SidecarHost, path: string) => (await host.ask('POST', path)) as VerbAnswer;
+const nameOf = (line: string) => /^220 (\w+) client=/.exec(line)?.[1] ?? line;
+
+/** One client of each of the first `count` addresses that `owner` serves, all through one entry host. */
+async function openOn(owner: SidecarHost, entry: SidecarHost, count: number, port = PORTS.rule): Promise<TestClient[]> {
+  const held: TestClient[] = [];
+  for (let i = 1; held.length < count && i < 250; i++) {
+    const client = openClient({ from: `127.0.82.${i}`, to: { host: entry.ip, port } });
+    if (nameOf(await client.firstLine()) === owner.name) held.push(client);
+    else client.close();
+  }
+  expect(held.length).toBe(count);
+  return held;
+}
+
+async function owners(entry: SidecarHost, port = PORTS.rule): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (let i = 1; i <= 30; i++) names.add(nameOf(await greeting(`127.0.83.${i}`, { host: entry.ip, port })));
+  return names;
+}
+
+/** True where every host decides by a view in which `host` has that absence from the first rule. */
+async function isAbsent(host: SidecarHost, absence: string | null): Promise<boolean> {
+  const index = cluster.hosts.indexOf(host);
+  const statuses = await Promise.all(cluster.hosts.map((each) => each.status()));
+  return statuses.every(({ rules, envoy }) => rules[0]!.hosts[index]!.absence === absence && envoy.tookConfiguration);
+}
+
+describe('one port rule on one host', () => {
+  it('nlb disable ends its open connections there and no others, over a restart; nlb enable takes it back', async () => {
+    await cluster.converged();
+    const ended = [...(await openOn(mail2, mail1, 3)), ...(await openOn(mail2, mail2, 3))];
+    const others = [...(await openOn(mail1, mail2, 2)), ...(await openOn(mail2, mail1, 2, SUBMISSION))];
+    const answer = await post(mail2, `/disable?port=${PORTS.rule}`);
+    expect(answer).toMatchObject({ ok: true });
+    expect(answer.text).toMatch(
+      / is disabled on host mail2: no new connections, 6 open connections to its service here end$/,
+    );
+    await waitFor('mail2 out of smtp', () => isAbsent(mail2, 'ruleDisabled'));
+    await Promise.all(ended.map((client) => client.ended()));
+    for (const client of others) await client.echo('left alone');
+    expect([...(await owners(mail2))].sort()).toEqual(['mail1', 'mail3']);
+    expect([...(await owners(mail1, SUBMISSION))].sort()).toEqual(['mail1', 'mail2', 'mail3']);
+    await mail2.end('SIGTERM');
+    mail2.run();
+    await waitFor(
+      'mail2 disabled after its restart',
+      async () => (await mail2.status()).rules[0]!.control === 'disabled',
+    );
+    await waitFor('mail2 still out of smtp', () => isAbsent(mail2, 'ruleDisabled'));
+    expect((await mail1.status()).rules[0]!.hosts.map(({ control }) => control)).toEqual([
+      'enabled',
+      'disabled',
+      'enabled',
+    ]);
+    expect(await post(mail2, '/enable?port=all')).toMatchObject({ ok: true });
+    await cluster.converged();
+    expect([...(await owners(mail1))].sort()).toEqual(['mail1', 'mail2', 'mail3']);
+    for (const client of others) await client.echo('still');
+    for (const client of others) client.close();
+  });
+
+  it('nlb drain lets its open connections finish and takes no new ones', async () => {
+    await cluster.converged();
+    const held = await openOn(mail3, mail1, 3);
+    expect(await post(mail3, `/drain?port=${PORTS.rule}`)).toMatchObject({ ok: true });
+    await waitFor('mail3 drains smtp', () => isAbsent(mail3, 'draining'));
+    expect([...(await owners(mail3))].sort()).toEqual(['mail1', 'mail2']);
+    for (const client of held) await client.echo('while the rule drains');
+    expect((await mail3.status()).hosts[2]!.state).toBe('converged');
+    expect((await mail3.status()).rules.map(({ control }) => control)).toEqual(['draining', 'enabled']);
+    for (const client of held) client.close();
+    expect(await post(mail3, `/enable?port=${PORTS.rule}`)).toMatchObject({ ok: true });
+    await cluster.converged();
+  });
+
+  it('a port that no rule holds is named with the rules there are', async () => {
+    const text = 'No port rule holds port 26; there are smtp (2553), submission (2563)';
+    expect(await post(mail1, '/disable?port=26')).toEqual({ ok: false, text });
+  });
+});
+
+describe('a suspended host', () => {
+  it('is out, refuses every verb but resume, over a restart too, and is stopped after it', async () => {
+    await cluster.converged();
+    expect(await post(mail2, '/suspend')).toMatchObject({ ok: true });
+    await waitFor('its Envoy has ended', () => mail2.envoyPid === null);
+    const state = async (from: SidecarHost) => (await from.status()).hosts[1]!.state;
+    await waitFor('mail1 sees it suspended', async () => (await state(mail1)) === 'suspended');
+    const refused = 'host mail2 is suspended: it takes no verb but resume (nlb resume), which leaves it stopped';
+    await mail2.end('SIGTERM');
+    mail2.run();
+    await waitFor('it is suspended after its restart', async () => (await state(mail2)) === 'suspended');
+    for (const path of [
+      'start',
+      'stop',
+      'drainstop',
+      'enable?port=all',
+      'disable?port=all',
+      'drain?port=all',
+      'reload',
+    ]) {
+      expect(await post(mail2, `/${path}`), path).toEqual({ ok: false, text: refused });
+    }
+    expect(await mail2.ask('GET', '/entry')).toMatchObject({ isIn: false, reason: 'this host is suspended' });
+    expect(await post(mail2, '/resume')).toMatchObject({ ok: true });
+    await waitFor('mail1 sees it stopped', async () => (await state(mail1)) === 'stopped');
+    expect(mail2.envoyPid).toBe(null);
+    expect(await post(mail2, '/start')).toMatchObject({ ok: true });
+    await cluster.converged();
+  });
+});
+
+describe('nlb drainstop', () => {
+  it('on two hosts at once: each finishes what it has, the third takes everything new', async () => {
+    await cluster.converged();
+    const held = [...(await openOn(mail2, mail1, 2)), ...(await openOn(mail3, mail3, 2))];
+    for (const host of [mail2, mail3]) expect(await post(host, '/drainstop')).toMatchObject({ ok: true });
+    for (const host of [mail2, mail3]) await waitFor(`${host.name} drains`, () => isAbsent(host, 'draining'));
+    for (const entry of cluster.hosts) expect([...(await owners(entry))]).toEqual(['mail1']);
+    for (const client of held) await client.echo('while two drain');
+    for (const client of held) client.close();
+    for (const host of [mail2, mail3]) await waitFor(`${host.name} has stopped`, () => host.envoyPid === null);
+    for (const host of [mail2, mail3]) await post(host, '/start');
+    await cluster.converged();
+  });
+
+  it('--timeout ends what is left, also where the sidecar was started anew meanwhile; start takes a drain back', async () => {
+    await cluster.converged();
+    const held = await openOn(mail2, mail1, 2);
+    await post(mail2, '/drainstop');
+    await waitFor('mail2 drains', () => isAbsent(mail2, 'draining'));
+    expect((await post(mail2, '/start')).text).toBe('host mail2 is started again: its drain is over');
+    await cluster.converged();
+    await post(mail2, '/drainstop?timeoutMs=3000');
+    await mail2.end('SIGTERM');
+    for (const client of held) await client.echo('no sidecar ends it');
+    mail2.run();
+    await Promise.all(held.map((client) => client.ended()));
+    await waitFor('its Envoy has ended', () => mail2.envoyPid === null);
+    await post(mail2, '/start');
+    await cluster.converged();
+  });
+});
