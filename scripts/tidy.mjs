@@ -54,7 +54,7 @@ function tracked(root) {
 
 /** Splits identifiers at case changes, so that `hostMember` holds the word `member` and `membership` does not. */
 function wordsOf(line) {
-  const code = line.replace(/(\/\/|^\s*\*|^\s*\/\*).*$/, '').replace(/\b\w+_current_epoch\b/g, '');
+  const code = line.replace(/(\/\/|^\s*\*|^\s*\/\*).*$/, '').replace(/\b\w+_current_epoch\b|\bhook ingress\b/g, '');
   const identifiers = code.match(/[A-Za-z][A-Za-z0-9]*/g) ?? [];
   return identifiers.flatMap((id) => id.split(/(?<=[a-z0-9])(?=[A-Z])/)).map((w) => w.toLowerCase());
 }

@@ -68,7 +68,8 @@ export class Ip {
   /** The TCP connections of these local addresses that are or were established; those half open count too. */
   async connections(addresses: readonly string[]): Promise<OpenConnection[]> {
     if (addresses.length === 0) return [];
-    const filter = addresses.flatMap((address, i) => (i === 0 ? [] : ['or']).concat('src', address));
+    const written = addresses.map((address) => (address.includes(':') ? `[${address}]` : address));
+    const filter = written.flatMap((address, i) => (i === 0 ? [] : ['or']).concat('src', address));
     const command = [...this.prefix, 'ss', '-Htan', '(', ...filter, ')'];
     const result = await runProgram(command);
     if (result.code !== 0) {

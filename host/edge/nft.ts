@@ -11,6 +11,10 @@ import { EdgeError } from './edge-error.js';
 /** What `nft -j` answers: objects of one key each (`table`, `chain`, `map`, ...). */
 export type NftObject = Record<string, Record<string, unknown>>;
 
+interface CountingElement {
+  elem?: { counter?: { packets: number } };
+}
+
 export interface ProgramResult {
   code: number | null;
   stdout: string;
@@ -73,16 +77,32 @@ export class Nft {
 
   /** `nft -j list ...`; an empty array where the thing is not there. */
   async list(...what: string[]): Promise<NftObject[]> {
-    const result = await runProgram([...this.prefix, 'nft', '-j', 'list', ...what]);
+    const options = what.filter((word) => word.startsWith('-'));
+    const words = what.filter((word) => !word.startsWith('-'));
+    const result = await runProgram([...this.prefix, 'nft', '-j', ...options, 'list', ...words]);
     if (result.code === 0) return (JSON.parse(result.stdout) as { nftables: NftObject[] }).nftables;
     if (/No such file or directory/.test(result.stderr)) return [];
     throw new EdgeError('KERNEL_REFUSED', `Cannot list ${what.join(' ')} of nftables: ${complaintOf(result)}`);
   }
 
-  /** Names of all tables of a family. */
+  /** Packets that met the one element of a set that counts; 0 where it is not there. */
+  async countOf(family: string, table: string, set: string): Promise<number> {
+    const objects = await this.list('set', family, table, set);
+    const [element] = objects.flatMap((object) => (object.set?.elem as CountingElement[] | undefined) ?? []);
+    return element?.elem?.counter?.packets ?? 0;
+  }
+
+  /**
+   * Names of all tables that have a chain. Asked by their chains, because nft 1.0.6 answers `list tables` only after it has fetched
+   * every element of every map.
+   */
   async tables(): Promise<{ family: string; name: string }[]> {
-    const objects = await this.list('tables');
-    return objects.flatMap(({ table }) => (table ? [table as { family: string; name: string }] : []));
+    const chains = (await this.list('chains')).flatMap(({ chain }) => (chain ? [chain] : []));
+    const names = new Set(chains.map(({ family, table }) => `${family} ${table}`));
+    return [...names].map((text) => {
+      const [family, name] = text.split(' ') as [string, string];
+      return { family, name };
+    });
   }
 
   /** Deletes a table with all that is in it; nothing where it is not there. */
@@ -95,7 +115,7 @@ export class Nft {
     if (!mayAdministerNetwork()) {
       return 'nftables needs CAP_NET_ADMIN, which this process does not have: run it as root or with AmbientCapabilities=CAP_NET_ADMIN';
     }
-    const result = await runProgram([...this.prefix, 'nft', '-j', 'list', 'tables']);
+    const result = await runProgram([...this.prefix, 'nft', '-j', 'list', 'chains']);
     if (result.code === 0) return null;
     if (/not installed/.test(result.stderr)) return 'nft is not installed: install the package nftables';
     return `nftables cannot be used here: ${complaintOf(result)}`;

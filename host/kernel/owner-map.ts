@@ -30,9 +30,9 @@ export interface Ranking {
 export type RuleOwner =
   | { kind: 'disabled' }
   | { kind: 'nobody' }
-  /** One host takes all: single host, or the only one that takes part. */
+  /** One host takes all: single host, or the only one that has a weight. */
   | { kind: 'host'; host: HostName }
-  /** By bucket: `ranked` names ascending, `taking` those of them that take part now. */
+  /** By bucket: `ranked` names ascending, `taking` those of them that take part now, one at least. */
   | { kind: 'buckets'; ranked: RankedHost[]; taking: HostName[] };
 
 interface Part {
@@ -70,8 +70,9 @@ export function ownerOfRule(inForce: InForce, index: number): RuleOwner {
   }
   const taking = parts.filter(({ part }) => part.loadWeight > 0).map(({ name }) => name);
   if (taking.length === 0) return { kind: 'nobody' };
-  if (taking.length === 1) return { kind: 'host', host: taking[0]! };
-  return { kind: 'buckets', ranked: rankedHosts(rule, parts), taking: taking.sort() };
+  const ranked = rankedHosts(rule, parts);
+  if (ranked.length === 1) return { kind: 'host', host: taking[0]! };
+  return { kind: 'buckets', ranked, taking: taking.sort() };
 }
 
 /** Who takes what no port rule covers: the host of the highest priority that is there. */

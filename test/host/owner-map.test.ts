@@ -94,8 +94,10 @@ describe('ownerOfRule()', () => {
     expect(ramping).toMatchObject({ ranked: named({ a: 50, b: 10, d: 20 }) });
   });
 
-  test('has no map where one host or none takes part', () => {
-    expect(ownerOfRule(inForceWith(multiple, ['a', 'b']), 0)).toEqual({ kind: 'host', host: 'd' });
+  test('has no map where one host alone has a weight, or none takes part', () => {
+    const alone = { mode: 'multiple', file: { a: 0, b: 10 } } as const;
+    expect(ownerOfRule(inForceWith(alone), 0)).toEqual({ kind: 'host', host: 'b' });
+    expect(ownerOfRule(inForceWith(multiple, ['a', 'b']), 0)).toMatchObject({ kind: 'buckets', taking: ['d'] });
     expect(ownerOfRule(inForceWith(multiple, ['a', 'b', 'd']), 0)).toEqual({ kind: 'nobody' });
   });
 

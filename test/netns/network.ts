@@ -9,6 +9,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 
 export interface NetworkHost {
   name: string;
@@ -18,6 +19,9 @@ export interface NetworkHost {
   address6: string;
 }
 
+/** Addresses that clients of these tests may have, all of them at `cl`: 198.18.0.0/15 (RFC 2544) and fd98::/16. */
+export const CLIENT_NETWORKS = ['198.18.0.0/15', 'fd98::/16'];
+
 export interface Network {
   hosts: NetworkHost[];
   client: NetworkHost;
@@ -25,6 +29,12 @@ export interface Network {
   setLink(host: NetworkHost, up: boolean): void;
   /** Drops everything between a host and the switch in silence, the link staying up; or ends that. */
   setSilent(host: NetworkHost, silent: boolean): void;
+  /** Drops everything between two hosts in silence, both ways, the client seeing both; or ends that. */
+  setCut(one: NetworkHost, other: NetworkHost, cut: boolean): void;
+  /** Loses a part of all packets, 0-1, at the switch. */
+  setLoss(part: number): void;
+  /** Gives a host a virtual IP: as its holder, or as one that has it without announcing it. */
+  addVirtualIp(host: NetworkHost, address: string, role: 'holder' | 'other'): void;
   /** Starts a program inside a host's namespace. */
   spawn(host: NetworkHost, command: string, args: string[], logFd: number): ChildProcess;
   remove(): void;
@@ -65,6 +75,38 @@ function addHost(sw: string, host: NetworkHost): void {
   execFileSync('ip', ['netns', 'exec', namespace, 'sh', '-c', SET_SYSCTLS, 'sh', ...ipv4, ...ipv6]);
   ip('-n', namespace, 'addr', 'add', `${address6}/64`, 'dev', 'eth0');
   ip('-n', namespace, 'link', 'set', 'eth0', 'up');
+}
+
+const isIpv6 = (address: string): boolean => address.includes(':');
+
+/** Every client address is at `cl`, and hosts find it there. */
+function addClients(hosts: NetworkHost[], client: NetworkHost): void {
+  for (const network of CLIENT_NETWORKS) {
+    ip('-n', client.namespace, 'route', 'add', 'local', network, 'dev', 'lo');
+    const via = isIpv6(network) ? client.address6 : client.address;
+    for (const { namespace } of hosts) ip('-n', namespace, 'route', 'add', network, 'via', via, 'dev', 'eth0');
+  }
+}
+
+function addVirtualIp({ namespace }: NetworkHost, address: string, role: 'holder' | 'other'): void {
+  const whole = isIpv6(address) ? `${address}/128` : `${address}/32`;
+  const quiet = ['net.ipv4.conf.eth0.arp_ignore=1', 'net.ipv4.conf.eth0.arp_announce=2'];
+  execFileSync('ip', ['netns', 'exec', namespace, 'sh', '-c', SET_SYSCTLS, 'sh', ...quiet]);
+  const [device, off] = role === 'holder' ? ['eth0', 'lo'] : ['lo', 'eth0'];
+  // On one of the two, and never on none: open connections go on.
+  ip('-n', namespace, 'addr', 'replace', whole, 'dev', device, ...(isIpv6(address) ? ['nodad'] : []));
+  try {
+    ip('-n', namespace, 'addr', 'del', whole, 'dev', off);
+  } catch {
+    // it was not there
+  }
+  if (role === 'holder') announce(namespace, address);
+}
+
+/** Tells everybody on the network: gratuitous ARP, or an unsolicited neighbour advertisement (ndisc_notify does it when up). */
+function announce(namespace: string, address: string): void {
+  const program = fileURLToPath(new URL('announce.py', import.meta.url)).replace('/build/test/', '/test/');
+  execFileSync('ip', ['netns', 'exec', namespace, 'python3', program, 'eth0', address]);
 }
 
 /** Loads a ruleset in a namespace. Throws with what nft said. */
@@ -115,6 +157,7 @@ export function createNetwork(hostCount: number): Network {
     ip('-n', sw, 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');
     ip('-n', sw, 'link', 'set', 'br0', 'up');
     for (const host of [...hosts, client]) addHost(sw, host);
+    addClients(hosts, client);
   } catch (error) {
     remove();
     throw error;
@@ -130,6 +173,20 @@ export function createNetwork(hostCount: number): Network {
       nft(sw, `add ${table}\ndelete ${table}\n`);
       if (silent) nft(sw, `${table} {\n${chain('prerouting', 'iifname')}\n${chain('postrouting', 'oifname')}\n}\n`);
     },
+    setCut: (one, other, cut) => {
+      const table = `table bridge cut_${one.name}_${other.name}`;
+      nft(sw, `add ${table}\ndelete ${table}\n`);
+      const drop = (from: NetworkHost, to: NetworkHost) => `iifname "${from.name}" oifname "${to.name}" drop`;
+      const chain = `chain forward { type filter hook forward priority 0; ${drop(one, other)}; ${drop(other, one)}\n }`;
+      if (cut) nft(sw, `${table} {\n${chain}\n}\n`);
+    },
+    setLoss: (part) => {
+      nft(sw, 'add table bridge loss\ndelete table bridge loss\n');
+      const rule = `numgen random mod 1000 < ${Math.round(part * 1000)} drop`;
+      if (part > 0)
+        nft(sw, `table bridge loss {\nchain forward { type filter hook forward priority 0; ${rule}\n }\n}\n`);
+    },
+    addVirtualIp,
     spawn: (host, command, args, logFd) =>
       spawn('ip', ['netns', 'exec', host.namespace, command, ...args], { stdio: ['ignore', logFd, logFd] }),
     remove,
