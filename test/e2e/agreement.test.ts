@@ -1,16 +1,20 @@
 /**
  * 10,000 client addresses through each of three entry hosts, real sidecars and real Envoys: every connection must end at
- * the host that the independent model names, no exception. Uneven weights, so that the weights are part of the claim.
+ * the host that the independent model names, no exception. Uneven weights, so that the weights are part of the claim: over
+ * 20,000 addresses the hosts' shares are tested against them.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadDecision } from '../../host/edge/decision.js';
 import { greeting } from './harness/client.js';
 import { PORTS, SidecarCluster, type SidecarHost } from './sidecar-cluster.js';
 
 const CLIENT_COUNT = 10_000;
 const PARALLEL = 24;
 const WEIGHTS = { mail1: 60, mail2: 60, mail3: 40 };
+/** Two degrees of freedom: by chance alone larger once in a million runs. */
+const CHI_SQUARE_MAX = 27.6;
 const MODEL = fileURLToPath(new URL('../netns/oracle-model.py', import.meta.url));
 
 const cluster = new SidecarCluster('127.0.56', 3);
@@ -25,6 +29,11 @@ function clientAddresses(seed: number): string[] {
     const n = (Math.imul(i + seed, 2654435761) >>> 0) % 2 ** 23;
     return `127.${128 + (n >>> 16)}.${(n >>> 8) & 255}.${n & 255}`;
   });
+}
+
+function chiSquare(counts: readonly number[], shares: readonly number[]): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return counts.reduce((sum, count, i) => sum + (count - total * shares[i]!) ** 2 / (total * shares[i]!), 0);
 }
 
 function ownersByModel(clients: string[]): string[] {
@@ -68,6 +77,7 @@ describe('10,000 client addresses', () => {
   const seed = Math.floor(Math.random() * 2 ** 23);
   const clients = [...new Set(clientAddresses(seed))];
   const expected = ownersByModel(clients);
+  let firstAnswers: string[] | null = null;
 
   it.each(cluster.hosts.map((host) => host.name))('through %s reach the owner the model names', async (name) => {
     console.log(`seed ${seed}, ${clients.length} addresses`);
@@ -76,5 +86,34 @@ describe('10,000 client addresses', () => {
     const wrong = clients.flatMap((client, i) => (actual[i] === expected[i] ? [] : [`${client}: ${actual[i]}`]));
     expect(wrong.slice(0, 10), `${wrong.length} of ${clients.length}, seed ${seed}\n${cluster.logs()}`).toEqual([]);
     expect(clients.length).toBe(CLIENT_COUNT);
+    firstAnswers ??= actual;
+  });
+
+  it('and 10,000 others fall on the hosts as the bucket table and the weights 60-60-40 say', async () => {
+    const others = clientAddresses(seed + CLIENT_COUNT);
+    const answers = [...(firstAnswers ?? []), ...(await servedAll(others, cluster.hosts[0]!))];
+    expect(new Set([...clients, ...others]).size).toBe(2 * CLIENT_COUNT);
+    const names = Object.keys(WEIGHTS);
+    const counts = names.map((name) => answers.filter((answer) => answer === name).length);
+    const shares = await (await loadDecision()).shares(
+      Object.entries(WEIGHTS).map(([name, loadWeight]) => ({ name, loadWeight })),
+      0x5eed1234,
+    );
+    const byTable = chiSquare(
+      counts,
+      names.map((name) => shares.get(name)!),
+    );
+    const byWeights = chiSquare(counts, [60 / 160, 60 / 160, 40 / 160]);
+    const asEqual = chiSquare(counts, [1 / 3, 1 / 3, 1 / 3]);
+    const said = `seed ${seed}: ${counts.join(', ')}; chi-square by table ${byTable.toFixed(2)}, by weights ${byWeights.toFixed(2)}, if equal ${asEqual.toFixed(0)}`;
+    console.log(said);
+    expect(
+      counts.reduce((sum, count) => sum + count, 0),
+      said,
+    ).toBe(2 * CLIENT_COUNT);
+    expect(byTable, said).toBeLessThan(CHI_SQUARE_MAX);
+    // The table itself is drawn, too: three hosts' shares of the buckets are off by a little, which counts as more clients.
+    expect(byWeights, said).toBeLessThan(1.3 * CHI_SQUARE_MAX);
+    expect(asEqual, said).toBeGreaterThan(200);
   });
 });
