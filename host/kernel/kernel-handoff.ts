@@ -27,6 +27,11 @@ import { ringOf } from './ring.js';
 const SOCKETS_MS = 60_000;
 /** A part of the lease after which it is renewed. */
 const RENEW_PART = 3;
+/**
+ * A shorter lease is not needed: without it this host still passes on what is open, and what it decides in the meantime by an old
+ * view its owner's Envoy puts right. Each renewal costs three processes.
+ */
+const LEASE_MIN_MS = 3000;
 
 /** What a change of the table cost. */
 export interface TableChange {
@@ -37,6 +42,7 @@ export interface TableChange {
 
 export class KernelHandoff implements HandoffDatapath {
   readonly table: string;
+  private readonly leaseMs: number;
   private readonly nft: Nft;
   private readonly planner: HandoffPlanner;
   private readonly links: Links;
@@ -56,7 +62,8 @@ export class KernelHandoff implements HandoffDatapath {
     private readonly options: KernelDatapathOptions,
     ranker: Ranker,
   ) {
-    const { clusterName, self, prefix, device } = options;
+    const { clusterName, self, prefix, device, leaseMs } = options;
+    this.leaseMs = Math.ceil(Math.max(leaseMs, LEASE_MIN_MS));
     this.table = `netdev ${tableName('handoff', clusterName)}`;
     this.nft = new Nft(prefix);
     const ip = new Ip(prefix);
@@ -87,7 +94,7 @@ export class KernelHandoff implements HandoffDatapath {
   }
 
   renew(): void {
-    const dueMs = this.renewedMs + this.options.leaseMs / RENEW_PART;
+    const dueMs = this.renewedMs + this.leaseMs / RENEW_PART;
     if (this.renewing || !this.isOpen || performance.now() < dueMs) return;
     this.renewing = true;
     this.renewedMs = performance.now();
@@ -187,8 +194,8 @@ export class KernelHandoff implements HandoffDatapath {
   /** An element cannot be given a new time, so it is made anew; deleting needs one that is there. */
   private leaseText(): string {
     const element = `element ${this.table} lease`;
-    const { device, leaseMs } = this.options;
-    const lease = `add ${element} { "${device}" timeout ${Math.ceil(leaseMs)}ms }\n`;
+    const { device } = this.options;
+    const lease = `add ${element} { "${device}" timeout ${this.leaseMs}ms }\n`;
     return `${lease}delete ${element} { "${device}" }\n${lease}`;
   }
 
