@@ -3,7 +3,7 @@
  * 69. docs/events.md is for people. Pure.
  */
 import type { LogFields, LogLevel } from './edge/log.js';
-import type { Effect, NoticeCause } from './protocol/events.js';
+import type { NoticeCause, NoticeEffect } from './protocol/events.js';
 
 export interface EventKind {
   /** NLB's; null where it had none. */
@@ -90,11 +90,14 @@ export function controlLine(cause: ControlCause, host: string, text: string): [L
   return [level, `${cause} ${text}`, text, { cause, host, ...(number === null ? {} : { event: number }) }];
 }
 
-type Notice = Extract<Effect, { kind: 'notice' }>;
-
 /** The arguments of `log.repeating` for a notice. */
-export function noticeLine({ cause, host, detail }: Notice): [LogLevel, string, string, LogFields] {
+export function noticeLine({ cause, host, detail, todo }: NoticeEffect): [LogLevel, string, string, LogFields] {
   const { number, level } = EVENT_KINDS[cause];
-  const fields: LogFields = { cause, host, ...(number === null ? {} : { event: number }) };
+  const fields: LogFields = {
+    cause,
+    host,
+    ...(number === null ? {} : { event: number }),
+    ...(todo === null ? {} : { todo }),
+  };
   return [level, `${cause} ${host} ${detail}`, detail, fields];
 }

@@ -4,7 +4,14 @@ import type { ClusterFile, InForce, PortRule, RuleControl } from '../protocol/ty
 import type { EnvoyState } from '../edge/envoy-minder.js';
 import type { RuleTraffic, Traffic } from '../edge/traffic.js';
 import { isRedirected, NO_RULE } from '../protocol/xds/index.js';
-import type { ClusterStatus, HostStatus, OtherPortsStatus, RuleHostStatus, RuleStatus } from './status.js';
+import type {
+  ClusterStatus,
+  HostStatus,
+  OtherPortsStatus,
+  ProblemStatus,
+  RuleHostStatus,
+  RuleStatus,
+} from './status.js';
 
 export interface StatusParts {
   self: string;
@@ -29,7 +36,9 @@ const PROBLEMS_MAX = 50;
 
 export function buildStatus(parts: StatusParts): ClusterStatus {
   const { protocol, file, envoy, wallIsoOf } = parts;
-  const problems = protocol.problems.map(({ sinceMs, text }) => ({ since: wallIsoOf(sinceMs), text }));
+  const problems = protocol.problems.map(({ sinceMs, text, cause, host, todo }) => {
+    return { since: wallIsoOf(sinceMs), text, cause, host, todo };
+  });
   return {
     clusterName: file.clusterName,
     mode: file.mode,
@@ -43,7 +52,7 @@ export function buildStatus(parts: StatusParts): ClusterStatus {
     envoy: { ...envoy, tookConfiguration: protocol.taken },
     file: fileStatus(parts),
     droppedPackets: Object.fromEntries(Object.entries(protocol.droppedPackets).filter(([, count]) => count > 0)),
-    problems: [...parts.ownProblems, ...serviceProblems(parts), ...problems].slice(0, PROBLEMS_MAX),
+    problems: [...ownProblems(parts), ...serviceProblems(parts), ...problems].slice(0, PROBLEMS_MAX),
     startedAt: parts.startedAt,
   };
 }
@@ -143,9 +152,16 @@ function connectionCount(host: string, self: string, traffic?: RuleTraffic): num
   return host === self ? traffic.servedHereCount : (traffic.handedOffCounts.get(host) ?? 0);
 }
 
-function serviceProblems({ serviceFailures, startedAt }: StatusParts): { since: string; text: string }[] {
+function ownProblems(parts: StatusParts): ProblemStatus[] {
+  return parts.ownProblems.map((each) => ({ ...each, cause: null, host: parts.self, todo: null }));
+}
+
+function serviceProblems({ serviceFailures, startedAt, self }: StatusParts): ProblemStatus[] {
   return [...serviceFailures].map(([rule, why]) => ({
     since: startedAt,
     text: `The service of port rule ${rule} does not answer as expected: ${why}`,
+    cause: null,
+    host: self,
+    todo: null,
   }));
 }

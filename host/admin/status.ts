@@ -89,6 +89,18 @@ export interface OtherPortsStatus {
   servedOpenCount: number;
 }
 
+export interface ProblemStatus {
+  /** ISO 8601. */
+  since: string;
+  text: string;
+  /** As in docs/events.md; null for what is wrong with this host alone. */
+  cause: string | null;
+  /** Whose doing it is, where that is known. */
+  host: string | null;
+  /** What to do, where the text does not say it. */
+  todo: string | null;
+}
+
 export interface ClusterStatus {
   clusterName: string;
   mode: string;
@@ -115,6 +127,6 @@ export interface ClusterStatus {
   /** Packets at the heartbeat port that were dropped, by reason. */
   droppedPackets: Record<string, number>;
   /** Contradictions and other things an administrator has to mend, newest first; bounded to 50. */
-  problems: { since: string; text: string }[];
+  problems: ProblemStatus[];
   startedAt: string;
 }

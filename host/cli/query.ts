@@ -6,12 +6,13 @@ import { ALL_OPTION, onEveryHost } from './every-host.js';
 import { EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
 import { jsonText } from './output.js';
-import { hostTable, sentenceOf } from './status-text.js';
+import { contradictionLines, contradictionsOf, hostTable, sentenceOf } from './status-text.js';
 
 export const verb: Verb = {
   usage: 'nlb query [--host NAME|N | --all] [--state-dir DIR] [--json]',
   help: `
-Says whether this host is converged and which hosts are part of the cluster.
+Says whether this host is converged, which hosts are part of the cluster, and
+what they contradict each other in.
 
 Exit code 0: converged. 1: starting, converging, stopped, or alone while other
 hosts are listed. 3: no sidecar answers.`,
@@ -26,13 +27,19 @@ hosts are listed. 3: no sidecar answers.`,
     }
     const status = await statusOf(await findSidecar(call, terminal));
     if (call.flag('json')) terminal.out(jsonText(answerOf(status)));
-    else terminal.out(`Cluster ${status.clusterName}\n${sentenceOf(status)}\n\n${hostTable(status)}`);
+    else terminal.out(queryText(status));
     return exitCodeOf(status);
   },
 };
 
-function answerOf({ clusterName, thisHost, state, view, hosts }: ClusterStatus) {
-  return { clusterName, thisHost, state, view, hosts };
+function queryText(status: ClusterStatus): string {
+  const head = `Cluster ${status.clusterName}\n${sentenceOf(status)}`;
+  return `${head}\n\n${hostTable(status)}${contradictionLines(status)}`;
+}
+
+function answerOf(status: ClusterStatus) {
+  const { clusterName, thisHost, state, view, hosts } = status;
+  return { clusterName, thisHost, state, view, hosts, contradictions: contradictionsOf(status) };
 }
 
 function exitCodeOf(status: ClusterStatus): number {

@@ -1,5 +1,12 @@
 /** A ClusterStatus in words and tables, for people; the words of nlb.exe where it had good ones. */
-import type { ClusterStatus, HostState, HostStatus, RuleHostStatus, RuleStatus } from '../admin/status.js';
+import type {
+  ClusterStatus,
+  HostState,
+  HostStatus,
+  ProblemStatus,
+  RuleHostStatus,
+  RuleStatus,
+} from '../admin/status.js';
 import { counted, percent, table, timeText, wrapped } from './output.js';
 
 const STATE_WORDS: Record<HostState, string> = {
@@ -58,9 +65,11 @@ export function hostTable(status: ClusterStatus): string {
     STATE_WORDS[host.state] + (host.isDefaultHost ? ', default' : ''),
     timeText(host.since),
   ]);
-  const details = status.hosts.flatMap(({ name, detail }) =>
-    detail === null ? [] : [wrapped(`${name}: ${detail}`, '  ')],
-  );
+  // What stands among the problems is not said twice.
+  const details = status.hosts.flatMap(({ name, detail }) => {
+    if (detail === null || status.problems.some(({ text }) => text.includes(detail))) return [];
+    return [wrapped(`${name}: ${detail}`, '  ')];
+  });
   return table(['PRI', 'HOST', 'ADDRESS', 'STATE', 'SINCE'], rows) + details.join('');
 }
 
@@ -147,6 +156,21 @@ export function envoyLine(status: ClusterStatus): string {
 
 export function problemLines(status: ClusterStatus): string {
   if (status.problems.length === 0) return 'No problems known\n';
-  const lines = status.problems.map(({ since, text }) => wrapped(`${timeText(since)}  ${text}`, '  '));
-  return `Problems (${status.problems.length}), newest first:\n${lines.join('')}`;
+  return `Problems (${status.problems.length}), newest first:\n${status.problems.map(problemText).join('')}`;
+}
+
+/** What hosts contradict each other in; problems of this host alone are for `nlb display`. */
+export function contradictionLines(status: ClusterStatus): string {
+  const found = contradictionsOf(status);
+  return found.length === 0
+    ? ''
+    : `\nContradictions (${found.length}), newest first:\n${found.map(problemText).join('')}`;
+}
+
+export function contradictionsOf({ problems }: ClusterStatus): ProblemStatus[] {
+  return problems.filter(({ cause }) => cause !== null);
+}
+
+function problemText({ since, text, todo }: ProblemStatus): string {
+  return wrapped(`${timeText(since)}  ${text}`, '  ') + (todo === null ? '' : wrapped(`-> ${todo}`, '    '));
 }

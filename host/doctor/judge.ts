@@ -40,8 +40,10 @@ function judgeSilent(file: ClusterFile, silent: readonly Silent[], examined: rea
       ? `host ${host} is ${states[0]!.state === 'lost' ? 'lost' : 'not seen'}: no host hears it`
       : `host ${host} does not answer on the host channel: ${reason}`;
     const todo = isGone
-      ? `look after the machine, its network and its sidecar (systemctl status envoy-nlb)`
-      : `let ${file.ports.channel}/tcp through between the hosts, both ways`;
+      ? 'look after the machine, its network and its sidecar (systemctl status envoy-nlb)'
+      : reason.includes('another cluster key')
+        ? 'make `cluster` and the key files the same, then systemctl restart envoy-nlb where one was changed'
+        : `let ${file.ports.channel}/tcp through between the hosts, both ways`;
     return { check: isGone ? 'lost' : 'channel', host, text, todo };
   });
 }
@@ -194,14 +196,18 @@ function judgeLeftovers(file: ClusterFile, examined: readonly Examined[]): Docto
 
 /** What each sidecar says itself, once where several say the same. */
 function judgeProblems(examined: readonly Examined[]): DoctorFinding[] {
-  const byText = new Map<string, HostName[]>();
+  const byText = new Map<string, { todo: string | null; hosts: HostName[] }>();
   for (const { facts } of examined) {
-    for (const { text } of facts.status.problems) byText.set(text, [...(byText.get(text) ?? []), facts.host]);
+    for (const { text, todo } of facts.status.problems) {
+      const known = byText.get(text) ?? { todo, hosts: [] };
+      known.hosts.push(facts.host);
+      byText.set(text, known);
+    }
   }
-  return [...byText].map(([text, hosts]) => ({
+  return [...byText].map(([text, { todo, hosts }]) => ({
     check: 'problem',
     host: hosts.length === 1 ? hosts[0]! : null,
-    text: `${hostsText(hosts)}: ${text}`,
-    todo: `nlb display on ${hosts[0]} has the whole picture`,
+    text: `${hostsText(hosts)} ${hosts.length === 1 ? 'says' : 'say'}: ${text}`,
+    todo: todo ?? `nlb display on ${hosts[0]} has the whole picture`,
   }));
 }

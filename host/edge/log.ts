@@ -9,12 +9,15 @@ import type { Clock } from './clock.js';
 
 export type LogLevel = 'info' | 'warning' | 'error';
 
-/** What programs look for; in the JSON form only. */
+/** What programs look for; in the JSON form only, but for `todo`. */
 export interface LogFields {
   /** NLB's event number (docs/events.md). */
   event?: number;
   cause?: string;
+  /** Whose doing it is. */
   host?: string | null;
+  /** What to do about it. */
+  todo?: string;
 }
 
 export type LogForm = 'text' | 'json';
@@ -61,7 +64,8 @@ export function createLog(
     const since = moreCount > 0 ? ` (${moreCount} more since then)` : '';
     // One message is one line, whatever a foreign program put into it.
     const flat = text.replace(/\s*[\r\n]+\s*/g, ' | ');
-    write(`${clock.wallIso()} ${level === 'info' ? '' : `${level}: `}${flat}${since}\n`);
+    const todo = fields.todo === undefined ? '' : ` -> ${fields.todo}`;
+    write(`${clock.wallIso()} ${level === 'info' ? '' : `${level}: `}${flat}${todo}${since}\n`);
   }
 
   function settle(topic: Topic): void {

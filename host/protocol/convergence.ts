@@ -5,11 +5,14 @@
  */
 import { checksumHead } from './checksum.js';
 import { checksumOf, type Content, contentOf, inForceChecksum, viewOf } from './content.js';
+import { forgetAllDifferences } from './differences.js';
 import { awaitOwners } from './letting-go.js';
 import { isSilent } from './probing.js';
 import { noteReturns } from './returns.js';
 import { contentOfSide, findSide } from './side.js';
-import { notice, persist, problem, type ProtocolState, solved } from './state.js';
+import { problem, solved } from './problems.js';
+import { notice, persist, type ProtocolState } from './state.js';
+import { TODO } from './todo.js';
 import type { HostName, InForce, Milliseconds, OwnSettings } from './types.js';
 
 /** R11: changes are gathered; this host starts at most one view in this time. */
@@ -170,7 +173,7 @@ function takeFile(state: ProtocolState, nowMs: Milliseconds, content: Content): 
   state.known = { file: content.file, fingerprint: content.fingerprint, revision };
   state.offer = null;
   state.settings = { ...state.settings, rules };
-  state.differences.clear();
+  forgetAllDifferences(state);
   notice(state, nowMs, 'fileInForce', null, `file ${content.fingerprint} is in force, ${before.fingerprint} was`);
 }
 
@@ -221,16 +224,24 @@ function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce,
 /** What people have to know of a change of sides. */
 function noteSide(state: ProtocolState, nowMs: Milliseconds, before: ProtocolState['side']): void {
   const { side } = state;
-  for (const name of side.deaf) {
-    if (before.deaf.includes(name)) continue;
-    problem(state, nowMs, 'hostDeaf', name, `host ${name} is deaf: it is heard and hears none of us`);
+  for (const host of side.deaf) {
+    if (before.deaf.includes(host)) continue;
+    const text = `host ${host} is deaf: it is heard and hears none of us`;
+    const todo = TODO.deaf(host, state.known.file.ports.heartbeat);
+    problem(state, nowMs, { cause: 'hostDeaf', host, text, todo });
   }
   for (const name of before.deaf) if (!side.deaf.includes(name)) solved(state, `host ${name} is deaf`);
-  for (const [name, text] of side.speechless) problem(state, nowMs, 'contradiction', name, text);
+  for (const [host, text] of side.speechless) {
+    problem(state, nowMs, { cause: 'contradiction', host, text, todo: TODO.speechless });
+  }
   for (const name of before.speechless.keys()) if (!side.speechless.has(name)) solved(state, `host ${name} speaks`);
-  if (side.outside !== null && before.outside === null) {
-    notice(state, nowMs, 'outside', state.self, `this host is outside: ${side.outside.reason}`);
-  } else if (side.outside === null && before.outside !== null) {
+  if (side.outside !== null) {
+    const text = `this host is outside: ${side.outside.reason}`;
+    problem(state, nowMs, { cause: 'outside', host: state.self, text, todo: TODO.outside, key: OUTSIDE });
+  } else if (before.outside !== null) {
+    solved(state, OUTSIDE);
     notice(state, nowMs, 'inside', state.self, 'this host is inside again');
   }
 }
+
+const OUTSIDE = 'this host is outside';

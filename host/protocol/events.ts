@@ -6,6 +6,7 @@
  * (`persist` is on disk before the next effect is begun). A tick comes every heartbeatPeriodMs / 10; after a late one
  * the edge hands over all waiting packets first, then the tick (R9).
  */
+import type { Problem } from './problems.js';
 import type { Versions } from './seal.js';
 import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings, RuleControl } from './types.js';
 
@@ -104,7 +105,17 @@ export type Effect =
   | { kind: 'persist'; durable: DurableState }
   /** Connect to the host's handoff listener, expect "alive" within `timeoutMs`. */
   | { kind: 'knock'; host: HostName; address: string; port: number; timeoutMs: Milliseconds }
-  | { kind: 'notice'; nowMs: Milliseconds; cause: NoticeCause; host: HostName | null; detail: string };
+  | NoticeEffect;
+
+export interface NoticeEffect {
+  kind: 'notice';
+  nowMs: Milliseconds;
+  cause: NoticeCause;
+  host: HostName | null;
+  detail: string;
+  /** What to do, where there is something to do. */
+  todo: string | null;
+}
 
 /** Why a packet at the heartbeat port was dropped. */
 export type DropReason =
@@ -168,7 +179,7 @@ export interface ProtocolStatus {
   file: FileReport;
   droppedPackets: Record<DropReason, number>;
   /** Newest first, at most 50. */
-  problems: { sinceMs: Milliseconds; text: string }[];
+  problems: Problem[];
   /** R6: lone, and configured addresses send what cannot be verified: the virtual IP must not be taken. */
   holdVirtualIpBack: boolean;
   /** After `leave`: the others have a view without this host, or waited long enough; the sidecar may exit. */

@@ -2,21 +2,24 @@
  * Packets in: who sent it, is it fresh, what does it tell of the others (R1, R5, R6, R7). What cannot be read or
  * believed is counted by reason and never acted on.
  */
-import type { DropReason } from './events.js';
-import { differencesIn, DIFFERENCES_MAX } from './file-items.js';
+import { drop } from './drop.js';
+import { noteOwnPacket } from './foreign.js';
+import { forgetDifferences, isOnItsWay, noteDifferences, sayDifferences } from './differences.js';
 import { decodeHeartbeat, type Heartbeat, type Row } from './heartbeat.js';
 import { isOfThePast, isRetired, judge, type Peer, retireStart, rowChanged, takeRow } from './peer.js';
 import { noteOwnName } from './rival.js';
 import { takePulse } from './pulse.js';
 import { type Header, type MessageType, open } from './seal.js';
 import { sendFile, sendTo } from './sending.js';
-import { hearsNames, notice, peerByHash, periodMs, problem, type ProtocolState, solved } from './state.js';
+import { problem, solved } from './problems.js';
+import { hearsNames, notice, peerByHash, periodMs, type ProtocolState } from './state.js';
+import { TODO } from './todo.js';
 import type { Milliseconds } from './types.js';
 
 export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: string, bytes: Uint8Array): void {
   const opened = open(bytes, state.known.file.clusterName, state.authenticator, state.versions);
   if (!opened.ok) {
-    drop(state, nowMs, opened.reason, fromAddress);
+    drop(state, nowMs, opened.reason, fromAddress, bytes);
     return;
   }
   const { header, body } = opened;
@@ -34,7 +37,7 @@ export function receive(state: ProtocolState, nowMs: Milliseconds, fromAddress: 
   if (peer.config.dedicatedIp !== fromAddress) {
     const { name, priority, dedicatedIp } = peer.config;
     const text = `host ${name}: priority ${priority} is claimed from ${fromAddress}, configured is ${dedicatedIp}`;
-    problem(state, nowMs, 'claimedName', name, text);
+    problem(state, nowMs, { cause: 'claimedName', host: name, text, todo: TODO.claimedName(fromAddress) });
     state.dropped.wrongAddress += 1;
     return;
   }
@@ -61,25 +64,6 @@ function isHeartbeat(type: MessageType): boolean {
   return type !== 'file' && type !== 'pulse';
 }
 
-/** Counts the packet; from a configured address it is listed too, for a wrong key must not look like silence (R6). */
-function drop(state: ProtocolState, nowMs: Milliseconds, reason: DropReason, fromAddress: string): void {
-  state.dropped[reason] += 1;
-  for (const { config } of state.peers.values()) {
-    if (config.dedicatedIp !== fromAddress) continue;
-    if (reason === 'wrongMac' || reason === 'unknownKey') state.unverified.set(config.name, nowMs);
-    const text = `host ${config.name}: packets from ${fromAddress} are dropped, ${DROP_TEXTS[reason] ?? 'they cannot be read'}`;
-    problem(state, nowMs, 'unverified', config.name, text);
-    return;
-  }
-}
-
-const DROP_TEXTS: Partial<Record<DropReason, string>> = {
-  wrongMac: 'they are sealed with another cluster key (compare the key files)',
-  unknownKey: 'they name a key id that is not known here (compare the key files)',
-  otherCluster: 'they belong to another cluster (compare `cluster` in the files)',
-  protocolVersion: 'no protocol version is spoken by both (upgrade the older one)',
-};
-
 function receiveUnknown(
   state: ProtocolState,
   nowMs: Milliseconds,
@@ -93,13 +77,18 @@ function receiveUnknown(
   if (heartbeat === null || state.offer?.file.hosts.some((host) => host.name === heartbeat.name)) return;
   const name = heartbeat.name === '' ? 'of an unknown name' : heartbeat.name;
   const text = `host ${name} (${from}) has the cluster key and is not listed in this host's file`;
-  problem(state, nowMs, 'contradiction', null, text);
+  problem(state, nowMs, { cause: 'contradiction', host: null, text, todo: TODO.unlisted(name) });
 }
 
 /** What the other's file says otherwise. Only from the proven instance, only newer than what is known. */
 function receiveFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer, body: Uint8Array): void {
-  if (body.length < 12 || peer.row === null) {
+  if (body.length < 12) {
     drop(state, nowMs, 'malformed', peer.config.dedicatedIp);
+    return;
+  }
+  // After a start of this host it may come before what proves whose it is; it comes again.
+  if (peer.row === null) {
+    state.dropped.notFresh += 1;
     return;
   }
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
@@ -108,15 +97,10 @@ function receiveFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer, body
     return;
   }
   peer.row.sequence = view.getUint32(8);
+  if (isOnItsWay(state, nowMs, peer.row.file)) return;
   const { name } = peer.config;
-  const whose = state.side.outside === null ? 'the cluster' : 'this host';
-  const known = state.differences.get(name) ?? [];
-  for (const sentence of differencesIn(name, body.subarray(12), state.known.file, whose)) {
-    if (known.includes(sentence) || known.length >= DIFFERENCES_MAX) continue;
-    known.push(sentence);
-    problem(state, nowMs, 'contradiction', name, sentence);
-  }
-  state.differences.set(name, known);
+  noteDifferences(state, name, peer.row.file, body.subarray(12));
+  sayDifferences(state, nowMs, name);
 }
 
 function receiveHeartbeat(
@@ -142,6 +126,7 @@ function receiveHeartbeat(
   takeDirect(state, nowMs, peer, heartbeat, freshness === 'restarted');
   for (const told of heartbeat.rows) takeTold(state, nowMs, peer, told);
   if (peer.row!.file !== state.known.fingerprint.slice(0, 4)) sendFile(state, nowMs, peer);
+  else forgetDifferences(state, peer.config.name);
   answer(state, nowMs, peer, header, heartbeat);
 }
 
@@ -160,7 +145,8 @@ function isInUse(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean
 function noteRunsTwice(state: ProtocolState, nowMs: Milliseconds, peer: Peer, row: Row): void {
   if (!isRetired(peer, row)) return;
   const { name, dedicatedIp } = peer.config;
-  problem(state, nowMs, 'claimedName', name, `host ${name}: two sidecars send from ${dedicatedIp}, expected one`);
+  const text = `host ${name}: two sidecars send from ${dedicatedIp}, expected one`;
+  problem(state, nowMs, { cause: 'claimedName', host: name, text, todo: TODO.claimedName(dedicatedIp) });
 }
 
 /** Shows the start its own instance, so that its next packet can be proven; at most ten times a period. */
@@ -196,6 +182,7 @@ function takeDirect(
   peer.suspicion = null;
   state.changed ||= peer.link !== 'heard';
   state.unverified.delete(name);
+  noteOwnPacket(state, nowMs, peer);
   if (row.leaving) {
     noteLeft(state, nowMs, peer);
     return;
@@ -205,8 +192,8 @@ function takeDirect(
   if (peer.link === 'none') {
     peer.backAs = { number: row.confirmedNumber, head: row.confirmedHead };
     notice(state, nowMs, 'hostHeard', name, `host ${name} is heard`);
-    solved(state, `host ${name}: packets from`);
   }
+  if (peer.link !== 'heard') solved(state, `host ${name}: packets from`);
   peer.link = 'heard';
 }
 

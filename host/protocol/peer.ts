@@ -73,6 +73,10 @@ export interface Peer {
   openKnocks: number;
   /** Knocks in a row that its Envoy did not answer. */
   unansweredKnocks: number;
+  /** When a packet that another key or cluster sealed last came from its address; see foreign.ts. */
+  foreignMs: Milliseconds;
+  /** When it was last heard after such a one: its address is another's too. */
+  sharedMs: Milliseconds;
   /** The view it confirmed when it was heard again, before anything was agreed with it. */
   backAs: { number: number; head: number } | null;
 }
@@ -98,6 +102,8 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     askedBy: new Set(),
     lastKnockMs: Number.NEGATIVE_INFINITY,
     openKnocks: 0,
+    foreignMs: Number.NEGATIVE_INFINITY,
+    sharedMs: Number.NEGATIVE_INFINITY,
     unansweredKnocks: 0,
     backAs: null,
   };

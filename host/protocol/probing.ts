@@ -5,6 +5,7 @@
  *
  * A host that stands still for less than a period is lost to nobody: 1.2 less the 0.2 that its last pulse may be old.
  */
+import { isForeign } from './foreign.js';
 import type { Peer } from './peer.js';
 import { sendTo } from './sending.js';
 import { notice, periodMs, type ProtocolState, toleranceMs } from './state.js';
@@ -82,7 +83,7 @@ function ask(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
 function settle(state: ProtocolState, nowMs: Milliseconds, peer: Peer, envoyAnswers: boolean): void {
   peer.suspicion = null;
   peer.unansweredKnocks = 0;
-  if (envoyAnswers && isInView(state, peer)) {
+  if (envoyAnswers && isInView(state, peer) && !isForeign(state, nowMs, peer)) {
     peer.link = 'held';
     peer.silentSinceMs = nowMs;
     notice(state, nowMs, 'sidecarSilent', peer.config.name, `host ${peer.config.name}: sidecar silent, Envoy serving`);
@@ -99,7 +100,7 @@ function isInView(state: ProtocolState, peer: Peer): boolean {
 }
 
 function watchHeld(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
-  if (nowMs - peer.silentSinceMs >= SIDECAR_SILENT_MAX_MS) {
+  if (isForeign(state, nowMs, peer) || nowMs - peer.silentSinceMs >= SIDECAR_SILENT_MAX_MS) {
     peer.link = 'none';
     return;
   }

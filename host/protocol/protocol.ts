@@ -8,6 +8,8 @@ import { hash32 } from './checksum.js';
 import { contentOf, inForceChecksum } from './content.js';
 import { converge } from './convergence.js';
 import { forgive, isWaiting, newDamper, noteReturn, waitLeftS } from './damping.js';
+import { sayDifferencesAnew } from './differences.js';
+import { noteDisagreement } from './disagreement.js';
 import { type CreateArguments, type Effect, emptyDurable, type OfferEvent, type ProtocolEvent } from './events.js';
 import { awaitAfterAbsence, giveLeave, newLettingGo } from './letting-go.js';
 import { receive } from './membership.js';
@@ -17,7 +19,9 @@ import { updateReports } from './report.js';
 import { OWN_VERSIONS } from './seal.js';
 import { sendWhatIsDue } from './sending.js';
 import { noteSleep } from './sleep.js';
-import { noDrops, notice, persist, problem, type ProtocolState, toleranceMs } from './state.js';
+import { forgetUnseen, problem } from './problems.js';
+import { noDrops, notice, persist, type ProtocolState } from './state.js';
+import { TODO } from './todo.js';
 import type { Milliseconds, OwnSettings } from './types.js';
 import { speaksDecision } from './versions.js';
 
@@ -95,11 +99,15 @@ export function createState(args: CreateArguments): ProtocolState {
     effects: [],
   };
   matchPeers(state);
-  if (foreign !== null) {
-    problem(state, nowMs, 'stateCopied', self, `the state directory was written for ${foreign}: it is not used`);
-  } else if (earlier !== null) resume(state, nowMs, earlier);
+  if (foreign !== null) sayCopied(state, nowMs, foreign);
+  else if (earlier !== null) resume(state, nowMs, earlier);
   updateReports(state, nowMs);
   return state;
+}
+
+function sayCopied(state: ProtocolState, nowMs: Milliseconds, foreign: string): void {
+  const text = `the state directory was written for ${foreign}: it is not used`;
+  problem(state, nowMs, { cause: 'stateCopied', host: state.self, text, todo: TODO.stateCopied });
 }
 
 /** Whose the state is where it is not this host's, in words; a copy would say another's numbers or go on with another's file. */
@@ -144,7 +152,10 @@ export function step(state: ProtocolState, event: ProtocolEvent): { state: Proto
     state.changed = false;
     converge(state, nowMs);
     if (state.known.fingerprint !== fingerprint) matchPeers(state);
-    if (event.kind === 'tick') noteDisagreement(state, nowMs);
+    if (event.kind === 'tick') {
+      noteDisagreement(state, nowMs);
+      sayDifferencesAnew(state, nowMs);
+    }
     updateReports(state, nowMs);
     giveLeave(state, nowMs);
     sendWhatIsDue(state, nowMs, event.kind === 'tick');
@@ -158,6 +169,7 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
   const { nowMs } = event;
   switch (event.kind) {
     case 'tick':
+      forgetUnseen(state, nowMs);
       probe(state, nowMs);
       return;
     case 'packet':
@@ -251,27 +263,6 @@ function matchPeers(state: ProtocolState): void {
   state.ruleDampers = state.known.file.portRules.map(
     ({ name }) => state.ruleDampers[before.indexOf(name)] ?? newDamper(0, state.startedMs),
   );
-}
-
-/** R4: an alarm only where both say that they are converged with the same view, and decide by different things. */
-function noteDisagreement(state: ProtocolState, nowMs: Milliseconds): void {
-  if (state.inForce === null || !state.taken) return;
-  for (const peer of state.peers.values()) {
-    const { said } = peer;
-    if (said === null || peer.link !== 'heard' || said.row.phase !== 'taken') continue;
-    const beginning = `host ${peer.config.name} decides otherwise`;
-    const isSameNumber = said.inForceNumber === state.inForce.view.number;
-    if (isSameNumber && said.confirmedChecksum === state.inForce.view.checksum && isLater(state, nowMs)) {
-      if (said.inForceChecksum === state.inForceChecksum) continue;
-      const text = `${beginning}: view ${said.inForceNumber} is ${said.inForceChecksum} there, ${state.inForceChecksum} here`;
-      problem(state, nowMs, 'disagreement', peer.config.name, text);
-    }
-  }
-}
-
-/** What changed within the last tolerance may still be on its way. */
-function isLater(state: ProtocolState, nowMs: Milliseconds): boolean {
-  return nowMs - state.inForceSinceMs >= toleranceMs(state);
 }
 
 function inForceOf(state: ProtocolState, earlier: NonNullable<ProtocolState['inForce']>, text: string): string {

@@ -1,5 +1,7 @@
 /** What a state says of itself: the hosts with their states, the view, what is dropped, what has to be mended. */
 import type { HostReport, ProtocolStatus } from './events.js';
+import { isForeign } from './foreign.js';
+import { differenceText } from './file-items.js';
 import type { Peer } from './peer.js';
 import { isSilent } from './probing.js';
 import { controlsOf } from './rule-states.js';
@@ -130,6 +132,7 @@ function peerReport(state: ProtocolState, nowMs: Milliseconds, peer: Peer, befor
   if (isSilent(state, nowMs, peer)) return { state: 'sidecarSilent', detail: 'sidecar silent, Envoy serving' };
   if (!state.side.visible.includes(name)) {
     if (state.side.deaf.includes(name)) return { state: 'outside', detail: 'it is heard and hears none of us' };
+    if (isForeign(state, nowMs, peer)) return { state: 'outside', detail: null };
     if (before === 'notSeen' && !inView) return { state: 'notSeen', detail: null };
     return state.resumed ? { state: before, detail: null } : { state: 'lost', detail: null };
   }
@@ -137,12 +140,17 @@ function peerReport(state: ProtocolState, nowMs: Milliseconds, peer: Peer, befor
   if (row.waiting) return { state: 'outside', detail: 'it comes and goes and waits: nlb start --now there' };
   if (!state.side.agreeing.includes(name)) {
     const speechless = state.side.speechless.get(name);
-    const detail = speechless ?? state.differences.get(name)?.[0] ?? `its file is ${row.file}...`;
+    const detail = speechless ?? firstDifference(state, name) ?? `its file is ${row.file}...`;
     return { state: 'outside', detail };
   }
   if (row.hostState !== 'started') return { state: row.hostState, detail: null };
   const isIn = inView && isConverged(state);
   return { state: isIn ? 'converged' : 'converging', detail: null };
+}
+
+function firstDifference(state: ProtocolState, name: string): string | null {
+  const [first] = state.differences.get(name)?.items.values() ?? [];
+  return first === undefined ? null : differenceText(first, state.side.outside !== null);
 }
 
 function detailOf(state: ProtocolState, name: string): string | null {

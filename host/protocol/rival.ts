@@ -5,7 +5,9 @@
 import { parseAddress } from './config/address.js';
 import type { Heartbeat } from './heartbeat.js';
 import { sendToRival } from './sending.js';
-import { periodMs, problem, type ProtocolState, toleranceMs } from './state.js';
+import { problem } from './problems.js';
+import { periodMs, type ProtocolState, toleranceMs } from './state.js';
+import { TODO } from './todo.js';
 import type { Milliseconds } from './types.js';
 
 export interface Rival {
@@ -26,7 +28,7 @@ export function noteOwnName(state: ProtocolState, nowMs: Milliseconds, from: str
   if (own === undefined || from === own.dedicatedIp || row.instance === state.instance) return;
   const { priority, dedicatedIp } = own;
   const text = `host ${state.self}: priority ${priority} is claimed from ${from}, configured is ${dedicatedIp}`;
-  problem(state, nowMs, 'claimedName', state.self, text);
+  problem(state, nowMs, { cause: 'claimedName', host: state.self, text, todo: TODO.claimedName(from) });
   const before = state.rival?.instance === row.instance ? state.rival : null;
   if (before !== null && row.sequence <= before.sequence) return;
   state.rival = {

@@ -26,7 +26,7 @@ export function findSide(state: ProtocolState, nowMs: Milliseconds): Side {
   const known = knownFile(state, group);
   const side = { visible, deaf, agreeing, versions: { protocol, decision }, speechless, known: known ?? state.known };
   if (known === null) {
-    const reason = `this host's file is ${state.known.fingerprint}, ${agreeing.join(', ')} agree on ${group.file}...`;
+    const reason = `its file is ${state.known.fingerprint}, that of ${agreeing.join(', ')} is ${group.file}...`;
     return { ...side, outside: { reason, sameFile: false } };
   }
   // Where this host does not speak their version, it follows with what it knows, as with a file of its own.

@@ -2,9 +2,11 @@
 import type { Content } from './content.js';
 import { type Damper, isWaiting } from './damping.js';
 import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
+import type { Difference } from './file-items.js';
 import type { Row, RuleState } from './heartbeat.js';
 import type { LettingGo } from './letting-go.js';
 import type { Peer } from './peer.js';
+import type { Problem } from './problems.js';
 import type { Rival } from './rival.js';
 import type { Versions } from './seal.js';
 import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings } from './types.js';
@@ -95,22 +97,20 @@ export interface ProtocolState {
   };
   lastProposalMs: Milliseconds;
   dropped: Record<DropReason, number>;
-  /** Newest first, at most 50. */
-  problems: { sinceMs: Milliseconds; text: string }[];
+  /** Newest first. */
+  problems: Problem[];
   /** Another host of this one's name, while it is heard (R5). */
   rival: Rival | null;
   /** Last unverified packet from a configured address; at most one entry a host (R6). */
   unverified: Map<HostName, Milliseconds>;
   reports: Map<HostName, HostReport>;
-  /** Differences to the file of a host with another one; at most 8 a host. */
-  differences: Map<HostName, string[]>;
+  /** How the file of a host with another one, as its rows name it, differs by item; at most 8 a host. */
+  differences: Map<HostName, { file: string; items: Map<string, Difference> }>;
   fileSentMs: Map<HostName, Milliseconds>;
   cause: string;
   /** Of the step under way. */
   effects: Effect[];
 }
-
-export const PROBLEMS_MAX = 50;
 
 export function periodMs(state: ProtocolState): Milliseconds {
   return state.known.file.heartbeat.periodMs;
@@ -127,27 +127,9 @@ export function notice(
   cause: NoticeCause,
   host: HostName | null,
   detail: string,
+  todo: string | null = null,
 ): void {
-  state.effects.push({ kind: 'notice', nowMs, cause, host, detail });
-}
-
-/** Lists a thing an administrator has to mend; the same sentence only once, with its first time. */
-export function problem(
-  state: ProtocolState,
-  nowMs: Milliseconds,
-  cause: NoticeCause,
-  host: HostName | null,
-  text: string,
-) {
-  if (state.problems.some((each) => each.text === text)) return;
-  state.problems.unshift({ sinceMs: nowMs, text });
-  if (state.problems.length > PROBLEMS_MAX) state.problems.pop();
-  notice(state, nowMs, cause, host, text);
-}
-
-/** Takes the sentences about a host off the list that begin alike. */
-export function solved(state: ProtocolState, beginning: string): void {
-  state.problems = state.problems.filter((each) => !each.text.startsWith(beginning));
+  state.effects.push({ kind: 'notice', nowMs, cause, host, detail, todo });
 }
 
 /** Goes to disk before any packet that this step sends (R3). */

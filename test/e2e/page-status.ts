@@ -32,7 +32,15 @@ export function statusOf(states: HostState[], ruleCount = 1): ClusterStatus {
     },
     droppedPackets: { unverified: 3, replayed: 0 },
     problems: states.includes('outside')
-      ? [{ since: AN_HOUR_AGO, text: 'host mail4: port rule 25/tcp has affinity none, the cluster has single' }]
+      ? [
+          {
+            since: AN_HOUR_AGO,
+            text: 'host mail4: port rule 25/tcp has affinity none, the cluster has single',
+            cause: 'contradiction',
+            host: 'mail4',
+            todo: 'put the cluster file of this host on mail4 and run nlb reload there',
+          },
+        ]
       : [],
     startedAt: AN_HOUR_AGO,
   };

@@ -19,6 +19,9 @@ const MAIN = fileURLToPath(new URL('../../build/host/main.js', import.meta.url))
 export const PORTS = { rule: 2553, service: 3553, heartbeat: 7653, handoff: 7653, page: 7655 };
 
 export class SidecarHost {
+  /** Further arguments of `nlb run`, and its environment. */
+  moreArguments: string[] = [];
+  environment: Record<string, string> = {};
   sidecar: ChildProcess | null = null;
   service: TestService | null = null;
 
@@ -55,7 +58,10 @@ export class SidecarHost {
     const log = openSync(join(this.cluster.directory, `${this.name}.log`), 'a');
     const place = ['--config', this.filePath, '--host', this.name, '--state-dir', this.stateDir];
     const envoyArguments = '--envoy-args=--concurrency 1 --drain-time-s 1';
-    this.sidecar = spawn(process.execPath, [MAIN, 'run', ...place, envoyArguments], { stdio: ['ignore', log, log] });
+    this.sidecar = spawn(process.execPath, [MAIN, 'run', ...place, envoyArguments, ...this.moreArguments], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...this.environment },
+    });
     closeSync(log);
   }
 

@@ -173,7 +173,15 @@ export function statusFixture(): ClusterStatus {
       detail: null,
     },
     droppedPackets: { wrongMac: 4, malformed: 0 },
-    problems: [{ since: SINCE, text: 'The service of port rule smtp does not answer on mail3' }],
+    problems: [
+      {
+        since: SINCE,
+        text: 'The service of port rule smtp does not answer on mail3',
+        cause: null,
+        host: 'mail3',
+        todo: null,
+      },
+    ],
     startedAt: SINCE,
   };
 }

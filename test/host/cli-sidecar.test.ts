@@ -43,7 +43,7 @@ Host mail1 converged as DEFAULT with the following host(s) as part of the cluste
   test('gives the same as JSON', async () => {
     const { out } = await against(['query', '--json'], status());
     const { clusterName, thisHost, state, view, hosts } = statusFixture();
-    expect(JSON.parse(out)).toEqual({ clusterName, thisHost, state, view, hosts });
+    expect(JSON.parse(out)).toEqual({ clusterName, thisHost, state, view, hosts, contradictions: [] });
   });
 });
 

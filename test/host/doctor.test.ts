@@ -23,6 +23,8 @@ afterEach(() => {
   for (const close of closings.splice(0)) close();
 });
 
+const OTHER_KEY = { since: NOW, text: 'wrong key at 10.0.0.99', cause: 'unverified', host: null, todo: 'look there' };
+
 function statusOf(name: string): ClusterStatus {
   const status = statusFixture();
   const hosts = status.hosts.map((host) => ({
@@ -122,13 +124,13 @@ describe('judge()', () => {
       for (const host of facts.mail3!.status.hosts) host.isDefaultHost = host.name === 'mail3';
       facts.mail3!.status.file.fingerprint = 'ffff000000000000';
       all.mail2!.clockAheadMs = -4200;
-      for (const name of NAMES) facts[name]!.status.problems = [{ since: NOW, text: 'wrong key at 10.0.0.99' }];
+      for (const name of NAMES) facts[name]!.status.problems = [OTHER_KEY];
     });
     expect(texts(examined)).toEqual([
       'there are several default hosts: mail1 for hosts mail1 and mail2, mail3 for host mail3',
       'cluster files differ: hosts mail1 and mail2 a1c67144a90125c1, host mail3 ffff000000000000',
       'the clock of host mail2 is 4.2 s behind the others',
-      'hosts mail1, mail2 and mail3: wrong key at 10.0.0.99',
+      'hosts mail1, mail2 and mail3 say: wrong key at 10.0.0.99',
     ]);
   });
 

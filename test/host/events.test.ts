@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { createLog } from '../../host/edge/log.js';
 import { CONTROL_KINDS, EVENT_KINDS, noticeLine } from '../../host/event-number.js';
 
-const notice = { kind: 'notice', nowMs: 0, cause: 'hostLost', host: 'mail2', detail: 'host mail2 is lost' } as const;
+const said = { cause: 'hostLost', host: 'mail2', detail: 'host mail2 is lost' } as const;
+const notice = { kind: 'notice', nowMs: 0, ...said, todo: null } as const;
 
 describe('noticeLine()', () => {
   test('gives a notice the number that NLB had for it', () => {

@@ -165,6 +165,7 @@ describe('ViewHistory', () => {
     cause: 'converging',
     host: null,
     detail: '',
+    todo: null,
   } as const satisfies Effect;
   const shown = (of: InForce, cause = 'because'): Effect => ({ kind: 'inForce', inForce: of, checksum: '', cause });
 

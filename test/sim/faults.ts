@@ -32,7 +32,7 @@ export const FAULTS: readonly Fault[] = [
   ),
   fault('R6', 'a wrong seal is taken', "if (difference !== 0) return drop('wrongMac');", ''),
   fault('R6', 'another cluster is taken', '!== hash32(clusterName)) return', '=== -1) return'),
-  fault('R6', 'a wrong key is not told', "wrongMac: 'they are sealed", "length: 'they are sealed"),
+  fault('R6', 'a wrong key is not told', 'wrongMac: (keyId) =>', 'length: (keyId) =>'),
   fault('R7', 'no echo is asked for', "if (!echoesMe) return 'candidate';", ''),
   fault('R7', 'an old sequence is taken', 'row.sequence > known.sequence ||', 'row.sequence > 0 ||'),
   fault(
@@ -63,8 +63,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'R13',
     'a silent sidecar loses its share',
-    'if (envoyAnswers && isInView(state, peer))',
-    'if (envoyAnswers === null)',
+    'if (envoyAnswers && isInView(state, peer) && ',
+    'if (envoyAnswers === null && ',
   ),
   fault(
     'R13',

@@ -277,6 +277,10 @@ function createFact([name]) {
   return { element, value };
 }
 
+function problemText({ since, text, todo }) {
+  return `${clockTime(new Date(since))}  ${text}${todo == null ? '' : ` → ${todo}`}`;
+}
+
 function show(status) {
   const state = shown(CLUSTER_STATES, status.state);
   const inView = status.hosts.filter((host) => host.state === 'converged').length;
@@ -294,7 +298,7 @@ function show(status) {
     byId('problem-list'),
     status.problems,
     (problem) => `${problem.since} ${problem.text}`,
-    (problem) => ({ element: make('li', 'bad', `${clockTime(new Date(problem.since))}  ${problem.text}`) }),
+    (problem) => ({ element: make('li', 'bad', problemText(problem)) }),
     () => {},
   );
   keep(byId('host-list'), status.hosts, (host) => host.name, createHost, updateHost);

@@ -1,0 +1,26 @@
+/** R4: two hosts that are converged with one view and decide by different things. It must never be. */
+import { problem } from './problems.js';
+import { type ProtocolState, toleranceMs } from './state.js';
+import { TODO } from './todo.js';
+import type { Milliseconds } from './types.js';
+
+/** An alarm only where both say that they are converged with the same view, and decide by different things. */
+export function noteDisagreement(state: ProtocolState, nowMs: Milliseconds): void {
+  if (state.inForce === null || !state.taken) return;
+  for (const peer of state.peers.values()) {
+    const { said } = peer;
+    if (said === null || peer.link !== 'heard' || said.row.phase !== 'taken') continue;
+    const beginning = `host ${peer.config.name} decides otherwise`;
+    const isSameNumber = said.inForceNumber === state.inForce.view.number;
+    if (isSameNumber && said.confirmedChecksum === state.inForce.view.checksum && isLater(state, nowMs)) {
+      if (said.inForceChecksum === state.inForceChecksum) continue;
+      const text = `${beginning}: view ${said.inForceNumber} is ${said.inForceChecksum} there, ${state.inForceChecksum} here`;
+      problem(state, nowMs, { cause: 'disagreement', host: peer.config.name, text, todo: TODO.disagreement });
+    }
+  }
+}
+
+/** What changed within the last tolerance may still be on its way. */
+function isLater(state: ProtocolState, nowMs: Milliseconds): boolean {
+  return nowMs - state.inForceSinceMs >= toleranceMs(state);
+}
