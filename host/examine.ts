@@ -80,8 +80,8 @@ function onDisabledPorts(file: ClusterFile, sockets: readonly Listening[]): Host
   });
 }
 
-/** A socket on another virtual IP, or on one that has rules of its own, is not the rule's affair. */
-function isOfRule({ virtualIps, portRules }: ClusterFile, { virtualIp }: PortRule, address: string): boolean {
+/** A socket on another virtual IP, or on one that has rules of its own, is not the rule's affair. Exported for tests. */
+export function isOfRule({ virtualIps, portRules }: ClusterFile, { virtualIp }: PortRule, address: string): boolean {
   if (!virtualIps.includes(address)) return true;
   if (virtualIp !== null) return virtualIp === address;
   return !portRules.some((other) => other.virtualIp === address);

@@ -45,6 +45,11 @@ describe('parseClusterFile() says of', () => {
       ],
     },
     {
+      what: 'other ports in mode arp',
+      text: withLink(`${ARP}otherPorts: defaultHost\n`),
+      says: ['4:1: otherPorts has no meaning in mode arp: what no rule covers always goes to the default host'],
+    },
+    {
       what: 'mode arp without a virtual IP',
       text: withLink('mode: arp\n'),
       says: ['1:1: virtualIps names no address, expected at least one address, because mode is arp'],

@@ -8,7 +8,8 @@ import { dnsOf, type Resolving } from '../../host/cli/doctor-dns.js';
 import type { DnsFacts, DoctorFinding, Examined, HostFacts, ServiceFacts } from '../../host/doctor/facts.js';
 import { judge } from '../../host/doctor/judge.js';
 import { lookAt } from '../../host/edge/smtp-look.js';
-import { examine } from '../../host/examine.js';
+import { examine, isOfRule } from '../../host/examine.js';
+import type { PortRule } from '../../host/protocol/types.js';
 import type { Service } from '../../host/protocol/types.js';
 import { fakeSidecar, freshDirectory, nlb, statusFixture } from './cli-fixture.js';
 import { changed, fileOf } from './config-fixture.js';
@@ -274,6 +275,21 @@ test('examine() sees a service that listens for everybody, and one on the port o
     ['web', socket],
   ]);
   expect(facts.handoffs).toEqual([{ host: 'mail2', address: '127.0.99.2', failure: 'ECONNREFUSED' }]);
+});
+
+test('a disabled rule is asked on its virtual IP, and not on one that has rules of its own', () => {
+  const text = changed(
+    ['dedicatedIp\n', 'virtualIp\n'],
+    ['hosts:', 'virtualIps: [10.0.0.101, 10.0.0.102]\nhosts:'],
+    ['ports: 25', 'ports: 2525\n    virtualIp: 10.0.0.101'],
+    ['ports: 8000-8099', 'ports: 1024-65535\n    filteringMode: disabled'],
+    ["    filteringMode: single\n    service: {address: '{dedicatedIp}:9000', proxyProtocol: none}\n", ''],
+  );
+  const file = fileOf(text);
+  const [ofOne, ofAll] = file.portRules as [PortRule, PortRule];
+  const addresses = ['10.0.0.101', '10.0.0.102', '0.0.0.0'];
+  expect(addresses.filter((address) => isOfRule(file, ofOne, address))).toEqual(['10.0.0.101', '0.0.0.0']);
+  expect(addresses.filter((address) => isOfRule(file, ofAll, address))).toEqual(['10.0.0.102', '0.0.0.0']);
 });
 
 test('nlb doctor asks every host, prints findings with what to do, and exits 1', async () => {

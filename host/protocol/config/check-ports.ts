@@ -4,6 +4,7 @@
  */
 import type { Draft, HostDraft, RuleDraft } from './draft.js';
 import { hostLabel } from './check-hosts.js';
+import { isLinkMode } from './link.js';
 import { isRedirecting, redirectedDrafts, redirectPortOf } from './drafted.js';
 import { covers, type PortRange, rangesMeet, rangeText } from './ports.js';
 import { atPort, fillPlaceholders, followsPort, parseServiceAddress } from './service-address.js';
@@ -40,7 +41,18 @@ function ownPorts(draft: Draft): Complaint[] {
   return complaints;
 }
 
-function otherPortsComplaints({ otherPorts, listenOn }: Draft): Complaint[] {
+function otherPortsComplaints({ otherPorts, isOtherPortsWritten, listenOn, link }: Draft): Complaint[] {
+  if (isOtherPortsWritten && isLinkMode(link.mode)) {
+    const expected = `no such key, because in mode ${link.mode} what no rule covers always goes to the default host`;
+    return [
+      {
+        path: ['otherPorts'],
+        expected,
+        says: `has no meaning in mode ${link.mode}: what no rule covers always goes to the default host`,
+        atKey: true,
+      },
+    ];
+  }
   if (otherPorts !== 'defaultHost' || listenOn !== 'dedicatedIp') return [];
   const expected = 'entryHost, because with listenOn dedicatedIp every port of an address belongs to its own host';
   return [{ path: ['otherPorts'], expected }];

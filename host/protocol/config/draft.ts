@@ -57,6 +57,7 @@ export interface Draft {
   heartbeat: { periodMs: number; missedMax: number };
   ports: { heartbeat: number; handoff: number; channel: number; page: number; redirect?: number };
   otherPorts?: 'entryHost' | 'defaultHost' | undefined;
+  isOtherPortsWritten: boolean;
   hosts: HostDraft[];
   rules: RuleDraft[];
 }
@@ -125,6 +126,7 @@ export function draftOf(sound: Sound): Draft {
       ...(redirect === undefined ? {} : { redirect }),
     },
     otherPorts: sound.get('otherPorts'),
+    isOtherPortsWritten: sound.keys().has('otherPorts'),
     hosts: sound.elements('hosts').map((path) => ({
       path,
       name: sound.get(...path, 'name'),
