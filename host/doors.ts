@@ -1,7 +1,9 @@
 /**
  * The doors of a sidecar, through all of which the same can be asked (admin/route.ts): the control socket, the page on
- * loopback and the host channel.
+ * loopback, the host channel and, where the cluster file has it, remote control.
  */
+import { dirname } from 'node:path';
+import type { Door } from './admin/door.js';
 import { createEvents, type Events } from './admin/events.js';
 import { openApiRoute } from './admin/openapi.js';
 import type { Route } from './admin/route.js';
@@ -14,6 +16,7 @@ import type { RevisionStore } from './apply/store.js';
 import { HostChannel } from './channel/channel.js';
 import { Elsewhere } from './channel/elsewhere.js';
 import { SidecarKeys } from './keys/sidecar-keys.js';
+import { RemoteControlDoor, remoteControlRoute } from './remote/remote-control.js';
 import type { Sidecar } from './sidecar.js';
 import { SidecarApi } from './sidecar-api.js';
 
@@ -25,6 +28,8 @@ export class Doors {
   private readonly applying: Applying;
   private readonly keys: SidecarKeys;
   private readonly events: Events;
+  private readonly door: Door;
+  private readonly remote: RemoteControlDoor;
   private admin: AdminServer | null = null;
 
   constructor(
@@ -39,19 +44,22 @@ export class Doors {
     const { keys } = keyring;
     this.channel = new HostChannel({ self: host, clusterName, keys, port: ports.channel, hosts, log });
     this.keys = new SidecarKeys(sidecar, this.channel);
-    const routes = () => this.routes.filter(({ isForAnyHost }) => isForAnyHost);
-    this.elsewhere = new Elsewhere({ self: host.name, channel: this.channel, hosts, log, routes });
+    const forAnyHost = () => this.routes.filter(({ isForAnyHost }) => isForAnyHost);
+    this.elsewhere = new Elsewhere({ self: host.name, channel: this.channel, hosts, log, routes: forAnyHost });
     this.applying = applyingOf(sidecar, this.channel, revisions);
     const own = [...adminRoutes(api), ...applyRoutes(this.applying, host.name), ...this.keys.routes];
-    this.routes = [...own, openApiRoute(() => this.routes)];
+    const remote = remoteControlRoute(() => this.remote.state());
+    this.routes = [...own, remote, openApiRoute(() => this.routes)];
     this.events = createEvents(() => api.status());
+    const { routes, events, elsewhere } = this;
+    this.door = { routes, events, elsewhere: (method, url) => elsewhere.answer(method, url) };
+    this.remote = this.createRemote();
   }
 
   /** @throws EdgeError PORT_TAKEN, STATE_DIRECTORY_UNUSABLE */
   async open(): Promise<void> {
     await this.channel.open();
-    const { routes, events, elsewhere, socketPath } = this;
-    const door = { routes, events, elsewhere: (method: string, url: URL) => elsewhere.answer(method, url) };
+    const { door, socketPath } = this;
     this.admin = await openAdminServer({ door, socketPath, page: this.pageAddress() });
   }
 
@@ -64,12 +72,29 @@ export class Doors {
   look(): void {
     this.applying.look();
     this.keys.look();
+    this.remote.look();
   }
 
   async close(): Promise<void> {
     this.events.close();
+    await this.remote.close();
     await this.admin?.close();
     await this.channel.close();
+  }
+
+  private createRemote(): RemoteControlDoor {
+    const { sidecar, door, socketPath } = this;
+    const { host, filePath, clock, log } = sidecar.options;
+    return new RemoteControlDoor({
+      self: host,
+      clusterFilePath: filePath,
+      stateDirectory: dirname(socketPath),
+      file: () => sidecar.file,
+      door,
+      clock,
+      log,
+      sayProblem: (topic, text) => sidecar.sayProblem(topic, text),
+    });
   }
 
   private pageAddress(): { address: string; port: number } {

@@ -2,6 +2,7 @@
 import type { HostFacts } from '../doctor/facts.js';
 import type { HistoryEntry } from '../history/entry.js';
 import type { InForce } from '../protocol/types.js';
+import type { Role } from './route.js';
 import type { ClusterStatus } from './status.js';
 
 export const VERBS = [
@@ -26,6 +27,13 @@ export interface VerbAnswer {
 export interface EntryAnswer {
   isIn: boolean;
   reason: string;
+}
+
+/** What whoever asks may do here. */
+export interface Access {
+  role: Role;
+  /** The name of the token; null where the door knows no names. */
+  by: string | null;
 }
 
 export interface ExplainQuestion {

@@ -50,7 +50,7 @@ export async function serve(
     if (!isRoute(route)) return send(response, route.code, route.body);
     if (!mayDo(asker.role, route.role)) return send(response, 403, no(notAllowed(asker, route)));
     const elsewhere = OTHER_HOST.test(url.pathname) ? await door.elsewhere(method, url) : null;
-    const asked = { url, by: asker.by, body: () => readJsonBody(request) };
+    const asked = { url, ...asker, body: () => readJsonBody(request) };
     const reply = elsewhere ?? (await route.handle(asked));
     if (reply.isStream !== true) return send(response, reply.code, reply.body);
     door.events.add(response);

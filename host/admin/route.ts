@@ -22,6 +22,7 @@ export interface Asked {
   url: URL;
   /** Who asks, in words, where the door knows it: `ops (token 1f0c)`. */
   by: string | null;
+  role: Role;
   /** Parsed JSON of the request; null where there is none. @throws Error with a sentence */
   body(): Promise<unknown>;
 }

@@ -70,6 +70,14 @@ function lookingRoutes(api: AdminApi): Route[] {
     },
     {
       ...look,
+      path: '/access',
+      isForAnyHost: false,
+      summary: 'What whoever asks may do here.',
+      replies: { 200: 'Access' },
+      handle: ({ role, by }) => ({ code: 200, body: { role, by } }),
+    },
+    {
+      ...look,
       path: '/in-force',
       summary: 'The view and the file this host decides by, for nlb plan.',
       replies: { 200: 'InForce', 409: 'VerbAnswer' },

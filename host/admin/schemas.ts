@@ -9,6 +9,7 @@ export type { HostFacts } from '../doctor/facts.js';
 export type { HistoryEntry } from '../history/entry.js';
 export type { KeyState } from '../keys/held-keys.js';
 export type { InForce } from '../protocol/types.js';
-export type { EntryAnswer, VerbAnswer } from './api.js';
+export type { RemoteControlState } from '../remote/remote-control.js';
+export type { Access, EntryAnswer, VerbAnswer } from './api.js';
 export type { Explanation } from './explain.js';
 export type { ClusterStatus } from './status.js';

@@ -50,7 +50,7 @@ export class Elsewhere {
   }
 
   private async local(method: string, url: URL): Promise<Reply> {
-    const asked = { url, by: null, body: async () => null };
+    const asked = { url, by: null, role: 'configure' as const, body: async () => null };
     return (await answerBy(this.options.routes(), method, asked)) ?? notFound(url.pathname);
   }
 

@@ -47,6 +47,13 @@ export class Call {
 
 export const JSON_OPTION: Option = { type: 'boolean', help: 'the answer as JSON, for programs' };
 
+/** A sidecar elsewhere. */
+export const REMOTE_OPTIONS: Record<string, Option> = {
+  server: { type: 'string', value: 'https://HOST:7623', help: 'a sidecar elsewhere, over remote control (NLB_SERVER)' },
+  'token-file': { type: 'string', value: 'FILE', help: 'the token for it (NLB_TOKEN_FILE)' },
+  'ca-file': { type: 'string', value: 'FILE', help: 'who vouches for its certificate, beside the system' },
+};
+
 /** Options of every verb that speaks to a running sidecar. */
 export const SIDECAR_OPTIONS: Record<string, Option> = {
   host: {
@@ -54,6 +61,7 @@ export const SIDECAR_OPTIONS: Record<string, Option> = {
     value: 'NAME|N',
     help: 'that host of the cluster, by name or host priority, wherever it is',
   },
+  ...REMOTE_OPTIONS,
   'state-dir': { type: 'string', value: 'DIR', help: 'its state directory (NLB_STATE_DIR; /var/lib/envoy-nlb)' },
   json: JSON_OPTION,
 };

@@ -1,14 +1,19 @@
 /**
- * The other end of the control socket: one request, one answer. Which questions there are says host/admin/routes.ts.
+ * The other end of the control socket, or of remote control: one request, one answer.
+ * Which questions there are says host/admin/routes.ts.
  */
-import { request } from 'node:http';
+import { type ClientRequest, request } from 'node:http';
 import type { VerbAnswer } from '../admin/api.js';
 import type { ClusterStatus } from '../admin/status.js';
 import { CliError, EXIT } from './exit-codes.js';
+import type { RemoteServer } from './remote.js';
 
 /** Where a question goes: to the sidecar of that socket, or through it to the one of another host. */
 export interface Door {
+  /** Or the address of `server`, for messages. */
   socketPath: string;
+  /** Asked over remote control; null for the socket. */
+  server: RemoteServer | null;
   /** Name or host priority of another host, asked over the host channel; null for the sidecar's own. */
   elsewhere: string | null;
 }
@@ -50,26 +55,28 @@ export async function ask(
   body?: unknown,
   timeoutMs = ANSWER_TIMEOUT_MS,
 ): Promise<Answer> {
-  const { socketPath, elsewhere } = door;
-  if (elsewhere === null) return askSocket(socketPath, method, path, timeoutMs, body);
-  const there = `/hosts/${encodeURIComponent(elsewhere)}${path}`;
-  const answer = await askSocket(socketPath, method, there, timeoutMs, body);
+  const { elsewhere } = door;
+  const there = elsewhere === null ? path : `/hosts/${encodeURIComponent(elsewhere)}${path}`;
+  const answer = await askDirectly(door, method, there, timeoutMs, body);
+  refuseTurnedAway(door, answer);
+  if (elsewhere === null) return answer;
   if (answer.code === 502) throw new CliError(EXIT.unreachable, saidBy(answer.body));
   if (answer.code === 404) throw new CliError(EXIT.usage, saidBy(answer.body));
   return answer;
 }
 
-function askSocket(
-  socketPath: string,
+async function askDirectly(
+  door: Door,
   method: 'GET' | 'POST',
   path: string,
   timeoutMs: number,
   body?: unknown,
 ): Promise<Answer> {
+  const sent = await begin(door, method, path, timeoutMs);
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, method, path, headers: { host: 'nlb' }, timeout: timeoutMs });
+    const fail = (error: Error) => reject(unreachable(door.socketPath, reasonOf(error)));
     sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
-    sent.on('error', (error) => reject(unreachable(socketPath, reasonOf(error))));
+    sent.on('error', fail);
     sent.on('response', (response) => {
       let text = '';
       response.setEncoding('utf8');
@@ -77,17 +84,37 @@ function askSocket(
         text += chunk;
         if (text.length > ANSWER_BYTES_MAX) sent.destroy(new Error(`an answer of over ${ANSWER_BYTES_MAX} bytes`));
       });
-      response.on('error', (error) => reject(unreachable(socketPath, reasonOf(error))));
+      response.on('error', fail);
       response.on('end', () => {
         try {
           resolve({ code: response.statusCode ?? 0, body: JSON.parse(text) as unknown });
         } catch {
-          reject(unreachable(socketPath, `it answers ${path} with something that is not JSON`));
+          reject(unreachable(door.socketPath, `it answers ${path} with something that is not JSON`));
         }
       });
     });
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });
+}
+
+/** A request that still has to be ended. @throws CliError unreachable */
+export async function begin(door: Door, method: 'GET' | 'POST', path: string, timeoutMs = 0): Promise<ClientRequest> {
+  const { socketPath, server } = door;
+  const asked = { method, path, timeout: timeoutMs };
+  if (server === null) return request({ ...asked, socketPath, headers: { host: 'nlb' } });
+  const { dialRemote } = await import('./remote.js');
+  const socket = await dialRemote(server).catch((error: Error) => {
+    throw unreachable(socketPath, error.message);
+  });
+  const headers = { host: server.url.host, authorization: `Bearer ${server.token}`, connection: 'close' };
+  return request({ ...asked, headers, createConnection: () => socket });
+}
+
+/** Remote control turned whoever asks away: nothing was asked of the host. */
+function refuseTurnedAway(door: Door, { code, body }: Answer): void {
+  if (door.server === null) return;
+  if (code === 401 || code === 403) throw new CliError(EXIT.refused, saidBy(body));
+  if (code === 429) throw new CliError(EXIT.refused, saidBy(body));
 }
 
 /** The sentence of a refusal, or what there is of one. */

@@ -1,12 +1,12 @@
 /** One command line from its words to its exit code. */
-import { helpText, readCall } from './args.js';
+import { helpText, readCall, REMOTE_OPTIONS } from './args.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { Terminal } from './terminal.js';
 import { overview, VERBS } from './verbs.js';
 
 /** Never throws; what went wrong is on `terminal.err`. */
 export async function dispatch(argv: readonly string[], terminal: Terminal): Promise<number> {
-  const [name, ...rest] = argv;
+  const [name, ...rest] = verbFirst(argv);
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
     const asked = name !== undefined;
     (asked ? terminal.out : terminal.err)(overview());
@@ -23,6 +23,15 @@ export async function dispatch(argv: readonly string[], terminal: Terminal): Pro
   } catch (error) {
     return failed(name, error, terminal);
   }
+}
+
+/** `nlb --server URL --token-file FILE VERB` is `nlb VERB --server URL --token-file FILE`: set once, in an alias. */
+function verbFirst(argv: readonly string[]): readonly string[] {
+  let count = 0;
+  while (Object.hasOwn(REMOTE_OPTIONS, (argv[count] ?? '').replace(/^--|=.*$/g, ''))) {
+    count += argv[count]!.includes('=') ? 1 : 2;
+  }
+  return [...argv.slice(count), ...argv.slice(0, count)];
 }
 
 async function unknownVerb(name: string): Promise<string> {

@@ -6,7 +6,7 @@
  *     /var/lib/envoy-nlb/mail1/nlb.sock       several: chosen by --host
  *
  * `--host` names a host of the cluster. Where its sidecar is on this machine it is asked itself; else a sidecar of this
- * machine asks it over the host channel.
+ * machine asks it over the host channel. With `--server` a sidecar elsewhere takes the place of this machine's.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -14,6 +14,7 @@ import type { ClusterStatus } from '../admin/status.js';
 import type { Call } from './args.js';
 import { type Door, statusOf } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
+import { remoteServer } from './remote.js';
 import type { Terminal } from './terminal.js';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/envoy-nlb';
@@ -29,6 +30,8 @@ export function stateDirectoryOf(call: Call, terminal: Terminal): string {
  * @throws CliError usage where several are there and none is chosen, unreachable where none of them answers
  */
 export async function findSidecar(call: Call, terminal: Terminal): Promise<Door> {
+  const remote = remoteDoor(call, terminal);
+  if (remote !== null) return { ...remote, elsewhere: call.text('host') };
   const directory = stateDirectoryOf(call, terminal);
   const wanted = call.text('host');
   const sockets = socketsUnder(directory);
@@ -49,26 +52,35 @@ export async function findSidecar(call: Call, terminal: Terminal): Promise<Door>
  * @throws CliError unreachable where none of this machine answers
  */
 export async function findAll(call: Call, terminal: Terminal): Promise<{ host: string; door: Door }[]> {
+  const remote = remoteDoor(call, terminal);
+  if (remote !== null) return allThrough(remote);
   const directory = stateDirectoryOf(call, terminal);
   const sockets = socketsUnder(directory);
-  if (sockets.length <= 1) return allThrough(sockets[0] ?? join(directory, 'nlb.sock'));
+  if (sockets.length <= 1) return allThrough(here(sockets[0] ?? join(directory, 'nlb.sock')));
   for (const socket of sockets) {
-    const doors = await allThrough(socket).catch(() => null);
+    const doors = await allThrough(here(socket)).catch(() => null);
     if (doors !== null) return doors;
   }
   throw new CliError(EXIT.unreachable, `Cannot reach any of the ${sockets.length} sidecars under ${directory}`);
 }
 
-async function allThrough(socketPath: string): Promise<{ host: string; door: Door }[]> {
-  const { hosts } = await statusOf(here(socketPath));
-  return hosts.map(({ name, isThisHost }) => ({
-    host: name,
-    door: { socketPath, elsewhere: isThisHost ? null : name },
-  }));
+async function allThrough(door: Door): Promise<{ host: string; door: Door }[]> {
+  const { hosts } = await statusOf(door);
+  return hosts.map(({ name, isThisHost }) => ({ host: name, door: { ...door, elsewhere: isThisHost ? null : name } }));
 }
 
 function here(socketPath: string): Door {
-  return { socketPath, elsewhere: null };
+  return { socketPath, server: null, elsewhere: null };
+}
+
+/** A sidecar elsewhere, where one is named; what the command line says goes before the environment. */
+function remoteDoor(call: Call, terminal: Terminal): Door | null {
+  const fromEnvironment = call.has('state-dir') ? undefined : terminal.env.NLB_SERVER;
+  const where = call.text('server') ?? fromEnvironment ?? null;
+  if (where === null) return null;
+  const tokenPath = call.text('token-file') ?? terminal.env.NLB_TOKEN_FILE ?? null;
+  const server = remoteServer(where, tokenPath, call.text('ca-file'));
+  return { socketPath: server.url.href.replace(/\/$/, ''), server, elsewhere: null };
 }
 
 function socketsUnder(directory: string): string[] {
@@ -95,7 +107,7 @@ async function chosen(sockets: readonly string[], wanted: string, directory: str
   const index = statuses.findIndex((status) => status !== null && isWanted(status, wanted));
   if (index >= 0) return here(sockets[index]!);
   const answering = sockets.find((_, i) => statuses[i] !== null);
-  if (answering !== undefined) return { socketPath: answering, elsewhere: wanted };
+  if (answering !== undefined) return { ...here(answering), elsewhere: wanted };
   // Of one alone the client says what is wrong with it.
   if (sockets.length === 1) await statusOf(here(sockets[0]!));
   throw new CliError(EXIT.unreachable, `Cannot ask for host ${wanted}: no sidecar under ${directory} answers`);

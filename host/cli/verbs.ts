@@ -21,6 +21,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   confirm: { summary: 'keep what apply --confirm brought', load: () => import('./confirm.js') },
   revisions: { summary: 'the cluster files that were in force', load: () => import('./revisions.js') },
   key: { summary: 'the cluster key: list, rotate', load: () => import('./key.js') },
+  token: { summary: 'who may use remote control: add, list, remove', load: () => import('./token.js') },
   doctor: { summary: 'what is wrong in the cluster, and what to do', load: () => import('./doctor.js') },
   watch: { summary: 'the cluster live in this terminal', load: () => import('./watch.js') },
   ip2mac: { summary: 'the MAC addresses of a virtual IP', load: () => import('./ip2mac.js') },

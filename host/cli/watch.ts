@@ -1,8 +1,8 @@
 /** `nlb watch`: the cluster live in a terminal, redrawn on every change. */
-import { request } from 'node:http';
+import type { ClientRequest } from 'node:http';
 import type { ClusterStatus } from '../admin/status.js';
-import { SIDECAR_OPTIONS, type Verb } from './args.js';
-import { type Door, statusOf } from './client.js';
+import { REMOTE_OPTIONS, SIDECAR_OPTIONS, type Verb } from './args.js';
+import { begin as requestTo, type Door, statusOf } from './client.js';
 import { displayText } from './display.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
@@ -16,7 +16,7 @@ second. q or Ctrl-C ends it and leaves the terminal as it was. While the sidecar
 is away it says so and waits for it.
 
 Exit code 0: ended by you. 2: there is no terminal. 3: no sidecar answers.`,
-  options: { host: SIDECAR_OPTIONS.host!, 'state-dir': SIDECAR_OPTIONS['state-dir']! },
+  options: { host: SIDECAR_OPTIONS.host!, ...REMOTE_OPTIONS, 'state-dir': SIDECAR_OPTIONS['state-dir']! },
   positionals: { min: 0, max: 0 },
   async run(call, terminal) {
     const { screen } = terminal;
@@ -99,7 +99,11 @@ function follow(door: Door, tell: (status: ClusterStatus | null, away: string | 
       );
       return;
     }
-    const sent = request({ socketPath: door.socketPath, path: '/events', headers: { host: 'nlb' } });
+    requestTo(door, 'GET', '/events').then(listen, (error: Error) => again(error.message));
+  }
+
+  function listen(sent: ClientRequest): void {
+    if (stopped) return void sent.destroy();
     end = () => sent.destroy();
     sent.on('error', () => again('the sidecar does not answer'));
     sent.on('response', (response) => {

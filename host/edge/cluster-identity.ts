@@ -10,19 +10,15 @@
  * Peers compare the public key and nothing else; Ed25519 signs because its signatures are the same each time, and a
  * certificate that changed would drain the handoff listener at every restart of the sidecar.
  */
-import { createECDH, createHash, createPrivateKey, hkdfSync, type KeyObject, sign } from 'node:crypto';
+import { createECDH, createHash, createPrivateKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { type ClusterKeys, otherKeys } from './key-file.js';
 import type { HandoffIdentity } from '../protocol/xds/handoff-tls.js';
+import { certificatePem } from './x509.js';
 
 /** PKCS #8 of an Ed25519 key, before its 32 bytes. Source: RFC 8410, section 7. */
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 /** SubjectPublicKeyInfo of a P-256 key, before its 65 bytes. Source: RFC 5480, section 2. */
 const P256_SPKI = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex');
-/** AlgorithmIdentifier id-Ed25519. */
-const ED25519_ALGORITHM = Buffer.from('300506032b6570', 'hex');
-const OID_COMMON_NAME = Buffer.from('0603550403', 'hex');
-/** The certificate says nothing by its time: it lives as long as the cluster key. */
-const [NOT_BEFORE, NOT_AFTER] = ['20000101000000Z', '99991231235959Z'];
 
 const KEY_BYTES_MIN = 32;
 
@@ -74,7 +70,7 @@ function identity(
   const signer = createPrivateKey({ key: issuer, format: 'der', type: 'pkcs8' });
   const accepted = [publicKeyInfo, ...alsoAccepted.map((other) => keyOf(use, other, clusterName).publicKeyInfo)];
   return {
-    certificatePem: pem(certificate(clusterName, publicKeyInfo, signer)),
+    certificatePem: certificatePem({ commonName: clusterName, publicKeyInfo, signer }),
     privateKeyPem: key.export({ format: 'pem', type: 'pkcs8' }) as string,
     publicKeyHashesBase64: accepted.map(publicKeyHash),
   };
@@ -98,30 +94,3 @@ function keyOf(use: Use, clusterKey: Uint8Array, clusterName: string): { key: Ke
   const key = createPrivateKey({ key: { kty: 'EC', crv: 'P-256', d: d!, x: x!, y: y! }, format: 'jwk' });
   return { key, publicKeyInfo: Buffer.concat([P256_SPKI, point]) };
 }
-
-/** X.509 v3 without extensions. Source: RFC 5280, section 4.1. */
-function certificate(clusterName: string, publicKeyInfo: Buffer, issuer: KeyObject): Buffer {
-  const name = sequence(set(sequence(OID_COMMON_NAME, der(0x0c, Buffer.from(clusterName.slice(0, 64))))));
-  const validity = sequence(der(0x18, Buffer.from(NOT_BEFORE)), der(0x18, Buffer.from(NOT_AFTER)));
-  const version3 = der(0xa0, der(0x02, Buffer.from([2])));
-  const serial = der(0x02, Buffer.from([1]));
-  const body = sequence(version3, serial, ED25519_ALGORITHM, name, validity, name, publicKeyInfo);
-  const signature = der(0x03, Buffer.concat([Buffer.from([0]), sign(null, body, issuer)]));
-  return sequence(body, ED25519_ALGORITHM, signature);
-}
-
-const sequence = (...parts: Buffer[]): Buffer => der(0x30, Buffer.concat(parts));
-const set = (...parts: Buffer[]): Buffer => der(0x31, Buffer.concat(parts));
-
-/** Tag, length, content; a length from 128 takes bytes of its own. */
-function der(tag: number, content: Buffer): Buffer {
-  const { length } = content;
-  const lengthBytes = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >>> 8, length & 0xff];
-  return Buffer.concat([Buffer.from([tag, ...lengthBytes]), content]);
-}
-
-const pem = (bytes: Buffer): string =>
-  `-----BEGIN CERTIFICATE-----\n${bytes
-    .toString('base64')
-    .replace(/(.{64})/g, '$1\n')
-    .trimEnd()}\n-----END CERTIFICATE-----\n`;

@@ -13,7 +13,9 @@ export type EdgeErrorCode =
   | 'STATE_UNREADABLE'
   | 'DISK_FULL'
   | 'FILE_NOT_WRITTEN'
-  | 'KERNEL_REFUSED';
+  | 'KERNEL_REFUSED'
+  | 'CERTIFICATE'
+  | 'TOKEN_FILE';
 
 export class EdgeError extends Error {
   constructor(

@@ -7,8 +7,9 @@
  *     2 ...                                                                  <- only opens what others send
  */
 import { createHmac } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { systemCode } from './edge-error.js';
+import { modeFault } from './secret-file.js';
 
 export interface ClusterKey {
   /** 0-255. */
@@ -106,22 +107,9 @@ function readSecret(path: string): string {
   }
 }
 
-/** Judged on the open file, not on its name: nobody can change it in between. */
 function refuseOpenFile(path: string, descriptor: number): void {
-  const { mode, uid } = fstatSync(descriptor);
-  const bits = mode & 0o777;
-  if ((bits & 0o077) !== 0) {
-    const shown = bits.toString(8).padStart(4, '0');
-    const text = `The cluster key ${path} has mode ${shown}: others than its owner may use it, expected 0600 (chmod 600 ${path})`;
-    throw new KeyFileError('KEY_FILE_OPEN_TO_OTHERS', text);
-  }
-  const own = process.getuid?.() ?? 0;
-  if (uid !== own && uid !== 0) {
-    const text =
-      `The cluster key ${path} belongs to user ${uid}, expected root ` +
-      `or user ${own}, who runs this (chown ${own} ${path})`;
-    throw new KeyFileError('KEY_FILE_OPEN_TO_OTHERS', text);
-  }
+  const fault = modeFault('cluster key', path, descriptor);
+  if (fault !== null) throw new KeyFileError('KEY_FILE_OPEN_TO_OTHERS', fault);
 }
 
 function parseKeys(text: string, path: string): ClusterKeys {

@@ -86,6 +86,17 @@ export interface LinkSettings {
   markMask: number;
 }
 
+/** HTTPS with tokens, on the dedicated address. Paths are relative to the cluster file. */
+export interface RemoteControl {
+  port: number;
+  tokenFile: string;
+  /** PEM; both null where each host makes its own. */
+  certificate: string | null;
+  privateKey: string | null;
+  /** Further names in a certificate made here. */
+  names: string[];
+}
+
 /** The cluster file, checked and with all defaults filled in. The same on every host. */
 export interface ClusterFile {
   /** Full internet name of the cluster. */
@@ -111,6 +122,8 @@ export interface ClusterFile {
   portRules: PortRule[];
   /** Only in the modes arp and multicast. */
   link?: LinkSettings;
+  /** Left out where it is off. */
+  remoteControl?: RemoteControl;
 }
 
 /** Why a host does not take part in a rule. */

@@ -53,8 +53,25 @@ const MISTAKES: Mistake[] = [
     what: 'an unknown key near to none',
     edits: [['mode: routed', 'mode: routed\ncolour: red']],
     says: [
-      '3:1: colour is a key that is not known: expected one of cluster, mode, listenOn, virtualIps, hashSeed, ipv6PrefixLength, keyFile, interface, failback, outgoing, kernel, heartbeat, ports, otherPorts, hosts, portRules',
+      '3:1: colour is a key that is not known: expected one of cluster, mode, listenOn, virtualIps, hashSeed, ipv6PrefixLength, keyFile, interface, failback, outgoing, kernel, heartbeat, ports, otherPorts, remoteControl, hosts, portRules',
     ],
+  },
+  {
+    what: 'remote control on a port of the sidecar, with half a certificate',
+    edits: [['mode: routed', 'mode: routed\nremoteControl: {port: 7621, certificate: a.crt, names: [UPPER]}']],
+    says: [
+      '3:23: remoteControl.port is 7621, expected a port of its own: ports.channel is 7621 too, and both are TCP',
+      '3:42: remoteControl.certificate stands alone, expected privateKey beside it, or neither',
+      '3:57: remoteControl.names[0] is "UPPER", expected a name in lower case such as mail1.example.org',
+    ],
+  },
+  {
+    what: 'a rule on the port of remote control',
+    edits: [
+      ['mode: routed', 'mode: routed\nremoteControl: {}'],
+      ['ports: 25', 'ports: 7623'],
+    ],
+    says: ['11:12: portRules[0].ports is 7623, expected ports without 7623, which is remoteControl.port on 10.0.0.11'],
   },
   {
     what: 'an unknown key in a rule',

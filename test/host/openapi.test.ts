@@ -10,6 +10,7 @@ import type { Applying } from '../../host/apply/applying.js';
 import type { HeldKeys } from '../../host/keys/held-keys.js';
 import type { Rotation } from '../../host/keys/rotation.js';
 import { keyRoutes } from '../../host/keys/routes.js';
+import { HOW_TO_SWITCH_ON, remoteControlRoute } from '../../host/remote/remote-control.js';
 import { statusFixture } from './cli-fixture.js';
 
 const api: AdminApi = {
@@ -37,6 +38,7 @@ const routes: Route[] = [
   ...adminRoutes(api),
   ...applyRoutes(applying, 'mail1'),
   ...keyRoutes(held as unknown as HeldKeys, rotation as unknown as Rotation),
+  remoteControlRoute(() => ({ url: null, fingerprint: null, tokenCount: 0, text: HOW_TO_SWITCH_ON })),
   openApiRoute(() => routes),
 ];
 interface Operation {
@@ -84,7 +86,12 @@ describe('the OpenAPI document', () => {
   it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
     'tells what %s answers',
     async (_name, { method, path }) => {
-      const asked = { url: new URL(path, 'http://nlb'), by: null, body: async () => ({ text: 'x' }) };
+      const asked = {
+        url: new URL(path, 'http://nlb'),
+        by: null,
+        role: 'configure' as const,
+        body: async () => ({ text: 'x' }),
+      };
       let reply: { code: number; body: unknown; isStream?: boolean } | null;
       try {
         reply = await answerBy(routes, method, asked);
@@ -105,7 +112,7 @@ describe('the OpenAPI document', () => {
   });
 
   it('expects POST where something changes', async () => {
-    const asked = { url: new URL('http://nlb/stop'), by: null, body: async () => null };
+    const asked = { url: new URL('http://nlb/stop'), by: null, role: 'configure' as const, body: async () => null };
     const text = '/stop changes something: expected POST for /stop, got GET';
     expect(await answerBy(routes, 'GET', asked)).toEqual({ code: 405, body: { ok: false, text } });
   });

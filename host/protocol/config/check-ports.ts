@@ -96,6 +96,7 @@ function ownListeners(draft: Draft, host: HostDraft): OwnListener[] {
   return [
     { what: 'ports.handoff', address, port: draft.ports.handoff },
     { what: 'ports.channel', address, port: draft.ports.channel },
+    ...(draft.remoteControl === null ? [] : [{ what: 'remoteControl.port', address, port: draft.remoteControl.port }]),
     page,
   ];
 }

@@ -6,6 +6,7 @@ import type { Affinity, FilteringMode, ServiceCheck } from '../types.js';
 import { parseAddress } from './address.js';
 import { DEFAULTS } from './defaults.js';
 import { pathText, type YamlPath } from './finding.js';
+import { type RemoteControlDraft, remoteControlDraft } from './remote-control.js';
 import { isLinkMode, type LinkDraft, linkDraft } from './link.js';
 import { type PortRange, parsePortRange } from './ports.js';
 import { valueAt } from './yaml-text.js';
@@ -50,6 +51,8 @@ export interface RuleDraft {
 
 export interface Draft {
   link: LinkDraft;
+  /** Null where it is off. */
+  remoteControl: RemoteControlDraft | null;
   /** Implied in the modes arp and multicast. */
   listenOn?: 'dedicatedIp' | 'virtualIp' | undefined;
   isListenOnWritten: boolean;
@@ -108,6 +111,7 @@ export function draftOf(sound: Sound): Draft {
   const redirect = sound.get<number>('ports', 'redirect');
   return {
     link,
+    remoteControl: remoteControlDraft(sound),
     listenOn: sound.get('listenOn') ?? implied,
     isListenOnWritten,
     virtualIps: sound.elements('virtualIps').flatMap((path) => {

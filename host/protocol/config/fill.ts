@@ -3,6 +3,7 @@ import type { ClusterFile, HostConfig, PortRule, Service } from '../types.js';
 import { DEFAULTS, defaultPatienceMs } from './defaults.js';
 import type { Draft, RuleDraft, ServiceDraft, Sound } from './draft.js';
 import { linkOf } from './link.js';
+import { remoteControlOf } from './remote-control.js';
 
 /** Asserts rather than checks: whoever calls this has found no mistake in the file. */
 export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
@@ -14,6 +15,7 @@ export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
     }))
     .sort((a, b) => a.priority - b.priority);
   const link = linkOf(draft);
+  const remoteControl = remoteControlOf(draft);
   return {
     clusterName: sure(sound.get<string>('cluster')),
     mode: sure(draft.link.mode),
@@ -30,6 +32,7 @@ export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
     portRules: draft.rules.map((rule) => portRuleOf(rule, hosts)),
     // Left out where it says nothing, so that the fingerprint of a file in mode routed stays what it was.
     ...(link === undefined ? {} : { link }),
+    ...(remoteControl === undefined ? {} : { remoteControl }),
   };
 }
 

@@ -17,7 +17,6 @@ const VALUES: Record<string, Record<string, string>> = {
 
 const KEYS: Record<string, string> = {
   datapath: `connections go through Envoy only; the kernel datapath comes in a later version`,
-  remoteControl: 'verbs work on the host itself only',
   multicastGroup: 'heartbeats go to the listed hosts only',
 };
 

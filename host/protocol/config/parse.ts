@@ -7,6 +7,7 @@ import { draftOf, Sound } from './draft.js';
 import { clusterFileOf } from './fill.js';
 import { type Finding, pathText } from './finding.js';
 import { linkComplaints } from './link.js';
+import { remoteControlComplaints } from './remote-control.js';
 import { schemaComplaints } from './validate.js';
 import { warningComplaints } from './warnings.js';
 import { readYaml } from './yaml-text.js';
@@ -23,6 +24,7 @@ export function parseClusterFile(text: string, path: string): ParseResult {
   const between = [
     ...hostComplaints(draft),
     ...linkComplaints(draft),
+    ...remoteControlComplaints(draft),
     ...ruleComplaints(draft),
     ...portComplaints(draft),
   ];

@@ -7,6 +7,7 @@
  */
 import { DEFAULTS } from './defaults.js';
 import { LINK_SCHEMA } from './link.js';
+import { REMOTE_CONTROL_SCHEMA } from './remote-control.js';
 
 const hostName = {
   type: 'string',
@@ -218,6 +219,7 @@ export const CLUSTER_FILE_SCHEMA = {
       description:
         'Who takes TCP connections to a virtual IP that no port rule covers: programs of the host they come to, or those of the default host.',
     },
+    remoteControl: REMOTE_CONTROL_SCHEMA,
     hosts: { type: 'array', minItems: 1, maxItems: 32, items: host, 'x-expected': 'a list of 1-32 hosts' },
     portRules: { type: 'array', minItems: 1, maxItems: 32, items: portRule, 'x-expected': 'a list of 1-32 port rules' },
   },
