@@ -29,6 +29,7 @@ export class SidecarApi implements AdminApi {
       traffic: sidecar.envoyWatch.traffic ?? new Map(),
       shares: sidecar.shares.byRule,
       serviceFailures: sidecar.services.failures(),
+      virtualIp: sidecar.linkMode?.status() ?? null,
       ownProblems: sidecar.problems.list(),
       startedAt: sidecar.startedAt,
       wallIsoOf: (ms) => new Date(nowWallMs - (nowMs - ms)).toISOString(),

@@ -30,11 +30,13 @@ import { EnvoyWatch } from './envoy-watch.js';
 import { Loop } from './loop.js';
 import { Problems } from './problems.js';
 import type { Effect, ProtocolStatus } from './protocol/events.js';
-import { createState, type ProtocolState, statusOf, step } from './protocol/protocol.js';
+import { createState, type ProtocolState, statusOf } from './protocol/protocol.js';
 import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
 import { savedState, StateKeeper } from './saved-state.js';
 import type { TakingPart } from './taking-part.js';
 import { ViewHistory } from './view-history.js';
+import type { LinkMode } from './virtual-ip/link-mode.js';
+import { linkModeOf, stepWith } from './virtual-ip/sidecar-link-mode.js';
 
 export interface SidecarOptions {
   /** As it was given, for messages and `nlb reload`. */
@@ -70,6 +72,8 @@ export class Sidecar {
   history!: ViewHistory;
   readonly control: Controlled;
   private redirect!: PortRedirect;
+  /** Null in mode routed. */
+  linkMode: LinkMode | null = null;
   private directory!: StateDirectory;
   private keeper!: StateKeeper;
   private reserve!: Reserve;
@@ -112,6 +116,8 @@ export class Sidecar {
   /** Ends the sidecar and says nothing to anybody: Envoy serves on by the last view. */
   async close(): Promise<void> {
     if (this.looking) clearInterval(this.looking);
+    // While it can still say so: another host takes the virtual IPs.
+    await this.linkMode?.leave();
     this.loop?.stop();
     this.services?.stop();
     await this.doors?.close();
@@ -153,6 +159,8 @@ export class Sidecar {
     this.services.watch(file);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
     await Promise.all([this.envoy.open(file, !this.takingPart.isOff), this.services.firstChecks()]);
+    this.linkMode = linkModeOf(this, this.directory.path, file);
+    const claim = await this.linkMode?.open();
     this.loop = new Loop({
       clock,
       initial: createState({
@@ -162,9 +170,10 @@ export class Sidecar {
         durable,
         authenticator: authenticatorOf(() => this.options.keyring.keys),
         settings: this.takingPart.settings(),
+        ...(claim === undefined ? {} : { claim }),
         nowMs: clock.nowMs(),
       }),
-      step,
+      step: stepWith(this.linkMode),
       carry: (effect) => this.carry(effect),
       onBroken: (error) => this.options.onBroken(error),
     });
@@ -201,6 +210,7 @@ export class Sidecar {
     void this.redirect.leaveOut(inForce.file);
     this.envoy.decideBy(inForce, checksum);
     this.shares.countFor(inForce);
+    this.linkMode?.decideBy(inForce, checksum);
     this.changed();
     // The loop is in the midst of a step; what this host says of itself is the next event.
     setImmediate(() => {

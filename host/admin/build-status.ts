@@ -25,6 +25,7 @@ export interface StatusParts {
   shares: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** By rule: why the service of this host is down. */
   serviceFailures: ReadonlyMap<string, string>;
+  virtualIp: ClusterStatus['virtualIp'];
   /** Of this sidecar, in the words of an administrator. */
   ownProblems: readonly { since: string; text: string }[];
   startedAt: string;
@@ -49,6 +50,7 @@ export function buildStatus(parts: StatusParts): ClusterStatus {
     hosts: hostStatuses(parts),
     rules: file.portRules.map((rule, index) => ruleStatus(parts, rule, index)),
     ...(file.otherPorts === 'defaultHost' ? { otherPorts: otherPortsStatus(parts) } : {}),
+    virtualIp: parts.virtualIp,
     envoy: { ...envoy, tookConfiguration: protocol.taken },
     file: fileStatus(parts),
     droppedPackets: Object.fromEntries(Object.entries(protocol.droppedPackets).filter(([, count]) => count > 0)),

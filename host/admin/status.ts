@@ -2,6 +2,7 @@
  * What a sidecar says of its cluster: the shape behind `GET /status`, `nlb query --json`, `nlb display --json` and the
  * page. A shape of its own, so that the protocol's inner state can change without breaking anybody's scripts.
  */
+import type { VirtualIpStatus } from '../virtual-ip/status.js';
 import type { Absence, FilteringMode, Affinity, Protocol, RuleControl } from '../protocol/types.js';
 
 /**
@@ -114,6 +115,8 @@ export interface ClusterStatus {
   rules: RuleStatus[];
   /** Present with otherPorts defaultHost. */
   otherPorts?: OtherPortsStatus;
+  /** Null in mode routed. */
+  virtualIp: VirtualIpStatus | null;
   envoy: {
     state: 'starting' | 'serving' | 'down' | 'notOurs';
     pid: number | null;

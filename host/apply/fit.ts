@@ -19,6 +19,7 @@ export function unfitFor(current: ClusterFile, next: ClusterFile, self: HostName
   if (next.keyFile !== current.keyFile) {
     return `keyFile is ${current.keyFile}, the file says ${next.keyFile}: ${BY_HAND}`;
   }
+  if (next.mode !== current.mode) return `mode is ${current.mode}, the file says ${next.mode}: ${BY_HAND}`;
   const ports = Object.keys(current.ports) as (keyof ClusterFile['ports'])[];
   const port = ports.find((name) => next.ports[name] !== current.ports[name]);
   if (port === undefined) return null;

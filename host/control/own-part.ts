@@ -45,7 +45,7 @@ function closeGates(sidecar: Sidecar, rules: ReadonlySet<string>): string[] {
   }
 }
 
-function isOut(sidecar: Sidecar, rule: string | null): boolean {
+export function isOut(sidecar: Sidecar, rule: string | null): boolean {
   const { inForce, taken } = sidecar.protocol;
   if (!inForce || !taken) return false;
   const own = inForce.view.hosts.find(({ name }) => name === sidecar.options.host.name);

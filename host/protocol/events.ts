@@ -6,6 +6,7 @@
  * (`persist` is on disk before the next effect is begun). A tick comes every heartbeatPeriodMs / 10; after a late one
  * the edge hands over all waiting packets first, then the tick (R9).
  */
+import type { HolderClaim } from './holder-claim.js';
 import type { Problem } from './problems.js';
 import type { Versions } from './seal.js';
 import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings, RuleControl } from './types.js';
@@ -40,6 +41,8 @@ export type ProtocolEvent =
   | { kind: 'tick'; nowMs: Milliseconds }
   | { kind: 'packet'; nowMs: Milliseconds; fromAddress: string; fromPort: number; bytes: Uint8Array }
   | { kind: 'settings'; nowMs: Milliseconds; settings: OwnSettings }
+  /** Mode arp: what this host says of the virtual IPs from now on; sent at once. */
+  | { kind: 'claim'; nowMs: Milliseconds; claim: HolderClaim }
   | OfferEvent
   /** The offer of this file is taken back; one that is in force already stays. */
   | { kind: 'withdraw'; nowMs: Milliseconds; fingerprint: Fingerprint }
@@ -196,6 +199,8 @@ export interface CreateArguments {
   durable: DurableState;
   authenticator: Authenticator;
   settings: OwnSettings;
+  /** Of an earlier run whose lease has not run out. @default holds nothing */
+  claim?: HolderClaim;
   nowMs: Milliseconds;
   /** @default what this build speaks */
   versions?: Versions;

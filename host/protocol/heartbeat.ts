@@ -3,6 +3,7 @@
  * (R1). One layout for all four types, so that each of them brings everything. docs/decisions/0005 draws the bytes.
  */
 import { asciiBytes, asciiText, ByteReader, ByteWriter } from './bytes.js';
+import { HOLDER_WISHES, type HolderWish } from './holder-claim.js';
 import { HEADER_BYTES, PACKET_BYTES_MAX, SEAL_BYTES, type Versions } from './seal.js';
 import type { Fingerprint, HostPriority, HostState } from './types.js';
 
@@ -42,7 +43,10 @@ export interface Row {
   confirmedNumber: number;
   /** First 32 bits of its checksum. */
   confirmedHead: number;
-  /** Bit (priority - 1): heard directly and fresh, or silent with an answering Envoy (R13). */
+  /**
+   * Bit (priority - 1): heard directly and fresh, or silent with an answering Envoy (R13). The bit of the row's own host, who
+   * need not say that it hears itself: it holds the virtual IPs (mode arp).
+   */
   hears: number;
   speaks: Versions;
   /** 32 of them; those beyond the file's rules are `up`. */
@@ -54,6 +58,8 @@ export interface Heartbeat {
   /** Empty where the packet had no room for it: the header has its hash. */
   name: string;
   priority: HostPriority;
+  /** Mode arp; two bits of the byte of the priority. */
+  wish: HolderWish;
   /** Config revision (R8) of the file in force. */
   revision: number;
   fingerprint: Fingerprint;
@@ -93,7 +99,7 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   out.u32(heartbeat.about);
   out.u32(row.hears);
   out.u8(stateByte(row));
-  out.u8(heartbeat.priority);
+  out.u8(heartbeat.priority | (HOLDER_WISHES.indexOf(heartbeat.wish) << 6));
   writeRules(out, row.rules);
   out.u8((heartbeat.echoes.length << 6) | heartbeat.rows.length);
   out.u8(name.length);
@@ -129,11 +135,13 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
   const about = from.u32();
   const hears = from.u32();
   const state = readState(from.u8());
-  const priority = from.u8();
+  const priorityByte = from.u8();
+  const priority = priorityByte & 63;
+  const wish = HOLDER_WISHES[priorityByte >> 6];
   const rules = readRules(from);
   const counts = from.u8();
   const nameLength = from.u8();
-  if (priority < 1 || priority > 32 || nameLength > 32) return null;
+  if (wish === undefined || priority < 1 || priority > 32 || nameLength > 32) return null;
   const name = asciiText(from.raw(nameLength));
   const echoes: bigint[] = [];
   for (let i = 0; i < counts >> 6; i++) echoes.push(from.u64());
@@ -163,6 +171,7 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
     row,
     name,
     priority,
+    wish,
     revision,
     fingerprint,
     offered,

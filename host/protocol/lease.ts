@@ -4,6 +4,7 @@
  * leaves two hosts that answer one client.
  */
 import { lostAfterMs } from './probing.js';
+import { PULSE_PERIODS } from './pulse.js';
 import type { Milliseconds } from './types.js';
 
 /** The rest is for clocks that drift and for a packet that took no time at all to arrive. */
@@ -12,4 +13,25 @@ const LEASE_PART = 0.9;
 /** Counted from when a packet that others hear was sent; 1,080 ms at the default period, never under 405. */
 export function leaseMs(periodMs: Milliseconds): Milliseconds {
   return Math.floor(lostAfterMs(periodMs) * LEASE_PART);
+}
+
+const HOLDER_PART = 0.75;
+/** Renewals in a lease: three may come late. */
+const RENEWALS = 4;
+
+/**
+ * The same for the holder of mode arp, renewed by a clock of its own and not with a packet: the last packet may be as old as a
+ * pulse when the sidecar stops. 750 ms at the default period, never under 322.
+ *
+ *     last renewal               lease over            others take, at the earliest
+ *     |──────── 0.75 ────────────|──────── 0.25 ───────|
+ *
+ * The quarter is for a renewal that was on its way when the sidecar stopped.
+ */
+export function holderLeaseMs(periodMs: Milliseconds): Milliseconds {
+  return Math.floor((lostAfterMs(periodMs) - periodMs * PULSE_PERIODS) * HOLDER_PART);
+}
+
+export function renewEveryMs(periodMs: Milliseconds): Milliseconds {
+  return Math.floor(holderLeaseMs(periodMs) / RENEWALS);
 }

@@ -25,6 +25,7 @@ import { TODO } from './todo.js';
 import type { Milliseconds, OwnSettings } from './types.js';
 import { speaksDecision } from './versions.js';
 
+export { contendersOf } from './holder.js';
 export { statusOf } from './report.js';
 export type { ProtocolState } from './state.js';
 
@@ -47,6 +48,7 @@ export function createState(args: CreateArguments): ProtocolState {
     offer: isSameFile ? null : { ...own, without: [] },
     previous: null,
     settings: args.settings,
+    claim: args.claim ?? { holds: false, wish: 'none' },
     peers: new Map(),
     peersByHash: new Map(),
     changed: true,
@@ -79,14 +81,7 @@ export function createState(args: CreateArguments): ProtocolState {
     hostDamper: newDamper(durable.returnCount, nowMs),
     ruleDampers: known.file.portRules.map(() => newDamper(0, nowMs)),
     leaving: null,
-    sending: {
-      lastMs: Number.NEGATIVE_INFINITY,
-      lastPulseMs: Number.NEGATIVE_INFINITY,
-      pulseCount: 0,
-      lastKey: '',
-      repeatLeft: 0,
-      forwardDue: false,
-    },
+    sending: nothingSent(),
     lastProposalMs: Number.NEGATIVE_INFINITY,
     dropped: noDrops(),
     problems: [],
@@ -108,6 +103,11 @@ export function createState(args: CreateArguments): ProtocolState {
 function sayCopied(state: ProtocolState, nowMs: Milliseconds, foreign: string): void {
   const text = `the state directory was written for ${foreign}: it is not used`;
   problem(state, nowMs, { cause: 'stateCopied', host: state.self, text, todo: TODO.stateCopied });
+}
+
+function nothingSent(): ProtocolState['sending'] {
+  const never = Number.NEGATIVE_INFINITY;
+  return { lastMs: never, lastPulseMs: never, pulseCount: 0, lastKey: '', repeatLeft: 0, forwardDue: false };
 }
 
 /** Whose the state is where it is not this host's, in words; a copy would say another's numbers or go on with another's file. */
@@ -177,6 +177,9 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
       return;
     case 'settings':
       takeSettings(state, nowMs, event.settings);
+      return;
+    case 'claim':
+      state.claim = event.claim;
       return;
     case 'offer':
       takeOffer(state, nowMs, event);

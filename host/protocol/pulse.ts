@@ -14,7 +14,7 @@ import type { Milliseconds } from './types.js';
 
 export const PULSE_BYTES = 16;
 /** 0.2: of 32 hosts each receives 155 packets of 48 bytes a second at the default period. More would shorten detection little. */
-const PULSE_PERIODS = 0.2;
+export const PULSE_PERIODS = 0.2;
 
 /** Called with each tick that sends no heartbeat. Ticks come a tenth of a period apart and late: the last 5 % are given. */
 export function isTimeForPulse(state: ProtocolState, nowMs: Milliseconds): boolean {

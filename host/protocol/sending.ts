@@ -16,7 +16,7 @@ const NO_FILE = '0000000000000000';
 /** After each event: a changed row, or news for hosts that cannot hear its source, go out at once (R12). */
 export function sendWhatIsDue(state: ProtocolState, nowMs: Milliseconds, isTick: boolean): void {
   const { sending } = state;
-  const key = rowKey(ownRow(state, nowMs));
+  const key = `${rowKey(ownRow(state, nowMs))}|${state.claim.wish}`;
   const gapMs = Math.max(2, periodMs(state) / 50);
   if (key !== sending.lastKey) {
     if (nowMs - sending.lastMs < gapMs && !isTick) return;
@@ -97,6 +97,7 @@ function message(
     row: ownRow(state, nowMs),
     name: state.self,
     priority: ownPriority(state),
+    wish: state.claim.wish,
     revision: state.known.revision,
     fingerprint: state.known.fingerprint,
     offered: state.offer?.fingerprint ?? NO_FILE,

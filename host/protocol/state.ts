@@ -4,6 +4,7 @@ import { type Damper, isWaiting } from './damping.js';
 import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
 import type { Difference } from './file-items.js';
 import type { Row, RuleState } from './heartbeat.js';
+import type { HolderClaim } from './holder-claim.js';
 import type { LettingGo } from './letting-go.js';
 import type { Peer } from './peer.js';
 import type { Problem } from './problems.js';
@@ -52,6 +53,8 @@ export interface ProtocolState {
   offer: OfferedFile | null;
   previous: KnownFile | null;
   settings: OwnSettings;
+  /** Mode arp: what this host says of the virtual IPs. */
+  claim: HolderClaim;
   /** The other hosts of the file, by name; bounded by its 32. */
   peers: Map<HostName, Peer>;
   /** The same by `hash32` of the name. */
@@ -205,10 +208,15 @@ function ownHears(state: ProtocolState): number {
   for (const peer of state.peers.values()) {
     if (peer.link !== 'none') bits |= 1 << (peer.config.priority - 1);
   }
+  const own = state.known.file.hosts.find(({ name }) => name === state.self);
+  if (state.claim.holds && own !== undefined) bits |= 1 << (own.priority - 1);
   return bits >>> 0;
 }
 
-/** Names that a `hears` of another host means: its bits count by the file it has in force. */
+/**
+ * Names that a `hears` of another host means: its bits count by the file it has in force. Its own name is among them where it
+ * holds the virtual IPs.
+ */
 export function hearsNames(state: ProtocolState, row: Row): Set<HostName> {
   const files = [state.known, state.offer, state.previous];
   const known = files.find((each) => each?.fingerprint.startsWith(row.file)) ?? state.known;

@@ -22,6 +22,7 @@ export function statusOf(states: HostState[], ruleCount = 1): ClusterStatus {
     lostSince: [],
     hosts,
     rules: Array.from({ length: ruleCount }, (_, index) => ruleOf(index, states, serving)),
+    virtualIp: null,
     envoy: { state: 'serving', pid: 4711, version: '1.40.0', tookConfiguration: true, detail: null },
     file: {
       path: '/etc/envoy-nlb/cluster.yaml',

@@ -101,6 +101,7 @@ describe('unfitFor()', () => {
       (file) => void Object.assign(file, { keyFile: 'new.key' }),
       'keyFile is cluster.key, the file says new.key',
     ],
+    ['another mode', (file) => void Object.assign(file, { mode: 'arp' }), 'mode is routed, the file says arp'],
     [
       'another port',
       (file) => void Object.assign(file.ports, { page: 80 }),

@@ -164,6 +164,7 @@ export function statusFixture(): ClusterStatus {
         hosts: [{ ...part, host: 'mail1', loadWeight: 0, handlingPriority: 2, expectedShare: 1, measuredShare: null }],
       },
     ],
+    virtualIp: null,
     envoy: { state: 'serving', pid: 4711, version: '1.40.0', tookConfiguration: true, detail: null },
     file: {
       path: '/etc/envoy-nlb/cluster.yaml',

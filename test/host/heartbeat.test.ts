@@ -36,6 +36,7 @@ function fullHeartbeat(): Heartbeat {
     row: row(99, { file: '0123', confirmedHead: 0x01234567 }),
     name: 'a'.repeat(32),
     priority: 32,
+    wish: 'unable',
     revision: 7,
     fingerprint: '0123456789abcdef',
     offered: '0000000000000000',

@@ -18,6 +18,9 @@ function sidecarProgram(): string {
   return here.includes('/build/') ? join(here, '../../host/main.js') : join(here, '../../build/host/main.js');
 }
 
+export const VIRTUAL_IP = '10.77.0.200';
+export const VIRTUAL_IP6 = 'fd77::200';
+
 export interface ClusterHost extends NetworkHost {
   stateDir: string;
   logPath: string;
@@ -69,6 +72,10 @@ export interface ClusterOptions {
   missedHeartbeatsMax: number;
   /** As in the cluster file; default `{kind: none}`. */
   serviceCheck?: string;
+  /** @default mode routed on the dedicated addresses */
+  mode?: 'arp';
+  /** Further lines of the cluster file. */
+  lines?: string[];
   /** Further arguments of `nlb run`. */
   sidecarArguments?: string[];
   /** The whole cluster file, in place of one with a single rule. */
@@ -81,9 +88,9 @@ function clusterFile(hosts: NetworkHost[], options: ClusterOptions, loadWeight: 
   const hostLines = hosts.map((h, i) => `  - {name: ${h.name}, priority: ${i + 1}, dedicatedIp: ${h.address}}`);
   return [
     'cluster: mail.test.example',
-    'mode: routed',
-    'listenOn: dedicatedIp',
-    'virtualIps: [10.77.0.200]',
+    ...(options.mode === undefined ? ['mode: routed', 'listenOn: dedicatedIp'] : [`mode: ${options.mode}`]),
+    `virtualIps: [${VIRTUAL_IP}, ${VIRTUAL_IP6}]`,
+    ...(options.lines ?? []),
     'hashSeed: 0x5eed1234',
     'keyFile: cluster.key',
     `heartbeat: {periodMs: ${options.heartbeatPeriodMs}, missedMax: ${options.missedHeartbeatsMax}}`,

@@ -1,0 +1,179 @@
+/**
+ * Everything of the virtual IPs' addresses that is in the kernel of this host, in verbs: be ready to take them (on loopback,
+ * answering nobody), take them, announce them, give them up, leave nothing. Each verb throws an EdgeError where the kernel
+ * refuses; none of them decides anything.
+ */
+import type { Clock } from '../edge/clock.js';
+import { EdgeError } from '../edge/edge-error.js';
+import { Nft } from '../edge/nft.js';
+import { tableName } from '../kernel/names.js';
+import type { Milliseconds } from '../protocol/types.js';
+import { ipAll, ipBatch, linkLines, loopbackLines, removalLines } from './addresses.js';
+import { Lease } from './lease.js';
+import { whoAnswers } from './neighbours.js';
+import { noSourceLines, sourceLines } from './outgoing.js';
+import { addressTables, announceText, endLeaseText, leaseText } from './ruleset.js';
+import { Sysctls } from './sysctls.js';
+
+export interface KernelAddressesOptions {
+  clusterName: string;
+  stateDirectory: string;
+  clock: Clock;
+  prefix: readonly string[];
+  leaseMs(): Milliseconds;
+  renewEveryMs(): Milliseconds;
+  /** Outgoing connections of the holder have the virtual IP. */
+  isSource(): boolean;
+  onLeaseOver(): void;
+  onLeaseRefused(complaint: string): void;
+}
+
+/** What is removed to be sure need not have been there. */
+function isNotThere(complaint: string): boolean {
+  return /No such file or directory|Cannot assign requested address|ddress not found/.test(complaint);
+}
+
+export class KernelAddresses {
+  readonly table: string;
+  private readonly nft: Nft;
+  private readonly sysctls: Sysctls;
+  private lease: Lease | null = null;
+  private addresses: readonly string[] = [];
+
+  constructor(private readonly options: KernelAddressesOptions) {
+    this.table = tableName('address', options.clusterName);
+    this.nft = new Nft(options.prefix);
+    this.sysctls = new Sysctls(options.stateDirectory);
+  }
+
+  whyNot(): Promise<string | null> {
+    return this.nft.whyNot();
+  }
+
+  /**
+   * Tables, settings and loopback. What an earlier run holds is gone after it, unless its lease on `device` has not run out.
+   *
+   * @returns a sentence for each setting that cannot be made
+   */
+  async prepare(device: string, virtualIps: readonly string[]): Promise<string[]> {
+    const { leaseMs } = this;
+    const goesOn = this.lease === null ? await this.isLeased(device) : !this.lease.isOver();
+    const held = goesOn ? { device, leaseMs } : null;
+    const gone = this.addresses.filter((address) => !virtualIps.includes(address));
+    await this.nft.run(addressTables({ name: this.table, virtualIps }, held), 'the table of the virtual IPs');
+    const warnings = this.sysctls.set(device, virtualIps);
+    await ipBatch(this.options.prefix, [...removalLines(gone, device), ...removalLines(gone, 'lo')]);
+    await ipAll(this.options.prefix, loopbackLines(virtualIps), 'put the virtual IPs on loopback');
+    this.addresses = virtualIps;
+    if (held === null) await ipBatch(this.options.prefix, removalLines(virtualIps, device));
+    else this.startLease(device);
+    return warnings;
+  }
+
+  get isHolding(): boolean {
+    return this.lease !== null && !this.lease.isOver();
+  }
+
+  /** It was held, and nobody renewed it in time. */
+  get isLeaseOver(): boolean {
+    return this.lease?.isOver() === true;
+  }
+
+  /** The lease first: nothing of the addresses is answered or announced without it. */
+  async take(device: string): Promise<void> {
+    const { table, addresses } = this;
+    const { prefix } = this.options;
+    await this.nft.run(leaseText(table, device, this.leaseMs) + announceText(table, device), 'the lease');
+    this.startLease(device);
+    const v4 = addresses.filter((address) => !address.includes(':'));
+    const announce = v4.flatMap((address) => [
+      `neigh flush to ${address} dev ${device}`,
+      `neigh replace ${address} dev ${device} use`,
+    ]);
+    await this.sysctls.withoutDad(device, async () => {
+      const complaints = await ipBatch(prefix, [...linkLines(addresses, device, this.leaseMs), ...announce]);
+      const [real] = complaints.filter((line) => !isNotThere(line));
+      if (real !== undefined) throw new EdgeError('KERNEL_REFUSED', `Cannot put the virtual IPs on ${device}: ${real}`);
+    });
+    if (this.options.isSource()) await ipBatch(prefix, await sourceLines(prefix, device, addresses));
+  }
+
+  /** Says once more where the addresses are; for IPv6 they are taken off the link and put back, as loopback has them too. */
+  async announce(device: string): Promise<void> {
+    const { prefix } = this.options;
+    const v6 = this.addresses.filter((address) => address.includes(':'));
+    const v4 = this.addresses.filter((address) => !address.includes(':'));
+    if (v4.length > 0) await this.nft.run(announceText(this.table, device), 'an announcement');
+    await this.sysctls.withoutDad(device, async () => {
+      const again = v4.flatMap((address) => [
+        `neigh flush to ${address} dev ${device}`,
+        `neigh replace ${address} dev ${device} use`,
+      ]);
+      await ipBatch(prefix, [...removalLines(v6, device), ...linkLines(v6, device, this.leaseMs), ...again]);
+    });
+  }
+
+  /** More time for the addresses on the link, the second net; puts them back where somebody took them. */
+  async prolong(device: string): Promise<void> {
+    await ipBatch(this.options.prefix, linkLines(this.addresses, device, this.leaseMs));
+  }
+
+  /** Nothing answers for the addresses any more when this resolves. */
+  async letGo(device: string): Promise<void> {
+    const { prefix } = this.options;
+    await this.lease?.end();
+    this.lease = null;
+    await this.nft.run(endLeaseText(this.table), 'the end of the lease').catch(() => {
+      // Where the table is gone there is no lease either.
+    });
+    await ipBatch(prefix, removalLines(this.addresses, device));
+    await ipBatch(prefix, await noSourceLines(prefix, device, this.addresses));
+  }
+
+  whoAnswers(device: string, forMs?: Milliseconds): Promise<Map<string, string>> {
+    return whoAnswers(this.options.prefix, device, this.addresses, forMs);
+  }
+
+  async removeAll(device: string | null): Promise<void> {
+    const { prefix } = this.options;
+    if (device !== null) await this.letGo(device);
+    await this.lease?.end();
+    this.lease = null;
+    for (const family of ['arp', 'ip6']) await this.nft.removeTable(family, this.table);
+    await ipBatch(prefix, removalLines(this.addresses, 'lo'));
+    this.addresses = [];
+    this.sysctls.restore();
+  }
+
+  /** The tables are there as they were made. */
+  async isThere(): Promise<boolean> {
+    const tables = await this.nft.tables();
+    return tables.filter(({ name }) => name === this.table).length === 2;
+  }
+
+  private get leaseMs(): Milliseconds {
+    return this.options.leaseMs();
+  }
+
+  private startLease(device: string): void {
+    const { clock, prefix, renewEveryMs, onLeaseOver, onLeaseRefused } = this.options;
+    void this.lease?.end();
+    this.lease = new Lease({
+      table: this.table,
+      device,
+      leaseMs: this.leaseMs,
+      everyMs: renewEveryMs(),
+      clock,
+      prefix,
+      onOver: onLeaseOver,
+      onRefused: onLeaseRefused,
+    });
+  }
+
+  /** By an earlier run: elements that ran out are not listed. */
+  private async isLeased(device: string): Promise<boolean> {
+    const objects = await this.nft.list('set', 'arp', this.table, 'lease');
+    const elements = objects.flatMap(({ set }) => (set?.elem as { elem?: { val?: string } }[] | undefined) ?? []);
+    return elements.some(({ elem }) => elem?.val === device);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The lease of the holder, renewed by one long-lived `nft -i`: a process for each renewal would be some hundred a second at the
+ * shortest period. A sidecar that stands still writes nothing, and one that is killed leaves nft an end of input, so either way
+ * the kernel is not told any more and the lease runs out there.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { setPriority } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
+import type { Clock } from '../edge/clock.js';
+import { leaseText } from './ruleset.js';
+
+export interface LeaseOptions {
+  table: string;
+  device: string;
+  leaseMs: number;
+  everyMs: number;
+  clock: Clock;
+  prefix: readonly string[];
+  /** nft complained of a renewal: the table is gone, most likely. */
+  onRefused(complaint: string): void;
+  /** No renewal went out for a whole lease: it is over, and others may have taken what it stood for. */
+  onOver(): void;
+}
+
+/** A renewal that waits for a processor is one that others may outrun. Needs CAP_SYS_NICE; without it, it waits its turn. */
+function favour(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, -10);
+  } catch {
+    // As it is, then.
+  }
+}
+
+type NftProcess = ChildProcessByStdio<Writable, null, Readable>;
+
+export class Lease {
+  private nft: NftProcess | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private renewedMs: number;
+
+  /** It was given in the kernel just now, or will have run out `ageMs` sooner. */
+  constructor(
+    private readonly options: LeaseOptions,
+    ageMs = 0,
+  ) {
+    this.renewedMs = options.clock.nowMs() - ageMs;
+    this.timer = setInterval(() => this.renew(), options.everyMs);
+  }
+
+  /** To be asked before anything is said or done in its name. */
+  isOver(): boolean {
+    return this.options.clock.nowMs() - this.renewedMs >= this.options.leaseMs;
+  }
+
+  renew(): void {
+    if (this.timer === null) return;
+    if (this.isOver()) {
+      this.options.onOver();
+      return;
+    }
+    const { table, device, leaseMs, clock } = this.options;
+    this.nft ??= this.start();
+    this.renewedMs = clock.nowMs();
+    this.nft.stdin.write(leaseText(table, device, leaseMs));
+  }
+
+  /** No renewal is on its way any more when this resolves. */
+  async end(): Promise<void> {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+    const { nft } = this;
+    this.nft = null;
+    if (nft === null || nft.exitCode !== null || nft.signalCode !== null) return;
+    const ended = new Promise((resolve) => nft.once('exit', resolve));
+    nft.kill('SIGKILL');
+    await ended;
+  }
+
+  private start(): NftProcess {
+    const [program, ...args] = [...this.options.prefix, 'nft', '-i'];
+    const nft = spawn(program!, args, { stdio: ['pipe', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+    favour(nft.pid);
+    const refused = (text: string) => {
+      if (this.timer !== null) this.options.onRefused(text);
+    };
+    nft.stderr.setEncoding('utf8').on('data', (text: string) => {
+      const [line] = text.split('\n').filter((each) => /error/i.test(each));
+      if (line !== undefined) refused(line.trim());
+    });
+    nft.stdin.on('error', () => {});
+    nft.on('error', (error) => refused(error.message));
+    nft.on('exit', () => {
+      if (this.nft === nft) this.nft = null;
+    });
+    return nft;
+  }
+}

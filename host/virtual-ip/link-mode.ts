@@ -1,0 +1,133 @@
+/**
+ * What the modes arp and multicast add to a running sidecar, in one hand: who holds the virtual IPs (arp), and what the kernel
+ * decides of new connections. In mode routed there is none of it.
+ */
+import type { Clock } from '../edge/clock.js';
+import type { Log } from '../edge/log.js';
+import type { KernelDatapath } from '../kernel/datapath.js';
+import type { Ranker } from '../kernel/handoff-plan.js';
+import type { Contender } from '../protocol/holder.js';
+import type { HolderClaim } from '../protocol/holder-claim.js';
+import { holderLeaseMs, leaseMs } from '../protocol/lease.js';
+import type { ClusterFile, HostConfig, InForce, Milliseconds } from '../protocol/types.js';
+import { createDatapath, isHandoff } from './datapath.js';
+import { Holding } from './holding.js';
+import { findLinks } from './link.js';
+import type { VirtualIpStatus } from './status.js';
+
+export interface LinkModeOptions {
+  host: HostConfig;
+  /** The one in force, or the one on disk before the first view. */
+  file(): ClusterFile;
+  stateDirectory: string;
+  clock: Clock;
+  log: Log;
+  contenders(): Contender[];
+  holdBack(): boolean;
+  isResting(): boolean;
+  claim(claim: HolderClaim): void;
+  say(topic: string, problem: string | null): void;
+  onChange(): void;
+  /** What goes before `nft` and `ip`. @default nothing */
+  prefix?: readonly string[];
+  /** decision.wasm, for the kernel's tables. */
+  ranker: Ranker;
+}
+
+export class LinkMode {
+  readonly holding: Holding | null;
+  private datapath: KernelDatapath | null = null;
+  private device: string | null = null;
+  private opened: Promise<void> = Promise.resolve();
+  private newest: { inForce: InForce; checksum: string } | null = null;
+
+  constructor(private readonly options: LinkModeOptions) {
+    const prefix = options.prefix ?? [];
+    const setHolder = async (isHolder: boolean) => {
+      this.placeDatapath();
+      await this.opened;
+      if (this.datapath !== null && isHandoff(this.datapath)) await this.datapath.setHolder(isHolder);
+    };
+    this.holding = options.file().mode === 'arp' ? new Holding({ ...options, prefix, setHolder }) : null;
+  }
+
+  /** To be called before the first packet goes out. */
+  async open(): Promise<HolderClaim | undefined> {
+    const claim = await this.holding?.open();
+    this.placeDatapath();
+    return claim;
+  }
+
+  decideBy(inForce: InForce, checksum: string): void {
+    this.newest = { inForce, checksum };
+    this.placeDatapath();
+    void this.datapath?.decideBy(inForce, checksum);
+    this.look();
+  }
+
+  /** After each step of the protocol: somebody may have let go, or be lost. */
+  look(): void {
+    this.holding?.look();
+    if (this.datapath !== null && this.options.isResting()) this.removeDatapath();
+    this.datapath?.renew();
+  }
+
+  /** What may be said of the virtual IPs just now, where that is less than was said last. */
+  claimNow(): HolderClaim | null {
+    return this.holding?.claimNow() ?? null;
+  }
+
+  /** The sidecar ends; what its Envoy serves goes on. */
+  async leave(): Promise<void> {
+    await this.holding?.leave();
+    this.datapath?.leave();
+  }
+
+  status(): VirtualIpStatus {
+    const { file, host } = this.options;
+    const { holding } = this;
+    const holder = holding?.holderNow ?? null;
+    return {
+      addresses: [...file().virtualIps],
+      device: holding?.device ?? this.device,
+      holder: holder?.name ?? null,
+      since: holder?.since ?? null,
+      isHeldHere: holding?.isHolding ?? false,
+      leaseMs: this.leaseMs,
+      kernelProblem: this.kernelProblem(holder?.name ?? host.name),
+    };
+  }
+
+  private get leaseMs(): Milliseconds {
+    const { mode, heartbeat } = this.options.file();
+    return mode === 'arp' ? holderLeaseMs(heartbeat.periodMs) : leaseMs(heartbeat.periodMs);
+  }
+
+  private kernelProblem(holder: string): string | null {
+    const why = this.datapath === null ? 'no interface of this host has its dedicated IP' : this.datapath.problem();
+    return why === null ? null : `all connections depend on host ${holder}: ${why}`;
+  }
+
+  private removeDatapath(): void {
+    void this.datapath?.close();
+    this.datapath = null;
+    this.device = null;
+  }
+
+  /** The kernel's part belongs to an interface, which may be another one by now. */
+  private placeDatapath(): void {
+    const { file, host, say, prefix = [] } = this.options;
+    const device = this.holding === null ? (findLinks(file(), host).link?.device ?? null) : this.holding.device;
+    if (device === null || device === this.device) return;
+    this.removeDatapath();
+    this.device = device;
+    const { clusterName, mode } = file();
+    const onProblem = (problem: string | null) => say('kernel', problem);
+    const datapathOptions = { clusterName, self: host.name, device, leaseMs: this.leaseMs, onProblem, prefix };
+    this.datapath = createDatapath(mode, datapathOptions, this.options.ranker);
+    const { datapath, newest } = this;
+    if (datapath === null) return;
+    this.opened = datapath.open();
+    void this.opened.then(() => (newest === null ? undefined : datapath.decideBy(newest.inForce, newest.checksum)));
+  }
+}

@@ -1,0 +1,39 @@
+/** How the modes arp and multicast are joined to a sidecar: what they ask of it, and what goes before each step of its protocol. */
+import { isOut } from '../control/own-part.js';
+import { contendersOf, type ProtocolState, step } from '../protocol/protocol.js';
+import type { ClusterFile } from '../protocol/types.js';
+import type { Sidecar } from '../sidecar.js';
+import { LinkMode } from './link-mode.js';
+
+/** @param file  the one this host starts with */
+export function linkModeOf(sidecar: Sidecar, stateDirectory: string, file: ClusterFile): LinkMode | null {
+  if (file.mode === 'routed') return null;
+  const { host, clock, log } = sidecar.options;
+  const isRunning = () => sidecar.loop !== undefined;
+  return new LinkMode({
+    host,
+    file: () => (isRunning() ? sidecar.file : file),
+    stateDirectory,
+    clock,
+    log,
+    contenders: () => (isRunning() ? contendersOf(sidecar.loop.state, clock.nowMs()) : []),
+    holdBack: () => isRunning() && sidecar.protocol.holdVirtualIpBack,
+    isResting: () => isRunning() && sidecar.takingPart.isOff && isOut(sidecar, null),
+    ranker: sidecar.decision,
+    claim: (claim) => sidecar.loop?.post({ kind: 'claim', claim }),
+    say: (topic, problem) => sidecar.sayProblem(topic, problem),
+    onChange: () => sidecar.changed(),
+  });
+}
+
+/** A lease that ran out while this sidecar stood still is no claim any more, before anything else is said. */
+export function stepWith(linkMode: LinkMode | null): typeof step {
+  if (linkMode === null) return step;
+  return (state: ProtocolState, event) => {
+    const claim = linkMode.claimNow();
+    const before = claim === null ? [] : step(state, { kind: 'claim', nowMs: event.nowMs, claim }).effects;
+    const after = step(state, event);
+    linkMode.look();
+    return { state: after.state, effects: [...before, ...after.effects] };
+  };
+}

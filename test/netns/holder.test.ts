@@ -1,0 +1,171 @@
+/**
+ * Mode arp with real sidecars and Envoys, a network namespace a host: who answers for the virtual IPs while their holder is killed,
+ * stopped, frozen, cut off and brought back. A client asks all the time, and never may two hosts answer.
+ */
+import { execFileSync } from 'node:child_process';
+import { afterEach, describe, expect, test } from 'vitest';
+import { waitFor } from '../e2e/harness/wait.js';
+import { type ArpWatch, macOf, watchArp } from './arp-watch.js';
+import { type Cluster, type ClusterHost, logsOf, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
+import { allConverged } from './detect-cases.js';
+import { type NetworkHost, whyNoNetwork } from './network.js';
+
+const why = whyNoNetwork();
+if (why) console.log(`skipped: ${why}`);
+const LIMIT_MS = 60_000;
+let cluster: Cluster;
+let watch: ArpWatch | null = null;
+
+afterEach(async () => {
+  await watch?.end();
+  if (watch !== null && watch.doubles.length > 0) console.log(watch, logsOf(cluster));
+  watch = null;
+  cluster?.remove();
+});
+
+function inside(host: NetworkHost, ...command: string[]): string {
+  return execFileSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
+}
+
+type Hosts = [ClusterHost, ClusterHost, ClusterHost];
+
+async function converged(lines: string[] = []): Promise<Hosts> {
+  cluster = startCluster({ hostCount: 3, heartbeatPeriodMs: 100, missedHeartbeatsMax: 5, mode: 'arp', lines });
+  await waitFor('three hosts converged', () => allConverged(cluster), LIMIT_MS);
+  return cluster.hosts as Hosts;
+}
+
+async function isHolder(host: ClusterHost): Promise<boolean> {
+  return (await cluster.status(host))?.virtualIp?.isHeldHere === true;
+}
+
+async function heldBy(host: ClusterHost): Promise<void> {
+  await waitFor(`${host.name} holds the virtual IPs`, () => isHolder(host), LIMIT_MS);
+}
+
+async function heldByFirst(lines: string[] = []): Promise<Hosts> {
+  const hosts = await converged(lines);
+  await heldBy(hosts[0]);
+  watch = watchArp(cluster.network.client, hosts, VIRTUAL_IP);
+  await waitFor('n1 answers', () => watch!.answered.includes('n1'), LIMIT_MS);
+  return hosts;
+}
+
+/** The neighbour that the client has for an address, asked anew. */
+function neighbour(address: string): string | null {
+  const { client } = cluster.network;
+  inside(
+    client,
+    'sh',
+    '-c',
+    `ip neigh flush to ${address} dev eth0; ip neigh replace ${address} dev eth0 use; sleep 0.1`,
+  );
+  const [entry] = JSON.parse(inside(client, 'ip', '-j', 'neigh', 'show', address, 'dev', 'eth0')) as {
+    lladdr?: string;
+  }[];
+  return entry?.lladdr ?? null;
+}
+
+/** What of ours is in the kernel of a host. */
+function leftovers(host: NetworkHost): string[] {
+  const tables = inside(host, 'nft', 'list', 'tables').split('\n');
+  const addresses = inside(host, 'ip', '-o', 'addr').split('\n');
+  const ours = (line: string) => /envoy_nlb/.test(line) || line.includes(VIRTUAL_IP) || line.includes(VIRTUAL_IP6);
+  return [...tables, ...addresses].filter(ours);
+}
+
+describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
+  test('are taken over from a holder that is stopped, and nothing of ours is left in its kernel', async () => {
+    const [first, second] = await heldByFirst();
+    expect(neighbour(VIRTUAL_IP6)).toBe(macOf(first));
+    await cluster.post(first, 'stop');
+    await heldBy(second);
+    await waitFor('n2 answers', () => watch!.answered.at(-1) === 'n2', LIMIT_MS);
+    expect(neighbour(VIRTUAL_IP6)).toBe(macOf(second));
+    await waitFor('nothing left', () => leftovers(first).length === 0, LIMIT_MS);
+    expect(watch!.doubles).toEqual([]);
+  });
+
+  test('are held by one host while the sidecar of the holder is frozen, and when it wakes up', async () => {
+    const [first, second] = await heldByFirst();
+    first.sidecar.kill('SIGSTOP');
+    await heldBy(second);
+    first.sidecar.kill('SIGCONT');
+    await waitFor('n1 knows', async () => (await cluster.status(first))?.virtualIp?.holder === 'n2', LIMIT_MS);
+    await waitFor('n1 has let go', () => !inside(first, 'ip', 'addr', 'show', 'eth0').includes(VIRTUAL_IP), LIMIT_MS);
+    expect([await isHolder(second), watch!.answered, watch!.doubles]).toEqual([true, ['n1', 'n2'], []]);
+  });
+
+  test('are held by one host when the sidecar of the holder is killed and started again', async () => {
+    const [first, second] = await heldByFirst();
+    first.sidecar.kill('SIGKILL');
+    await heldBy(second);
+    cluster.runSidecar(first);
+    await waitFor('n1 is back', () => allConverged(cluster), LIMIT_MS);
+    expect(await isHolder(second)).toBe(true);
+    expect(inside(first, 'ip', 'addr', 'show', 'eth0')).not.toContain(VIRTUAL_IP);
+    expect(watch!.doubles).toEqual([]);
+  });
+
+  test('go back to the host of highest priority where failback says so', async () => {
+    const [first, second] = await heldByFirst(['failback: immediate']);
+    cluster.network.setLink(first, false);
+    await heldBy(second);
+    cluster.network.setLink(first, true);
+    await heldBy(first);
+    await waitFor('n2 has let go', async () => !(await isHolder(second)), LIMIT_MS);
+    expect(watch!.doubles).toEqual([]);
+  });
+
+  test('are put back where somebody takes the address, the rules or the name of the interface away', async () => {
+    const [first] = await heldByFirst();
+    inside(first, 'ip', 'addr', 'del', `${VIRTUAL_IP}/32`, 'dev', 'eth0');
+    await waitFor('address back', () => inside(first, 'ip', 'addr', 'show', 'eth0').includes(VIRTUAL_IP), LIMIT_MS);
+    inside(first, 'nft', 'flush', 'ruleset');
+    await waitFor(
+      'rules back',
+      () => leftovers(first).some((line) => line.includes('arp envoy_nlb_address')),
+      LIMIT_MS,
+    );
+    inside(first, 'sh', '-c', 'ip link set eth0 down; ip link set eth0 name wan0; ip link set wan0 up');
+    const renamed = async () => (await cluster.status(first))?.virtualIp?.device === 'wan0';
+    await waitFor('n1 found wan0', renamed, LIMIT_MS);
+    expect(watch!.doubles).toEqual([]);
+  });
+
+  test('are not taken while a stranger has one, who is named, and are taken when it is gone', async () => {
+    const stranger = (verb: string) =>
+      inside(cluster.network.client, 'ip', 'addr', verb, `${VIRTUAL_IP}/32`, 'dev', 'eth0');
+    cluster = startCluster({
+      hostCount: 3,
+      heartbeatPeriodMs: 100,
+      missedHeartbeatsMax: 5,
+      mode: 'arp',
+      prepare: (host) => {
+        if (host.name === 'n1')
+          execFileSync('ip', [
+            '-n',
+            host.namespace.replace(/n1$/, 'cl'),
+            'addr',
+            'add',
+            `${VIRTUAL_IP}/32`,
+            'dev',
+            'eth0',
+          ]);
+      },
+    });
+    const [first] = cluster.hosts as Hosts;
+    const mac = macOf(cluster.network.client);
+    const text = `virtual IP ${VIRTUAL_IP} is in use by ${mac}, which is no host of this cluster`;
+    const isSaid = async () => (await cluster.status(first))?.problems.some((each) => each.text === text) === true;
+    await waitFor('the stranger is named', isSaid, LIMIT_MS);
+    expect(await Promise.all(cluster.hosts.map(isHolder))).toEqual([false, false, false]);
+    stranger('del');
+    await waitFor(
+      'somebody holds',
+      async () => (await Promise.all(cluster.hosts.map(isHolder))).includes(true),
+      LIMIT_MS,
+    );
+    await waitFor('nothing is said of it', async () => !(await isSaid()), LIMIT_MS);
+  });
+});
