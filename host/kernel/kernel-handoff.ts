@@ -36,7 +36,7 @@ const LEASE_MIN_MS = 3000;
 /** What a change of the table cost. */
 export interface TableChange {
   elementCount: number;
-  /** From the plan to the end of nft. */
+  /** From when it was asked for until the kernel decides by it. */
   tookMs: number;
 }
 
@@ -85,10 +85,12 @@ export class KernelHandoff implements HandoffDatapath {
 
   decideBy(inForce: InForce): Promise<void> {
     this.wanted = inForce;
+    const askedMs = performance.now();
     return this.enqueue(async () => {
       if (this.wanted !== inForce) return;
-      await this.links.look(inForce.file.hosts);
-      await this.apply(inForce);
+      // Later ones are looked for with each lease: one process less until the view is in force.
+      if (this.links.ownMac === null) await this.links.look(inForce.file.hosts);
+      await this.apply(inForce, askedMs);
       if (this.sockets.readMs === null) await this.readSockets();
     });
   }
@@ -155,12 +157,11 @@ export class KernelHandoff implements HandoffDatapath {
     this.options.onProblem(problem);
   }
 
-  private async apply(inForce: InForce): Promise<void> {
+  private async apply(inForce: InForce, askedMs = performance.now()): Promise<void> {
     const ownMac = this.links.ownMac;
     if (ownMac === null) return;
     const { self, device } = this.options;
     const { file } = inForce;
-    const startedMs = performance.now();
     const plan = await this.planner.plan(inForce, new Set([self, ...this.links.macs.keys()]));
     const number = (name: HostName) => this.planner.numberOf(name);
     const { virtualIps, hashSeed } = file;
@@ -173,7 +174,7 @@ export class KernelHandoff implements HandoffDatapath {
     };
     const elementCount = await this.put(after);
     this.current = inForce;
-    this.lastChange = { elementCount, tookMs: performance.now() - startedMs };
+    this.lastChange = { elementCount, tookMs: performance.now() - askedMs };
   }
 
   /** Makes the table what `after` says, in one transaction. */

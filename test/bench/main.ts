@@ -1,5 +1,6 @@
 /** `npm run bench`: what a new connection costs, in turns, ours beside others. See --help and docs/performance.md. */
 import { decisionTimes } from './decision-time.js';
+import { measureMapChanges } from './kernel/map-changes.js';
 import { HELP, type Options, readOptions } from './options.js';
 import { measureOpen, measureSoak, measureTurns } from './parts.js';
 import { sidecarDelay } from './sidecar-delay.js';
@@ -31,6 +32,11 @@ async function run({ parts, variants, plan, soak }: Options, show: (text: string
   if (parts.includes('sidecar')) {
     report.sidecar = await sidecarDelay(say);
     show(`Event-loop delay of a sidecar, 32 hosts and 32 port rules:\n${fields(report.sidecar)}`);
+  }
+  if (parts.includes('kernel')) {
+    const changes = [await measureMapChanges(3, say), await measureMapChanges(8, say)];
+    report.kernel_map_changes = changes;
+    for (const one of changes) show(`The kernel's maps under load, ${one.hosts} hosts:\n${fields(one)}`);
   }
   return report;
 }
