@@ -48,9 +48,17 @@ const RESULT: usize = memory.data(8, 8);
 const RESULT_BYTES: usize = memory.data(4096, 16);
 const RESULT_BYTES_MAX: u32 = 4096;
 
+/** A plugin configuration that is too long for that, while it is read; see releaseConfiguration(). 0 for none. */
+let configuration: usize = 0;
+/** Bytes that a plugin configuration may have now; 0 while none is read. */
+let configurationMax: u32 = 0;
+
 /** Envoy's request for memory. 0 where it asks for more than any answer needs: the call then fails, without a trap. */
 export function malloc(size: usize): usize {
-  return size <= RESULT_BYTES_MAX ? RESULT_BYTES : 0;
+  if (size <= RESULT_BYTES_MAX) return RESULT_BYTES;
+  if (size > configurationMax || configuration != 0) return 0;
+  configuration = heap.alloc(size);
+  return configuration;
 }
 
 function readEndpoint(path: usize, pathLength: usize, out: usize): bool {
@@ -69,11 +77,22 @@ export function readDestination(out: usize): bool {
   return readEndpoint(DESTINATION_ADDRESS, DESTINATION_ADDRESS_LENGTH, out);
 }
 
-/** Address of the plugin configuration's `length` bytes, valid until the next call; 0 where they cannot be had. */
+/**
+ * Address of the plugin configuration's `length` bytes, valid until the next call and until releaseConfiguration(), which has
+ * to follow; 0 where they cannot be had.
+ */
 export function readConfiguration(length: u32): usize {
   if (length == 0 || length > VIEW_SIZE_MAX) return 0;
-  if (proxy_get_buffer_bytes(BUFFER_PLUGIN_CONFIGURATION, 0, length, RESULT, RESULT + 4) != OK) return 0;
+  configurationMax = length;
+  const result = proxy_get_buffer_bytes(BUFFER_PLUGIN_CONFIGURATION, 0, length, RESULT, RESULT + 4);
+  configurationMax = 0;
+  if (result != OK) return 0;
   return load<u32>(RESULT, 4) == length ? load<usize>(RESULT) : 0;
+}
+
+export function releaseConfiguration(): void {
+  if (configuration != 0) heap.free(configuration);
+  configuration = 0;
 }
 
 /** Sets a filter state; `argument` is a SetEnvoyFilterStateArguments message, see handoff.ts. */

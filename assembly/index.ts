@@ -5,7 +5,7 @@
 
 import { onConnection, refuseWithoutView } from './connection';
 import { VIEW_SIZE_MAX } from './decision/limits';
-import { log, LOG_ERROR, LOG_INFO, readConfiguration } from './envoy';
+import { log, LOG_ERROR, LOG_INFO, readConfiguration, releaseConfiguration } from './envoy';
 import { addPlugin, configure, pluginOf, removePlugin } from './plugin';
 import { Refusal } from './reasons';
 import { writeFault, writeInForce, writeUnreadable } from './texts';
@@ -35,21 +35,27 @@ export function proxy_on_context_create(id: u32, parent: u32): void {
 
 /** @returns 1 where the view is in force now; 0 where it was refused and Envoy keeps what it had */
 export function proxy_on_configure(rootId: u32, size: u32): u32 {
+  const isInForce = takeConfiguration(rootId, size);
+  releaseConfiguration();
+  return isInForce ? 1 : 0;
+}
+
+function takeConfiguration(rootId: u32, size: u32): bool {
   const bytes = readConfiguration(size);
   if (bytes == 0) {
     writeUnreadable(size, VIEW_SIZE_MAX);
     log(LOG_ERROR);
-    return 0;
+    return false;
   }
   const plugin = addPlugin(rootId);
   if (!configure(plugin, bytes, size)) {
     writeFault(size);
     log(LOG_ERROR);
-    return 0;
+    return false;
   }
   writeInForce(plugin.view!);
   log(LOG_INFO);
-  return 1;
+  return true;
 }
 
 export function proxy_on_new_connection(id: u32): u32 {

@@ -5,10 +5,12 @@
  * Everything stays until the next call of the same kind. Nothing here checks an argument twice: the caller is ours.
  */
 import { ENDPOINT_PORT, parseAddress, parseEndpoint } from './decision/address';
-import { decide, mayServeInstead } from './decision/decide';
+import { asksForClient, decide, mayServeInstead } from './decision/decide';
 import { Fault, faultAt, faultCode, faultValue } from './decision/fault';
 import { jhash } from './decision/jhash';
+import { keptHostOf } from './decision/kept';
 import { writeKey } from './decision/key';
+import { VIEW_SIZE_MAX } from './decision/limits';
 import { negativeLogarithm } from './decision/logarithm';
 import {
   DECISION_VERSION,
@@ -22,9 +24,9 @@ import { View, decodeView, freeView } from './decision/view';
 
 export { logarithmEntry } from './decision/logarithm';
 
-/** More than VIEW_SIZE_MAX and than any text that is worth reading. */
-const INPUT_SIZE: u32 = 8192;
-const INPUT: usize = memory.data(8192, 8);
+/** The largest view, which is more than any text that is worth reading. */
+const INPUT_SIZE: u32 = VIEW_SIZE_MAX;
+const INPUT: usize = heap.alloc(VIEW_SIZE_MAX);
 /** ENDPOINT_SIZE bytes each: the client, and where it connected to. */
 const CLIENT: usize = memory.data(18, 8);
 const DESTINATION: usize = memory.data(18, 8);
@@ -167,6 +169,15 @@ export function decideFor(protocol: u8): i32 {
 /** The rule that decideFor() found, or -1. */
 export function ruleFound(): i32 {
   return rule;
+}
+
+/** Did decideFor() find the client among the kept ones? */
+export function wasKept(): bool {
+  const open = view;
+  if (!open || open.kept == 0 || !asksForClient(open, rule)) return false;
+  const port = load<u16>(CLIENT, ENDPOINT_PORT);
+  const size = writeKey(open.rule(rule).affinity, CLIENT, port, open.ipv6PrefixLength, KEY);
+  return keptHostOf(open, rule, jhash(KEY, size, open.hashSeed)) >= 0;
 }
 
 /** May the view's own host serve in the owner's stead under that rule? */

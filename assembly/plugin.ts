@@ -3,7 +3,7 @@
  * until its last connection has ended, and must then give its memory back.
  */
 
-import { decodeView, freeView, View } from './decision/view';
+import { decodeView, forgetKept, freeView, View } from './decision/view';
 import { metricsOf } from './counters';
 import { handoffsOf } from './handoff';
 
@@ -47,7 +47,25 @@ export function configure(plugin: Plugin, bytes: usize, length: u32): bool {
   plugin.view = view;
   plugin.metrics = metricsOf(view);
   plugin.handoffs = handoffsOf(view);
+  forgetOldKept();
   return true;
+}
+
+/**
+ * Envoy may open a connection with the root context before the newest while it passes from one to the other, never with one
+ * that is older: those hold open connections alone, some of them for days, and need no kept clients for that.
+ */
+function forgetOldKept(): void {
+  let newer = 0;
+  let plugin = first;
+  while (plugin) {
+    const view = plugin.view;
+    if (view) {
+      if (newer > 1) forgetKept(view);
+      newer++;
+    }
+    plugin = plugin.next;
+  }
 }
 
 function release(plugin: Plugin): void {

@@ -24,6 +24,10 @@ export function writeInForce(view: View): void {
   addText(' port rules, this host is ');
   if (view.self < 0) addText('outside');
   else addBytes(view.host(view.self).name, view.host(view.self).nameLength);
+  if (view.keptCount == 0) return;
+  addText(', ');
+  addNumber(view.keptCount);
+  addText(' kept clients');
 }
 
 /** The line for configuration bytes that Envoy did not hand over. */
@@ -38,7 +42,7 @@ export function writeUnreadable(length: u32, longest: u32): void {
 export function writeFault(length: u32): void {
   startRefusal(length);
   if (faultAt >= 0) {
-    addText(faultCode >= Fault.ruleName && faultCode <= Fault.strayPart ? 'port rule ' : 'host ');
+    addText(faultCode >= Fault.ruleName && faultCode != Fault.padding ? 'port rule ' : 'host ');
     addNumber(faultAt);
     addText(' (counted from 0): ');
   }
@@ -105,6 +109,12 @@ function subjectInRule(code: Fault): string {
       return 'handling priority';
     case Fault.strayPart:
       return 'part for host';
+    case Fault.keptCount:
+      return 'number of kept clients';
+    case Fault.keptOrder:
+      return 'hash of a kept client';
+    case Fault.keptHost:
+      return 'host of a kept client';
     default:
       return 'byte to be zero';
   }
@@ -117,6 +127,7 @@ function expectationOf(code: Fault): string {
     case Fault.magic:
       return '"nlbv"';
     case Fault.layoutVersion:
+      return '2: filter.wasm and sidecar must be of one release';
     case Fault.decisionVersion:
       return '1: filter.wasm and sidecar must be of one release';
     case Fault.checksum:
@@ -166,6 +177,12 @@ function expectationInRule(code: Fault): string {
       return '1 to 32';
     case Fault.strayPart:
       return 'parts for hosts of the view alone, and none under a disabled rule';
+    case Fault.keptCount:
+      return 'at most 65536, as many as the header says, and none without affinity';
+    case Fault.keptOrder:
+      return 'hashes ascending, each once';
+    case Fault.keptHost:
+      return 'a host that takes part in the rule';
     default:
       return 'zero';
   }

@@ -1,6 +1,7 @@
 /** Who takes a connection: this host, another one, or nobody. A pure function of view, destination and client. */
 
-import { bucketOf, writeKey } from './key';
+import { bucketOf, hashOf, writeKey } from './key';
+import { keptHostOf } from './kept';
 import { ownerOf } from './rendezvous';
 import { MODE_DISABLED, MODE_MULTIPLE } from './rule';
 import { View } from './view';
@@ -21,7 +22,7 @@ export function asksForClient(view: View, rule: i32): bool {
 }
 
 /**
- * The host that takes a connection.
+ * The host that takes a connection: under multiple hosts the one at which its client is kept, or else the owner of its bucket.
  *
  * @param rule     index of the rule that covers it, or NO_RULE
  * @param client   16 bytes of its address; not looked at unless asksForClient()
@@ -34,8 +35,10 @@ export function decide(view: View, rule: i32, client: usize, port: u16): i32 {
   if (mode == MODE_DISABLED) return REFUSE_DISABLED;
   if (mode != MODE_MULTIPLE) return firstHandler(view, rule);
   const size = writeKey(view.rule(rule).affinity, client, port, view.ipv6PrefixLength, KEY);
-  const bucket = bucketOf(KEY, size, view.hashSeed);
-  const owner = ownerOf(bucket, view.weightedHostsOf(rule), view.hostCount);
+  const hash = hashOf(KEY, size, view.hashSeed);
+  const kept = keptHostOf(view, rule, hash);
+  if (kept >= 0) return kept;
+  const owner = ownerOf(bucketOf(hash), view.weightedHostsOf(rule), view.hostCount);
   return owner < 0 ? REFUSE_NOBODY : owner;
 }
 

@@ -34,6 +34,11 @@ export const enum Fault {
   strayPart,
   /** Bytes that must be zero are not. */
   padding,
+  keptCount,
+  /** Hashes ascend strictly within a rule. */
+  keptOrder,
+  /** Kept at a host that takes no part, or under a rule whose clients are not kept: a rule by affinity alone has any. */
+  keptHost,
 }
 
 /** The last fault. Valid after decodeView() gave 0. */

@@ -54,7 +54,11 @@ export function writeKey(affinity: u8, address: usize, port: u16, prefixLength: 
   return size + 4;
 }
 
-/** The bucket of a key, 0-65535: the top 16 bits of its hash. */
-export function bucketOf(key: usize, length: u32, hashSeed: u32): u32 {
-  return jhash(key, length, hashSeed) >> 16;
+export function hashOf(key: usize, length: u32, hashSeed: u32): u32 {
+  return jhash(key, length, hashSeed);
+}
+
+/** The bucket of a key's hash, 0-65535: its top 16 bits. */
+export function bucketOf(hash: u32): u32 {
+  return hash >> 16;
 }

@@ -17,5 +17,9 @@ export const HEADER_SIZE: u32 = 48;
 export const HOST_SIZE: u32 = 36;
 /** Bytes of one rule. */
 export const RULE_SIZE: u32 = 84;
-/** Bytes of the largest view: 3,888. */
-export const VIEW_SIZE_MAX: u32 = HEADER_SIZE + HOSTS_MAX * HOST_SIZE + RULES_MAX * RULE_SIZE;
+/** Kept clients of a view, all rules together. */
+export const KEPT_MAX: u32 = 65536;
+/** Bytes of the kept clients: a count for each rule, then hash (4) and host (1) of each client. */
+export const KEPT_SIZE_MAX: u32 = RULES_MAX * 4 + KEPT_MAX * 5;
+/** Bytes of the largest view: 331,696. */
+export const VIEW_SIZE_MAX: u32 = HEADER_SIZE + HOSTS_MAX * HOST_SIZE + RULES_MAX * RULE_SIZE + KEPT_SIZE_MAX;

@@ -4,7 +4,7 @@
  * All integers are little-endian. Nothing is read before the whole is checked; a view with one fault is refused whole.
  *
  *      0   "nlbv"
- *      4   layout version, u16      1
+ *      4   layout version, u16      2
  *      6   decision version, u16    1: hosts of differing arithmetic must not decide together
  *      8   length, u32              of all bytes
  *     12   checksum, u32            FNV-1a of all bytes from 16 on
@@ -15,21 +15,24 @@
  *     37   self                     index of the host that reads this; 255: it is outside the view
  *     38   host count               1 .. 32
  *     39   rule count               0 .. 32
- *     40   zero                     8 bytes
+ *     40   kept count, u32          0 .. 65,536
+ *     44   zero                     4 bytes
  *     48   hosts                    36 bytes each, names ascending by bytes
  *      +   rules                    84 bytes each, see rule.ts
+ *      +   kept clients             where there are any, see kept.ts
  *
  * One host: name length (1), host priority (1), name (32, zero-padded), zero (2).
  */
 
 import { fault, Fault } from './fault';
-import { HEADER_SIZE, HOST_NAME_MAX, HOST_SIZE, HOSTS_MAX, RULE_SIZE, RULES_MAX } from './limits';
+import { checkKept, copyKept, keptSize } from './kept';
+import { HEADER_SIZE, HOST_NAME_MAX, HOST_SIZE, HOSTS_MAX, KEPT_MAX, RULE_SIZE, RULES_MAX } from './limits';
 import { DECISION_VERSION, WEIGHTED_HOST_SIZE, writeHost } from './rendezvous';
 import { checkRule, isName, isZero, Rule, ruleAt } from './rule';
 
 /** "nlbv" as a little-endian u32. */
 const MAGIC: u32 = 0x76626c6e;
-const LAYOUT_VERSION: u32 = 1;
+const LAYOUT_VERSION: u32 = 2;
 /** `self` of a host that is outside the view: it takes part in nothing and hands everything off. */
 export const OUTSIDE: u8 = 255;
 
@@ -48,6 +51,7 @@ class Header {
   self: u8;
   hostCount: u8;
   ruleCount: u8;
+  keptCount: u32;
 }
 
 /** One host of a view, read in place. */
@@ -80,6 +84,9 @@ export class View {
   hosts: usize;
   rules: usize;
   weightedHosts: usize;
+  /** The kept clients, a block of its own (kept.ts); 0 where there are none. */
+  kept: usize;
+  keptCount: u32;
 
   host(index: u32): ViewHost {
     return hostRecordAt(this.hosts, index);
@@ -118,10 +125,12 @@ function checkHeader(header: Header, length: u32): bool {
   if (prefix < 1 || prefix > 128) return fault(Fault.ipv6PrefixLength, -1, prefix);
   if (header.hostCount < 1 || header.hostCount > HOSTS_MAX) return fault(Fault.hostCount, -1, header.hostCount);
   if (header.ruleCount > RULES_MAX) return fault(Fault.ruleCount, -1, header.ruleCount);
-  const expected = HEADER_SIZE + header.hostCount * HOST_SIZE + header.ruleCount * RULE_SIZE;
+  if (header.keptCount > KEPT_MAX) return fault(Fault.keptCount, -1, header.keptCount);
+  const kept = keptSize(header.ruleCount, header.keptCount);
+  const expected = HEADER_SIZE + header.hostCount * HOST_SIZE + header.ruleCount * RULE_SIZE + kept;
   if (length != expected) return fault(Fault.size, -1, length);
   if (header.self >= header.hostCount && header.self != OUTSIDE) return fault(Fault.self, -1, header.self);
-  if (!isZero(changetype<usize>(header) + 40, 8)) return fault(Fault.padding, -1, 40);
+  if (!isZero(changetype<usize>(header) + 44, 4)) return fault(Fault.padding, -1, 44);
   return true;
 }
 
@@ -150,7 +159,8 @@ export function checkView(bytes: usize, length: u32): bool {
   if (!checkHosts(hosts, header.hostCount)) return false;
   const rules = hosts + usize(header.hostCount * HOST_SIZE);
   for (let i: u32 = 0; i < header.ruleCount; i++) if (!checkRule(rules, i, header.hostCount)) return false;
-  return true;
+  const kept = rules + usize(header.ruleCount * RULE_SIZE);
+  return checkKept(kept, header.keptCount, rules, header.ruleCount);
 }
 
 /** The view in a block of its own, or 0 with the fault noted. The bytes may be overwritten afterwards. */
@@ -158,9 +168,12 @@ export function decodeView(bytes: usize, length: u32): View | null {
   if (!checkView(bytes, length)) return null;
   const header = changetype<Header>(bytes);
   const scored = usize(header.ruleCount) * header.hostCount * WEIGHTED_HOST_SIZE;
-  const view = changetype<View>(heap.alloc(offsetof<View>() + scored + length));
+  const size = length - keptSize(header.ruleCount, header.keptCount);
+  const view = changetype<View>(heap.alloc(offsetof<View>() + scored + size));
   const copy = changetype<usize>(view) + offsetof<View>() + scored;
-  memory.copy(copy, bytes, length);
+  memory.copy(copy, bytes, size);
+  view.kept = copyKept(bytes + size, header.keptCount, header.ruleCount);
+  view.keptCount = header.keptCount;
   view.viewNumber = header.viewNumber;
   view.hashSeed = header.hashSeed;
   view.ipv6PrefixLength = header.ipv6PrefixLength;
@@ -181,6 +194,14 @@ export function decodeView(bytes: usize, length: u32): View | null {
   return view;
 }
 
+/** Gives the kept clients back: from then on the view decides by buckets alone. */
+export function forgetKept(view: View): void {
+  if (view.kept != 0) heap.free(view.kept);
+  view.kept = 0;
+  view.keptCount = 0;
+}
+
 export function freeView(view: View): void {
+  forgetKept(view);
   heap.free(changetype<usize>(view));
 }

@@ -29,6 +29,8 @@ export interface DecisionExports {
   decideFor(protocol: number): number;
   ruleFound(): number;
   /** bool */
+  wasKept(): number;
+  /** bool */
   mayFallBack(): number;
 }
 

@@ -65,6 +65,8 @@ export interface Outcome {
   /** Null: refused. */
   owner: number | null;
   refused: 'disabled' | 'nobody' | null;
+  /** The client is kept at `owner`, which is not the owner by its bucket. */
+  isKept: boolean;
   /** May the view's own host serve it when the owner cannot be reached? */
   mayFallBack: boolean;
 }

@@ -90,7 +90,7 @@ export class Decision {
     return this.key(question).bucket;
   }
 
-  /** jhash of bytes, at most 8,192 of them. */
+  /** jhash of bytes, at most as many as the largest view has. */
   hash(bytes: Uint8Array, seed: number): number {
     return this.#wasm.hashOfInput(this.#write(bytes), seed) >>> 0;
   }
@@ -101,6 +101,20 @@ export class Decision {
     const owner = this.#wasm.owner(bucket, sorted.length);
     const nextOwner = owner < 0 ? -1 : this.#wasm.nextOwner(bucket, sorted.length, owner);
     return { owner: sorted[owner]?.name ?? null, nextOwner: sorted[nextOwner]?.name ?? null };
+  }
+
+  /** The owner of each bucket, as index into `hosts`, 255 for nobody; in slices, so that the event loop goes on turning. */
+  async ownersOf(buckets: ArrayLike<number>, hosts: readonly WeightedHost[], hashSeed: number): Promise<Uint8Array> {
+    const owners = new Uint8Array(buckets.length);
+    const indexOf = new Map(hosts.map((host, index) => [host.name, index]));
+    for (let first = 0; first < buckets.length; first += SLICE) {
+      const sorted = this.#setHosts(hosts, hashSeed);
+      const original = sorted.map((host) => indexOf.get(host.name)!);
+      const end = Math.min(first + SLICE, buckets.length);
+      for (let i = first; i < end; i++) owners[i] = original[this.#wasm.owner(buckets[i]!, sorted.length)] ?? NOBODY;
+      if (end < buckets.length) await setImmediate();
+    }
+    return owners;
   }
 
   /** Every host that takes part with its score, the owner first. */
@@ -200,6 +214,7 @@ export class Decision {
       rule: rule < 0 ? null : rule,
       owner: host < 0 ? null : host,
       refused: host >= 0 ? null : host === REFUSE_DISABLED ? 'disabled' : 'nobody',
+      isKept: this.#wasm.wasKept() !== 0,
       mayFallBack: this.#wasm.mayFallBack() !== 0,
     };
   }

@@ -6,9 +6,10 @@
 
 import { parseAddress } from './config/address.js';
 import type { Affinity, FilteringMode, HostName, InForce, PortRule, Protocol, RulePart, ViewHost } from './types.js';
+import { type KeptClients, keptSection, NOBODY_KEPT } from './view-kept.js';
 
 const MAGIC = 'nlbv';
-const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 2;
 export const HEADER_SIZE = 48;
 export const HOST_SIZE = 36;
 export const RULE_SIZE = 84;
@@ -24,9 +25,10 @@ const AFFINITIES: Record<Affinity, number> = { none: 0, single: 1, classC: 2 };
 /**
  * @param inForce  what this host decides by
  * @param self     this host; where it is not among the hosts in force, its filter hands everything off
- * @returns        48 + 36 * hosts + 84 * rules bytes, at most 3,888
+ * @param kept     clients that stay at a host which is not their owner; none unless said otherwise
+ * @returns        48 + 36 * hosts + 84 * rules bytes, at most 3,888; with kept clients at most 331,696
  */
-export function encodeView(inForce: InForce, self: HostName): Uint8Array {
+export function encodeView(inForce: InForce, self: HostName, kept: KeptClients = NOBODY_KEPT): Uint8Array {
   const hosts = hostsOf(inForce);
   const rules = inForce.file.portRules;
   if (hosts.length < 1 || hosts.length > HOSTS_MAX || rules.length > RULES_MAX) {
@@ -35,16 +37,24 @@ export function encodeView(inForce: InForce, self: HostName): Uint8Array {
         `expected 1-${HOSTS_MAX} hosts and 0-${RULES_MAX} port rules`,
     );
   }
-  const bytes = new Uint8Array(HEADER_SIZE + hosts.length * HOST_SIZE + rules.length * RULE_SIZE);
+  const parts = rules.map((rule, i) => hosts.map((host) => partOf(rule, host.rules[i])));
+  const section = keptSection(
+    kept,
+    hosts.map(({ name }) => name),
+    parts,
+  );
+  const keptAt = HEADER_SIZE + hosts.length * HOST_SIZE + rules.length * RULE_SIZE;
+  const bytes = new Uint8Array(keptAt + section.bytes.length);
+  bytes.set(section.bytes, keptAt);
   hosts.forEach((host, i) => {
     writeHost(bytes, HEADER_SIZE + i * HOST_SIZE, host);
   });
   rules.forEach((rule, i) => {
-    const parts = hosts.map((host) => partOf(rule, host.rules[i]));
-    writeRule(bytes, HEADER_SIZE + hosts.length * HOST_SIZE + i * RULE_SIZE, rule, parts);
+    writeRule(bytes, HEADER_SIZE + hosts.length * HOST_SIZE + i * RULE_SIZE, rule, parts[i]!);
   });
   const selfIndex = hosts.findIndex((host) => host.name === self);
-  writeHeader(bytes, inForce, selfIndex < 0 ? OUTSIDE : selfIndex, hosts.length);
+  const counts = { hosts: hosts.length, kept: section.count };
+  writeHeader(bytes, inForce, selfIndex < 0 ? OUTSIDE : selfIndex, counts);
   return bytes;
 }
 
@@ -60,7 +70,12 @@ function partOf(rule: PortRule, part: RulePart | undefined): number {
   return rule.filteringMode === 'multiple' ? part.loadWeight : part.handlingPriority;
 }
 
-function writeHeader(bytes: Uint8Array, inForce: InForce, selfIndex: number, hostCount: number): void {
+function writeHeader(
+  bytes: Uint8Array,
+  inForce: InForce,
+  selfIndex: number,
+  counts: { hosts: number; kept: number },
+): void {
   const { file, view } = inForce;
   const data = new DataView(bytes.buffer);
   writeText(bytes, 0, MAGIC);
@@ -73,8 +88,9 @@ function writeHeader(bytes: Uint8Array, inForce: InForce, selfIndex: number, hos
   data.setUint32(32, file.hashSeed, true);
   bytes[36] = file.ipv6PrefixLength;
   bytes[37] = selfIndex;
-  bytes[38] = hostCount;
+  bytes[38] = counts.hosts;
   bytes[39] = file.portRules.length;
+  data.setUint32(40, counts.kept, true);
   data.setUint32(12, checksumOf(bytes.subarray(16)), true);
 }
 

@@ -69,7 +69,7 @@ const CHANGES = [
   ),
   at('jhash.ts', 'length > 12', 'length >= 12'),
   at('key.ts', 'CLASS_C_PREFIX_LENGTH: u32 = 24', 'CLASS_C_PREFIX_LENGTH: u32 = 25'),
-  at('key.ts', 'hashSeed) >> 16', 'hashSeed) >> 15'),
+  at('key.ts', 'hash >> 16', 'hash >> 15'),
   at('key.ts', 'bswap<u16>(port)', 'port'),
   at('key.ts', 'return size + 4', 'return size + 2'),
   at('draw.ts', '0x9e3779b9', '0x9e3779b8'),

@@ -21,7 +21,7 @@ describe('encodeView()', () => {
   it('writes the header', () => {
     expect(bytes.length).toBe(48 + 3 * 36 + 3 * 84);
     expect(textAt(bytes, 0, 4)).toBe('nlbv');
-    expect([data.getUint16(4, true), data.getUint16(6, true)]).toEqual([1, 1]);
+    expect([data.getUint16(4, true), data.getUint16(6, true)]).toEqual([2, 1]);
     expect(data.getUint32(8, true)).toBe(bytes.length);
     expect(data.getUint32(12, true)).toBe(checksumOf(bytes.subarray(16)));
     expect(data.getBigUint64(16, true)).toBe(7n);

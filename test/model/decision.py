@@ -192,6 +192,14 @@ def rule_for(rules, protocol, address, port):
     return covering[0] if covering else None
 
 
+def kept_host(rule, client_hash, parts):
+    """Where a client of a rule with affinity is kept, or None."""
+    for kept_hash, name in rule.get("kept", []):
+        if kept_hash == client_hash and parts.get(name):
+            return name
+    return None
+
+
 def decide(cluster, connection):
     """What every host of `cluster` must say about one connection, as the fields of a whole-decision vector."""
     destination = parse_endpoint(connection["destination"])
@@ -209,6 +217,9 @@ def decide(cluster, connection):
         key = key_of(rule["affinity"], *client, cluster["ipv6PrefixLength"])
         answer["bucket"] = bucket_of(key, cluster["hashSeed"])
         ranked = ranking(answer["bucket"], parts, cluster["hashSeed"])
+        kept_at = kept_host(rule, jhash(key, cluster["hashSeed"]), parts)
+        if kept_at:
+            ranked = [kept_at] + [name for name in ranked if name != kept_at]
     if not ranked:
         return answer | {"refused": "nobody"}
     return answer | {"owner": ranked[0], "nextOwner": ranked[1] if len(ranked) > 1 else None}

@@ -242,6 +242,27 @@ def decision_vectors(rng):
     return result
 
 
+def kept_decision_vectors(rng):
+    """Clusters with rules of affinity single and class C whose clients are kept somewhere, among others who are not."""
+    result = []
+    for count, affinity in ((2, "single"), (3, "single"), (8, "classC"), (32, "single")):
+        names = random_names(rng, count)
+        cluster = plain_cluster(rng.randrange(2**32), names)
+        other = {"name": "other", "portFirst": 143, "portLast": 143, "affinity": "classC", "parts": dict.fromkeys(names, 10)}
+        cluster["rules"] = [cluster["rules"][0] | {"affinity": affinity}, cluster["rules"][0] | other]
+        clients = [with_port(random_address(rng), rng.randrange(65536)) for _ in range(40)]
+        for rule in cluster["rules"]:
+            keys = [model.key_of(rule["affinity"], *model.parse_endpoint(client), 64) for client in clients]
+            hashes = sorted({model.jhash(key, cluster["hashSeed"]) for key in keys})
+            rule["kept"] = [[hashed, rng.choice(names)] for hashed in hashes if rng.random() < 0.5]
+        connections = []
+        for client in clients:
+            connection = {"protocol": "tcp", "client": client, "destination": f"10.0.0.100:{rng.choice((25, 143))}"}
+            connections.append(answered(cluster, connection | {"self": rng.choice(names)}))
+        result.append({"cluster": cluster, "connections": connections})
+    return result
+
+
 def all_vectors():
     """Each kind has its own random numbers, so that a new kind leaves the others as they are."""
     table = b"".join(model.table_entry(i).to_bytes(4, "little") for i in range(4097))
@@ -256,6 +277,7 @@ def all_vectors():
         "logarithms": logarithm_vectors(random.Random(SEED + 3)),
         "owners": owner_vectors(random.Random(SEED + 4)),
         "decisions": decision_vectors(random.Random(SEED + 5)),
+        "keptDecisions": kept_decision_vectors(random.Random(SEED + 6)),
     }
 
 

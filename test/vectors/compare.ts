@@ -2,7 +2,14 @@
 import { expect } from 'vitest';
 import { type Decision, DecisionError } from '../../host/edge/decision.js';
 import { encodeView } from '../../host/protocol/view-bytes.js';
-import { type ConnectionVector, inForceOf, loadVectors, type RuleVector } from './load.js';
+import {
+  type ConnectionVector,
+  type DecisionVectors,
+  inForceOf,
+  keptOf,
+  loadVectors,
+  type RuleVector,
+} from './load.js';
 
 const vectors = loadVectors();
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -21,6 +28,21 @@ function actionOf(owner: string | null, mayFallBack: boolean, { self }: Connecti
   if (owner === null) return 'refuse';
   if (owner === self) return 'serve';
   return mayFallBack ? 'handoffOrFallback' : 'handoff';
+}
+
+function compareDecisions(decision: Decision, decisions: DecisionVectors['decisions']): void {
+  for (const { cluster, connections } of decisions) {
+    const names = cluster.hosts.map((host) => host.name).sort();
+    for (const connection of connections) {
+      const bytes = encodeView(inForceOf(cluster), connection.self, keptOf(cluster));
+      expect(decision.checkView(bytes)).toBeNull();
+      const outcome = decision.decide(bytes, connection);
+      const rule: RuleVector | undefined = cluster.rules[outcome.rule ?? -1];
+      const owner = names[outcome.owner ?? -1] ?? null;
+      const action = actionOf(owner, outcome.mayFallBack, connection);
+      expect({ ...connection, rule: rule?.name ?? null, owner, refused: outcome.refused, action }).toEqual(connection);
+    }
+  }
 }
 
 export const COMPARISONS: Record<string, (decision: Decision) => void> = {
@@ -82,20 +104,7 @@ export const COMPARISONS: Record<string, (decision: Decision) => void> = {
     }
   },
 
-  'whole decisions at any entry host, over encoded views': (decision) => {
-    for (const { cluster, connections } of vectors.decisions) {
-      const names = cluster.hosts.map((host) => host.name).sort();
-      for (const connection of connections) {
-        const bytes = encodeView(inForceOf(cluster), connection.self);
-        expect(decision.checkView(bytes)).toBeNull();
-        const outcome = decision.decide(bytes, connection);
-        const rule: RuleVector | undefined = cluster.rules[outcome.rule ?? -1];
-        const owner = names[outcome.owner ?? -1] ?? null;
-        const action = actionOf(owner, outcome.mayFallBack, connection);
-        expect({ ...connection, rule: rule?.name ?? null, owner, refused: outcome.refused, action }).toEqual(
-          connection,
-        );
-      }
-    }
-  },
+  'whole decisions at any entry host, over encoded views': (decision) => compareDecisions(decision, vectors.decisions),
+
+  'whole decisions about clients that are kept': (decision) => compareDecisions(decision, vectors.keptDecisions),
 };

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { KeptClients } from '../../host/protocol/view-kept.js';
 import type { Affinity, ClusterFile, FilteringMode, HostName, InForce, PortRule, Protocol } from '../../host/protocol/types.js';
 
 export interface RuleVector {
@@ -14,6 +15,8 @@ export interface RuleVector {
   affinity: Affinity;
   /** By host: load weight (multiple) or handling priority (single); 0 does not take part. Empty when disabled. */
   parts: Record<HostName, number>;
+  /** Hash of a client's key, and where it is kept. */
+  kept?: [number, HostName][];
 }
 
 export interface ClusterVector {
@@ -60,6 +63,7 @@ export interface DecisionVectors {
   logarithms: { draw: number; value: number }[];
   owners: { hashSeed: number; weights: Record<HostName, number>; owners: [number, HostName | null, HostName | null][] }[];
   decisions: { cluster: ClusterVector; connections: ConnectionVector[] }[];
+  keptDecisions: DecisionVectors['decisions'];
 }
 
 /** From test/ as it stands, also where this file runs compiled from build/. */
@@ -95,6 +99,10 @@ export function inForceOf(cluster: ClusterVector): InForce {
   };
 }
 
+export function keptOf(cluster: ClusterVector): KeptClients {
+  return new Map(cluster.rules.map(({ kept = [] }, rule) => [rule, kept.map(([hash, host]) => ({ hash, host }))]));
+}
+
 function fileOf(cluster: ClusterVector): ClusterFile {
   return {
     clusterName: 'vectors.example.org',
@@ -111,7 +119,7 @@ function fileOf(cluster: ClusterVector): ClusterFile {
   };
 }
 
-function portRuleOf({ parts, ...rule }: RuleVector): PortRule {
+function portRuleOf({ parts, kept: _, ...rule }: RuleVector): PortRule {
   return {
     ...rule,
     loadWeights: rule.filteringMode === 'multiple' ? parts : {},
