@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import type { Door } from './admin/door.js';
 import { createEvents, type Events } from './admin/events.js';
+import { clientRoutes } from './admin/client-routes.js';
 import { openApiRoute } from './admin/openapi.js';
 import type { Route } from './admin/route.js';
 import { adminRoutes } from './admin/routes.js';
@@ -47,7 +48,9 @@ export class Doors {
     const forAnyHost = () => this.routes.filter(({ isForAnyHost }) => isForAnyHost);
     this.elsewhere = new Elsewhere({ self: host.name, channel: this.channel, hosts, log, routes: forAnyHost });
     this.applying = applyingOf(sidecar, this.channel, revisions);
-    const own = [...adminRoutes(api), ...applyRoutes(this.applying, host.name), ...this.keys.routes];
+    sidecar.stick.speakBy(this.channel);
+    const looking = [...adminRoutes(api), ...clientRoutes(sidecar.stick)];
+    const own = [...looking, ...applyRoutes(this.applying, host.name), ...this.keys.routes];
     const remote = remoteControlRoute(() => this.remote.state());
     this.routes = [...own, remote, openApiRoute(() => this.routes)];
     this.events = createEvents(() => api.status());

@@ -38,9 +38,17 @@ export class Loop<State> {
   private timer: NodeJS.Timeout | null = null;
   /** Packets that found the queue full. */
   overflowCount = 0;
+  private saidOverflowCount = 0;
 
   constructor(private readonly options: LoopOptions<State>) {
     this.current = options.initial;
+  }
+
+  /** What to say of packets that were dropped since this was asked last, or null. */
+  newOverflowText(): string | null {
+    if (this.overflowCount === this.saidOverflowCount) return null;
+    this.saidOverflowCount = this.overflowCount;
+    return `${this.overflowCount} packets at the heartbeat port were dropped because more came than could be read`;
   }
 
   get state(): State {

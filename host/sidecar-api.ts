@@ -30,6 +30,7 @@ export class SidecarApi implements AdminApi {
       shares: sidecar.shares.byRule,
       serviceFailures: sidecar.services.failures(),
       virtualIp: sidecar.linkMode?.status() ?? null,
+      recentClients: sidecar.stick.status(),
       ownProblems: sidecar.problems.list(),
       startedAt: sidecar.startedAt,
       wallIsoOf: (ms) => new Date(nowWallMs - (nowMs - ms)).toISOString(),
@@ -69,7 +70,7 @@ export class SidecarApi implements AdminApi {
     }
     if (!protocol.inForce)
       throw new Error('Cannot explain: there is no view yet; the hosts are still agreeing on the first');
-    return explain(protocol.inForce, options.host.name, decision, question);
+    return explain(protocol.inForce, options.host.name, decision, question, 'running', this.sidecar.stick.knowledge());
   }
 
   async verb(verb: Verb, asked: URLSearchParams): Promise<VerbAnswer> {

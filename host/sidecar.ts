@@ -33,6 +33,7 @@ import type { Effect, ProtocolStatus } from './protocol/events.js';
 import { createState, type ProtocolState, statusOf } from './protocol/protocol.js';
 import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
 import { savedState, StateKeeper } from './saved-state.js';
+import { type SidecarStick, stickOf } from './sidecar-stick.js';
 import type { TakingPart } from './taking-part.js';
 import { ViewHistory } from './view-history.js';
 import type { LinkMode } from './virtual-ip/link-mode.js';
@@ -70,6 +71,7 @@ export class Sidecar {
   takingPart!: TakingPart;
   loop!: Loop<ProtocolState>;
   history!: ViewHistory;
+  stick!: SidecarStick;
   readonly control: Controlled;
   private redirect!: PortRedirect;
   /** Null in mode routed. */
@@ -81,7 +83,6 @@ export class Sidecar {
   private revisions!: RevisionStore;
   private doors: Doors | null = null;
   private looking: NodeJS.Timeout | null = null;
-  private saidOverflowCount = 0;
 
   constructor(readonly options: SidecarOptions) {
     this.control = controlledBy(this);
@@ -120,6 +121,7 @@ export class Sidecar {
     await this.linkMode?.leave();
     this.loop?.stop();
     this.services?.stop();
+    await this.stick?.stop();
     await this.doors?.close();
     await this.envoy?.leave();
     await this.udp?.close();
@@ -154,11 +156,13 @@ export class Sidecar {
       onProblem: (text) => this.sayProblem('redirect', text),
     });
     this.envoy = this.createEnvoy(decision);
+    this.stick = stickOf(this, this.directory.path, this.envoy.clientLogPath);
     this.takingPart = ownPart(this, saved, this.keeper);
     this.udp = await openHeartbeatSocket(host, file, log, (arrival) => this.loop?.post(arrival));
     this.services.watch(file);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
-    await Promise.all([this.envoy.open(file, !this.takingPart.isOff), this.services.firstChecks()]);
+    const opened = this.envoy.open(file, !this.takingPart.isOff);
+    const [isAdopted] = await Promise.all([opened, this.services.firstChecks()]);
     this.linkMode = linkModeOf(this, this.directory.path, file);
     const claim = await this.linkMode?.open();
     this.loop = new Loop({
@@ -179,6 +183,7 @@ export class Sidecar {
     });
     this.doors = new Doors(this, this.directory.socketPath, this.revisions);
     await this.doors.open();
+    await this.stick.begin(file, isAdopted);
     this.loop.start(() => this.file.heartbeat.periodMs / 10);
     this.looking = setInterval(() => void this.look(), LOOK_MS);
   }
@@ -245,6 +250,7 @@ export class Sidecar {
       log,
       existingAdmin: this.options.existingEnvoyAdmin,
       extraArguments: this.options.envoyArguments,
+      keptFor: (inForce) => this.stick.keptFor(inForce),
       onState: ({ state, detail }) => {
         this.envoyWatch.noteServing(state === 'serving');
         this.problems.set('envoy', state === 'down' ? detail : null);
@@ -253,6 +259,7 @@ export class Sidecar {
       onTaken: (inForce, checksum) => {
         this.problems.set('files', null);
         void (this.envoy.isWanted ? this.redirect.follow(inForce.file) : this.redirect.remove(inForce.file));
+        this.stick.keeping.noteTaken();
         this.loop.post({ kind: 'taken', viewNumber: inForce.view.number, checksum });
         setImmediate(() => this.takingPart.look());
       },
@@ -285,11 +292,7 @@ export class Sidecar {
     await this.lookAtTraffic();
     this.takingPart.look();
     this.doors?.look();
-    const { overflowCount } = this.loop;
-    if (overflowCount > this.saidOverflowCount) {
-      const text = `${overflowCount} packets at the heartbeat port were dropped because more came than could be read`;
-      this.options.log.repeating('warning', 'overflow', text);
-      this.saidOverflowCount = overflowCount;
-    }
+    const overflow = this.loop.newOverflowText();
+    if (overflow !== null) this.options.log.repeating('warning', 'overflow', overflow);
   }
 }

@@ -9,6 +9,7 @@ import type {
   HostStatus,
   OtherPortsStatus,
   ProblemStatus,
+  RecentClientsStatus,
   RuleHostStatus,
   RuleStatus,
 } from './status.js';
@@ -23,6 +24,8 @@ export interface StatusParts {
   traffic: Traffic;
   /** By rule, then by host name: part of the buckets, 0-1. Empty until they are counted. */
   shares: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** By rule; none where clients are not remembered. */
+  recentClients: ReadonlyMap<string, RecentClientsStatus>;
   /** By rule: why the service of this host is down. */
   serviceFailures: ReadonlyMap<string, string>;
   virtualIp: ClusterStatus['virtualIp'];
@@ -91,6 +94,7 @@ function hostsInForce(inForce: InForce | null): InForce['view']['hosts'] {
 
 function ruleStatus(parts: StatusParts, rule: PortRule, index: number): RuleStatus {
   const traffic = parts.traffic.get(rule.name);
+  const recentClients = parts.recentClients.get(rule.name);
   return {
     name: rule.name,
     virtualIp: rule.virtualIp,
@@ -107,6 +111,7 @@ function ruleStatus(parts: StatusParts, rule: PortRule, index: number): RuleStat
     openCount: traffic?.enteredOpenCount ?? 0,
     servedOpenCount: traffic?.servedOpenCount ?? 0,
     ...(isRedirected(parts.file, rule) ? { isRedirected: true } : {}),
+    ...(recentClients ? { recentClients } : {}),
   };
 }
 

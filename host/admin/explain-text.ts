@@ -1,4 +1,5 @@
 /** An explanation in sentences: who takes the client, who would be next, what if the owner is silent. */
+import { stickTimeText } from '../protocol/config/stick-time.js';
 import type { ClusterFile } from '../protocol/types.js';
 import type { Explanation } from './explain.js';
 
@@ -12,7 +13,21 @@ export function explanationText(explanation: Omit<Explanation, 'text'>, otherPor
     return `${who} is refused on ${where}: no host takes part in rule ${rule.name}.`;
   }
   const next = nextOwner === null ? 'There is no next owner.' : `Next owner: ${nextOwner}.`;
-  return [`${who} on ${where} belongs to ${owner}.`, next, silenceText(explanation, owner)].filter(Boolean).join(' ');
+  const belongs = `${who} on ${where} ${keptText(explanation) ?? `belongs to ${owner}`}.`;
+  return [belongs, next, silenceText(explanation, owner)].filter(Boolean).join(' ');
+}
+
+function keptText({ kept }: Omit<Explanation, 'text'>): string | null {
+  if (!kept) return null;
+  const { host, without, stickForMs, ageMs } = kept;
+  const when = ageMs === 0 ? 'has a connection' : `had a connection ${ageMs === null ? 'before' : agoText(ageMs)}`;
+  return `is kept on ${host}, where it ${when} (stickFor ${stickTimeText(stickForMs)}); without that its owner is ${without}`;
+}
+
+function agoText(ms: number): string {
+  const [amount, unit] = ms < 120_000 ? [ms / 1000, 'second'] : [ms / 60_000, 'minute'];
+  const whole = Math.max(1, Math.round(amount));
+  return `${whole} ${unit}${whole === 1 ? '' : 's'} ago`;
 }
 
 function noRuleText(owner: string | null, otherPorts: ClusterFile['otherPorts']): string {

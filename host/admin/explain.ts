@@ -14,6 +14,7 @@ import type {
   ViewHost,
 } from '../protocol/types.js';
 import { encodeView } from '../protocol/view-bytes.js';
+import { type KeptClients, NOBODY_KEPT } from '../protocol/view-kept.js';
 import type { ExplainQuestion } from './api.js';
 import { destinationOf, endpointText, readClient } from './explain-question.js';
 import { explanationText } from './explain-text.js';
@@ -30,7 +31,7 @@ export interface ExplainDecision {
 /** One host of the cluster file, in the order in which they would take the client; those that take no part come last. */
 export interface ExplainedHost {
   name: string;
-  place: 'owner' | 'nextOwner' | 'later' | 'takesNoPart';
+  place: 'kept' | 'owner' | 'nextOwner' | 'later' | 'takesNoPart';
   /** Null where it takes part, or where there is no rule. `notInView`: listed in the file, not in the view. */
   absence: Absence | 'notInView' | null;
   /** 0 unless the rule's filtering mode is multiple. */
@@ -55,8 +56,11 @@ export interface Explanation {
   rule: { name: string; filteringMode: FilteringMode; affinity: Affinity; ownerPatienceMs: number } | null;
   /** Multiple hosts only. */
   key: { bytesHex: string; hash: number; bucket: number; hashSeed: number } | null;
+  /** Who takes the client: the host at which it is kept, or the owner of its bucket. */
   owner: string | null;
   nextOwner: string | null;
+  /** Where it stays at a host that is not the owner of its bucket, because of a recent connection there. */
+  kept?: KeptExplanation;
   refused: 'disabled' | 'nobody' | null;
   /** Does the entry host serve it itself when the owner does not answer? */
   mayFallBack: boolean;
@@ -64,6 +68,24 @@ export interface Explanation {
   /** Where it was asked for a time that is past: that time, and since when its view was in force. */
   past?: { at: string; since: string };
 }
+
+export interface KeptExplanation {
+  host: string;
+  /** Who would take it otherwise. */
+  without: string;
+  stickForMs: number;
+  /** Since its last connection ended there; 0 while one is open. Null where that is just being forgotten. */
+  ageMs: number | null;
+}
+
+/** Whom a running host keeps, and what it knows of them; host/sidecar-stick.ts has it. */
+export interface KeptKnowledge {
+  kept: KeptClients;
+  /** Since the last connection of a client; 0 while one is open, null where it is not known. */
+  ageOf(rule: string, hash: number): number | null;
+}
+
+const NOTHING_KEPT: KeptKnowledge = { kept: NOBODY_KEPT, ageOf: () => null };
 
 /**
  * @param self  the host whose Envoy takes the connection in; null where a file alone is asked
@@ -75,11 +97,12 @@ export function explain(
   decision: ExplainDecision,
   question: ExplainQuestion,
   source: 'running' | 'file' = 'running',
+  knowledge: KeptKnowledge = NOTHING_KEPT,
 ): Explanation {
   const { file } = inForce;
   const client = readClient(question.client);
   const address = destinationOf(file, self, question);
-  const outcome = decision.decide(encodeView(inForce, self ?? ''), {
+  const outcome = decision.decide(encodeView(inForce, self ?? '', knowledge.kept), {
     protocol: question.protocol,
     client: endpointText(client.address, client.port ?? 0),
     destination: endpointText(address, question.port),
@@ -92,9 +115,12 @@ export function explain(
     );
   }
   const key = rule?.filteringMode === 'multiple' ? keyOf(file, rule, client, decision) : null;
-  const hosts = explainedHosts(inForce, rule, key?.bucket ?? null, decision);
-  const owner = hosts.find((host) => host.place === 'owner')?.name ?? null;
-  assertSame(ownerOfFilter(inForce, outcome), owner);
+  const found = explainedHosts(inForce, rule, key?.bucket ?? null, decision);
+  const taker = ownerOfFilter(inForce, outcome);
+  const hosts = outcome.isKept ? withKept(found, taker) : found;
+  const owner = hosts.find(({ place }) => place === 'kept' || place === 'owner')?.name ?? null;
+  assertSame(taker, owner);
+  const kept = outcome.isKept && rule && key && owner ? keptOf(rule, key.hash, owner, found, knowledge) : null;
   const explanation: Omit<Explanation, 'text'> = {
     client,
     destination: { address, port: question.port, protocol: question.protocol },
@@ -104,11 +130,33 @@ export function explain(
     key,
     owner,
     nextOwner: hosts.find((host) => host.place === 'nextOwner')?.name ?? null,
+    ...(kept === null ? {} : { kept }),
     refused: outcome.refused,
     mayFallBack: outcome.mayFallBack,
     hosts,
   };
   return { text: explanationText(explanation, file.otherPorts), ...explanation };
+}
+
+/** The host at which the client is kept comes first; who would take it otherwise is next. */
+function withKept(hosts: readonly ExplainedHost[], name: string | null): ExplainedHost[] {
+  const taking = hosts.filter((host) => host.place !== 'takesNoPart' && host.name !== name);
+  return [
+    ...hosts.filter((host) => host.name === name).map((host) => ({ ...host, place: 'kept' as const })),
+    ...taking.map((host, index) => ({ ...host, place: index === 0 ? ('nextOwner' as const) : ('later' as const) })),
+    ...hosts.filter((host) => host.place === 'takesNoPart'),
+  ];
+}
+
+function keptOf(
+  rule: PortRule,
+  hash: number,
+  host: string,
+  hosts: readonly ExplainedHost[],
+  knowledge: KeptKnowledge,
+): KeptExplanation {
+  const without = hosts.find(({ place }) => place === 'owner')?.name ?? host;
+  return { host, without, stickForMs: rule.stickForMs ?? 0, ageMs: knowledge.ageOf(rule.name, hash) };
 }
 
 /** What would be in force if every host of the file were there and well: for a file without a running cluster. */

@@ -8,6 +8,7 @@ export type { ApplyRequest, ConfirmRequest, RollbackRequest } from '../apply/con
 export type { HostFacts } from '../doctor/facts.js';
 export type { HistoryEntry } from '../history/entry.js';
 export type { KeyState } from '../keys/held-keys.js';
+export type { ListedRule } from '../stick/listed.js';
 export type { InForce } from '../protocol/types.js';
 export type { RemoteControlState } from '../remote/remote-control.js';
 export type { Access, EntryAnswer, VerbAnswer } from './api.js';

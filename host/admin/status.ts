@@ -79,6 +79,16 @@ export interface RuleStatus {
   servedOpenCount: number;
   /** Present where the kernel redirects the rule's ports to one listener, because they are too many for one each. */
   isRedirected?: true;
+  /** Where clients are remembered (stickFor); absent where not. */
+  recentClients?: RecentClientsStatus;
+}
+
+export interface RecentClientsStatus {
+  stickForMs: number;
+  /** Clients with a connection not longer ago than that, at whichever host, as known here. */
+  count: number;
+  /** Of those, who stays at a host that is not the owner: in force here. */
+  keptCount: number;
 }
 
 /** What no port rule covers, with otherPorts defaultHost. */

@@ -9,7 +9,13 @@ const KEY_WORDS = {
   classC: 'client address, cut to its network',
 } as const;
 const MODE_WORDS = { multiple: 'multiple hosts', single: 'single host', disabled: 'disabled' } as const;
-const PLACE_WORDS = { owner: 'owner', nextOwner: 'next owner', later: '', takesNoPart: 'takes no part' } as const;
+const PLACE_WORDS = {
+  kept: 'kept here',
+  owner: 'owner',
+  nextOwner: 'next owner',
+  later: '',
+  takesNoPart: 'takes no part',
+} as const;
 
 export function explanationPage(explanation: Explanation): string {
   const { text, key, rule, viewNumber, entryHost, hosts, past } = explanation;

@@ -8,6 +8,7 @@ import type {
   RuleStatus,
 } from '../admin/status.js';
 import { counted, percent, table, timeText, wrapped } from './output.js';
+import { stickTimeText } from '../protocol/config/stick-time.js';
 
 const STATE_WORDS: Record<HostState, string> = {
   converged: 'converged',
@@ -124,7 +125,8 @@ export function countLines(status: ClusterStatus): string {
       const refused = Object.entries(rule.refusedCounts).map(([reason, count]) => `${count} ${reason}`);
       const refusals = refused.length === 0 ? 'none refused' : `refused: ${refused.join(', ')}`;
       const open = `${rule.openCount} open entered here, ${rule.servedOpenCount} open served here`;
-      return `  ${rule.name}: ${open}, ${counted(rule.fallbackCount, 'fallback')}, ${refusals}\n`;
+      const fallbacks = counted(rule.fallbackCount, 'fallback');
+      return `  ${rule.name}: ${open}, ${fallbacks}, ${refusals}${recentText(rule)}\n`;
     });
   return ofRules.join('') + otherPortsLine(status);
 }
@@ -142,6 +144,11 @@ function otherPortsLine({ otherPorts, hosts }: ClusterStatus): string {
 export function redirectedLine({ rules }: ClusterStatus): string {
   const names = rules.filter(({ isRedirected }) => isRedirected).map(({ name }) => name);
   return names.length === 0 ? '' : wrapped(`Redirected by the kernel to one listener: ${names.join(', ')}`, '  ');
+}
+
+function recentText({ recentClients: recent }: RuleStatus): string {
+  if (!recent) return '';
+  return `\n    ${counted(recent.count, 'recent client')} within ${stickTimeText(recent.stickForMs)}, ${recent.keptCount} of them kept at their host`;
 }
 
 const ENVOY_WORDS = { starting: 'starting', serving: 'serving', down: 'down', notOurs: 'serving, not started by us' };

@@ -14,6 +14,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   query: { summary: 'is this host converged, and with whom', load: () => import('./query.js') },
   display: { summary: 'hosts, rules, shares, Envoy and problems', load: () => import('./display.js') },
   explain: { summary: 'which host takes a client, and why', load: () => import('./explain.js') },
+  clients: { summary: 'who was served not long ago, and where', load: () => import('./clients.js') },
   plan: { summary: 'what a change would move', load: () => import('./plan.js') },
   history: { summary: 'which views were in force, and why', load: () => import('./history.js') },
   apply: { summary: 'bring a changed cluster file to all hosts', load: () => import('./apply.js') },

@@ -55,6 +55,9 @@ export async function refuseTakenPorts(endpoints: readonly Endpoint[]): Promise<
   throw new EdgeError('PORT_TAKEN', `Cannot start Envoy: ${named.join('; ')}${more}; expected free ports`);
 }
 
+const FLUSH_OPTION = '--file-flush-interval-msec';
+const FLUSH_MS = '100';
+
 // The limit of open files is raised to the hard one, for which the bootstrap was made (2 files a connection).
 const SCRIPT = 'umask 077; ulimit -n "$(ulimit -H -n)" 2>/dev/null; echo $$ >"$0"; exec "$@"';
 
@@ -73,10 +76,12 @@ export async function startEnvoy({ binaryPath, directory, extraArguments }: Envo
   // An admin socket left by an Envoy that was killed: Envoy replaces it, but until then it would only confuse.
   await unlink(adminSocketPath(directory)).catch(() => {});
   const logFile = openLog(directory);
-  const envoy = [binaryPath, '--config-path', bootstrapPath(directory), '--disable-hot-restart', ...extraArguments];
+  // By default what is logged of connections waits for 10 s, and the sidecar would learn that late who is served here.
+  const flush = extraArguments.includes(FLUSH_OPTION) ? [] : [FLUSH_OPTION, FLUSH_MS];
+  const envoy = [binaryPath, '--config-path', bootstrapPath(directory), '--disable-hot-restart', ...flush];
   try {
     await new Promise<void>((resolve, reject) => {
-      const child = spawn('setsid', ['--fork', 'sh', '-c', SCRIPT, pidPath(directory), ...envoy], {
+      const child = spawn('setsid', ['--fork', 'sh', '-c', SCRIPT, pidPath(directory), ...envoy, ...extraArguments], {
         cwd: '/',
         stdio: ['ignore', logFile, logFile],
       });

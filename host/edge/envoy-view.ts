@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
 import { encodeView } from '../protocol/view-bytes.js';
+import { type KeptClients, NOBODY_KEPT } from '../protocol/view-kept.js';
 import { envoyClusters, type EnvoyPaths, filterConfig, listeners } from '../protocol/xds/index.js';
 import { EdgeError } from './edge-error.js';
 import type { EnvoyFiles, EnvoyWish } from './envoy-files.js';
@@ -24,6 +25,8 @@ export interface EnvoyViewOptions {
   openGates(file: ClusterFile): void;
   /** Says why these bytes are not a view the filter would take, or null: a refused file must not reach the disk. */
   checkView(bytes: Uint8Array): string | null;
+  /** Who stays at a host that is not the owner, by this view. @default nobody */
+  keptFor?(inForce: InForce): Promise<KeptClients>;
   onTaken(inForce: InForce, checksum: string): void;
   onRefused(reason: string): void;
 }
@@ -35,6 +38,7 @@ const RETRY_REFUSED_MS = 30_000;
 
 export class EnvoyView {
   private waiting: { inForce: InForce; checksum: string } | null = null;
+  private last: { inForce: InForce; checksum: string } | null = null;
   private working: Promise<void> | null = null;
   private abort = new AbortController();
   private stopped = false;
@@ -45,14 +49,20 @@ export class EnvoyView {
   /** BOUNDED: one wish waits, the newest; the one under way is given up for it. */
   decideBy(inForce: InForce, checksum: string): void {
     this.waiting = { inForce, checksum };
+    this.last = this.waiting;
     this.abort.abort();
     this.working ??= this.work().finally(() => {
       this.working = null;
     });
   }
 
+  /** Writes what was written last once more: other clients are kept. Where something is under way, that is written soon anyway. */
+  refresh(): void {
+    if (this.last && !this.working) this.decideBy(this.last.inForce, this.last.checksum);
+  }
+
   /** Everything Envoy reads for `inForce`. Listeners and clusters are made once a file: a thousand ports take a moment. */
-  wishFor(inForce: InForce): EnvoyWish {
+  wishFor(inForce: InForce, kept: KeptClients = NOBODY_KEPT): EnvoyWish {
     const { self, paths, wasmPath } = this.options;
     const { file } = inForce;
     if (this.generated?.file !== file) {
@@ -61,7 +71,7 @@ export class EnvoyView {
         wish: { cds: envoyClusters(file, self, paths, paths), lds: listeners(file, self, paths, paths) },
       };
     }
-    const bytes = encodeView(inForce, self);
+    const bytes = encodeView(inForce, self, kept);
     const wrong = this.options.checkView(bytes);
     if (wrong !== null) throw new Error(`view ${inForce.view.number} does not check out: ${wrong}`);
     return { ...this.generated.wish, ecds: [filterConfig(Buffer.from(bytes).toString('base64'), wasmPath)] };
@@ -81,7 +91,9 @@ export class EnvoyView {
       this.abort = new AbortController();
       const { signal } = this.abort;
       try {
-        const wish = this.wishFor(inForce);
+        const kept = (await this.options.keptFor?.(inForce)) ?? NOBODY_KEPT;
+        signal.throwIfAborted();
+        const wish = this.wishFor(inForce, kept);
         this.options.openGates(inForce.file);
         if (this.options.isWithoutEnvoy()) await this.options.files.write(wish);
         else await this.options.files.put(wish, signal);

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
+import type { KeptClients } from '../protocol/view-kept.js';
 import {
   bootstrap,
   type EnvoyPaths,
@@ -46,6 +47,8 @@ export interface OwnEnvoyOptions {
   onState(state: EnvoyState): void;
   onTaken(inForce: InForce, checksum: string): void;
   onRefused(reason: string): void;
+  /** Who is kept by this view; see envoy-view.ts. */
+  keptFor?(inForce: InForce): Promise<KeptClients>;
 }
 
 export class OwnEnvoy {
@@ -96,7 +99,7 @@ export class OwnEnvoy {
   async open(file: ClusterFile, wanted: boolean): Promise<boolean> {
     this.file = file;
     this.wanted = wanted;
-    const { self, identity, decision } = this.options;
+    const { self, identity, decision, keptFor } = this.options;
     await this.secrets.write(identity);
     const wasmPath = await installFilter(filterPath(), this.paths.directory);
     this.view = new EnvoyView({
@@ -107,6 +110,7 @@ export class OwnEnvoy {
       isWithoutEnvoy: () => !this.wanted,
       openGates: (wanted) => this.gates.setRules(gatedRules(wanted)),
       checkView: (bytes) => faultText(decision, bytes),
+      ...(keptFor ? { keptFor } : {}),
       onTaken: (inForce, checksum) => {
         this.options.onTaken(inForce, checksum);
         void removeOldFilters(this.paths.directory, wasmPath).catch(() => {});
@@ -152,10 +156,19 @@ export class OwnEnvoy {
     return opened;
   }
 
+  /** Other clients are kept than before. */
+  keepOthers(): void {
+    this.view?.refresh();
+  }
+
   /** Where this host would listen by `file` and does not yet: taken ones make a file unfit. */
   async refusePortsTakenFor(file: ClusterFile): Promise<void> {
     const now = new Set(this.endpoints().map(nameOf));
     await refuseTakenPorts(this.endpoints(file).filter((endpoint) => !now.has(nameOf(endpoint))));
+  }
+
+  get clientLogPath(): string {
+    return this.paths.clientLog;
   }
 
   /** Ends Envoy, because this host is stopped. Somebody's own goes on; its listeners hand everything off. */

@@ -57,6 +57,11 @@ export interface PortRule {
   /** By host name, 1-32, unique. Empty unless filteringMode is `single`. */
   handlingPriorities: Record<HostName, number>;
   ownerPatienceMs: Milliseconds;
+  /**
+   * How long after its last connection a client stays at its host; affinity single and class C only. Absent: not at all, and
+   * the file's fingerprint is that of releases that did not know it.
+   */
+  stickForMs?: Milliseconds;
   /** Null for a disabled rule. By host: use serviceOf(rule, host). */
   service: Service | null;
 }

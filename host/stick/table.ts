@@ -96,6 +96,12 @@ export class RecentClients {
     return [...this.byRule.values()].reduce((sum, { clients }) => sum + clients.size, 0);
   }
 
+  recentCount(rule: string, nowMs: Milliseconds): number {
+    let count = 0;
+    for (const [, client] of this.entries(rule)) if (this.isRecent(rule, client, nowMs)) count += 1;
+    return count;
+  }
+
   /** This host serves the client from now on, whoever did before. */
   claim(rule: string, hash: number, nowMs: Milliseconds): void {
     const of = this.byRule.get(rule);
@@ -171,7 +177,9 @@ export class RecentClients {
   private makeRoom(of: RuleClients): void {
     if (of.clients.size >= this.bounds.rule) this.forgetOne(of.clients);
     if (this.count < this.bounds.all) return;
-    const fullest = [...this.byRule.values()].reduce((most, each) => (each.clients.size > most.clients.size ? each : most));
+    const fullest = [...this.byRule.values()].reduce((most, each) =>
+      each.clients.size > most.clients.size ? each : most,
+    );
     this.forgetOne(fullest.clients);
   }
 

@@ -117,11 +117,13 @@ export class SidecarCluster {
   /**
    * @param prefix       `127.0.53`: hosts are mail1 at .1, mail2 at .2 ...
    * @param hasOwnFiles  each host has a cluster file and a key file of its own, as on machines of their own
+   * @param ruleText     further lines of the port rule
    */
   constructor(
     prefix: string,
     hostCount: number,
     readonly hasOwnFiles = false,
+    public ruleText = '',
   ) {
     this.hosts = Array.from(
       { length: hostCount },
@@ -163,7 +165,7 @@ portRules:
     filteringMode: multiple
     affinity: single
     loadWeight: ${loadWeight}
-    service:
+${this.ruleText}    service:
       address: '{dedicatedIp}:${service}'
       proxyProtocol: v2
       check: {kind: banner, expect: '220', periodMs: 500, timeoutMs: 500, failuresMax: 3}

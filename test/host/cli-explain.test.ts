@@ -40,6 +40,34 @@ describe('explain()', () => {
     expect(page.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
 
+  test('says where a client is kept, since when, and who would have it without that', () => {
+    const of = inForce(LAWFUL);
+    of.file.portRules[0]!.stickForMs = 30 * 60_000;
+    const plain = explain(of, 'mail1', decision, question('192.0.2.7'));
+    const [owner, other] = [plain.owner!, plain.nextOwner!];
+    const kept = new Map([[0, [{ hash: plain.key!.hash, host: other }]]]);
+    const saidAt = (ageMs: number | null) =>
+      explain(of, 'mail1', decision, question('192.0.2.7'), 'running', { kept, ageOf: () => ageMs });
+    const said = saidAt(4 * 60_000);
+    expect(said.text).toMatch(
+      new RegExp(
+        `^Client 192.0.2.7 on port 25/tcp is kept on ${other}, where it had a connection 4 minutes ago \\(stickFor 30m\\); without that its owner is ${owner}\\. Next owner: ${owner}\\.`,
+      ),
+    );
+    expect([said.owner, said.nextOwner, said.kept]).toEqual([
+      other,
+      owner,
+      { host: other, without: owner, stickForMs: 1_800_000, ageMs: 240_000 },
+    ]);
+    expect(said.hosts.map(({ name, place }) => [name, place])).toEqual([
+      [other, 'kept'],
+      [owner, 'nextOwner'],
+    ]);
+    expect(saidAt(0).text).toContain('where it has a connection (stickFor');
+    expect(saidAt(1000).text).toContain('a connection 1 second ago');
+    expect(explanationPage(said)).toContain('kept here');
+  });
+
   test('names the same owner whichever host is asked, and what each does', () => {
     for (let n = 0; n < 200; n++) {
       const client = `198.51.100.${n}`;

@@ -304,3 +304,34 @@ describe('a host elsewhere', () => {
     ]);
   });
 });
+
+describe('nlb clients', () => {
+  const client = { hash: 0xcafe, host: 'mail1', ageMs: 0, isOpen: true, isKept: true };
+  const rule = {
+    rule: 'rdp',
+    stickForMs: 1_800_000,
+    count: 7,
+    keptCount: 1,
+    clients: [client, { ...client, hash: 1, host: 'mail2', ageMs: 250_000, isOpen: false, isKept: false }],
+  };
+
+  test('lists who is remembered, where, and who is kept', async () => {
+    const { code, out, asked } = await against(['clients', '--rule', 'rdp', '--kept'], {
+      'GET /clients?rule=rdp&kept=true': { code: 200, body: [rule] },
+    });
+    expect([code, asked]).toEqual([0, ['GET /clients?rule=rdp&kept=true']]);
+    expect(out).toBe(`Rule rdp: 7 clients within 30m, 1 kept at their host
+  HASH        HOST   LAST CONNECTION
+  0x0000cafe  mail1  open             kept
+  0x00000001  mail2  4 min ago
+`);
+  });
+
+  test('says that no rule has stickFor, with exit code 1, and names a rule that is none with 2', async () => {
+    const none = await against(['clients'], { 'GET /clients': { code: 200, body: [] } });
+    expect([none.code, none.out]).toEqual([1, 'No port rule has stickFor: no clients are remembered\n']);
+    const body = { ok: false, text: 'rule is x, expected one of rdp' };
+    const wrong = await against(['clients', '--rule', 'x'], { 'GET /clients?rule=x': { code: 400, body } });
+    expect([wrong.code, wrong.err]).toEqual([2, 'nlb clients: rule is x, expected one of rdp\n']);
+  });
+});

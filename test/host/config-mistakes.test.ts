@@ -462,6 +462,23 @@ const MISTAKES: Mistake[] = [
     says: ['11:15: portRules[0].affinity is "sticky", expected none, single, classC or network'],
   },
   {
+    what: 'a time to stick that is none',
+    edits: [['ports: 25', 'ports: 25\n    stickFor: 25h']],
+    says: ['11:15: portRules[0].stickFor is "25h", expected a time from 1s to 24h such as 90s, 30m or 4h'],
+  },
+  {
+    what: 'clients that stick without affinity',
+    edits: [['ports: 25', 'ports: 25\n    affinity: none\n    stickFor: 30m']],
+    says: [
+      '12:5: portRules[0].stickFor has no meaning under affinity none: each connection of a client may go elsewhere; expected affinity single or classC beside it',
+    ],
+  },
+  {
+    what: 'clients that stick to the one host there is',
+    edits: [['ports: 25', 'ports: 25\n    filteringMode: single\n    stickFor: 30m']],
+    says: ['12:5: portRules[0].stickFor has no meaning under filteringMode single: one host serves all clients there'],
+  },
+  {
     what: 'a load weight beyond 100',
     edits: [['ports: 25', 'ports: 25\n    loadWeight: {mail1: 101, mail2: 1}']],
     says: ['11:25: portRules[0].loadWeight.mail1 is 101, expected a load weight 0-100'],

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CLUSTER_FILE_SCHEMA, fingerprintOf, parseClusterFile, serviceOf } from '../../host/protocol/config/index.js';
+import { stickTimeText } from '../../host/protocol/config/stick-time.js';
 import { changed, errorsOf, fileOf, LAWFUL, warningsOf } from './config-fixture.js';
 
 const fingerprint = (text: string): string =>
@@ -106,6 +107,14 @@ describe('parseClusterFile() of a lawful file', () => {
 
   test('waits 250 ms for a silent owner under affinity none', () => {
     expect(fileOf(changed(['ports: 25', 'ports: 25\n    affinity: none'])).portRules[0]!.ownerPatienceMs).toBe(250);
+  });
+
+  test('takes how long clients stick, and leaves it out where they do not, so that fingerprints stay', () => {
+    const ruleOf = (text: string) => fileOf(changed(['ports: 25', `ports: 25${text}`])).portRules[0]!;
+    const times = ['1s', '90s', '30m', '24h'].map((time) => ruleOf(`\n    stickFor: ${time}`).stickForMs);
+    expect(times).toEqual([1000, 90_000, 1_800_000, 86_400_000]);
+    expect('stickForMs' in ruleOf('')).toBe(false);
+    expect(['1s', '90s', '30m', '24h']).toEqual(times.map((ms) => stickTimeText(ms!)));
   });
 
   test('lets a disabled rule keep its service, and leads nowhere', () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { AdminApi } from '../../host/admin/api.js';
 import { openApiDocument, openApiRoute, schemaOf } from '../../host/admin/openapi.js';
 import { answerBy, type Route } from '../../host/admin/route.js';
+import { clientRoutes } from '../../host/admin/client-routes.js';
 import { adminRoutes } from '../../host/admin/routes.js';
 import { applyRoutes } from '../../host/apply/control.js';
 import type { Applying } from '../../host/apply/applying.js';
@@ -30,12 +31,25 @@ const applying = {
   confirm: async () => ({ ok: false, text: 'No revision waits to be confirmed' }),
 } as unknown as Applying;
 
+const clients = {
+  stickyRules: () => ['rdp'],
+  listed: () => [
+    {
+      rule: 'rdp',
+      stickForMs: 1000,
+      count: 1,
+      keptCount: 0,
+      clients: [{ hash: 1, host: 'mail1', ageMs: 0, isOpen: true, isKept: false }],
+    },
+  ],
+};
 const keys = [{ id: 1, fingerprint: '0123456789abcdef' }];
 const held = { state: () => ({ host: 'mail1', keys, path: '/etc/envoy-nlb/cluster.key', problem: null }) };
 const rotation = { carryOut: async () => ({ ok: false, text: 'host mail3 does not answer' }) };
 
 const routes: Route[] = [
   ...adminRoutes(api),
+  ...clientRoutes(clients),
   ...applyRoutes(applying, 'mail1'),
   ...keyRoutes(held as unknown as HeldKeys, rotation as unknown as Rotation),
   remoteControlRoute(() => ({ url: null, fingerprint: null, tokenCount: 0, text: HOW_TO_SWITCH_ON })),

@@ -24,6 +24,7 @@ function complaintsOf(rule: RuleDraft, draft: Draft): Complaint[] {
     ...unknownHosts(rule, draft),
     ...weightComplaints(rule, draft),
     ...handlingComplaints(rule),
+    ...stickComplaints(rule),
     ...(rule.service === undefined ? [] : serviceComplaints(rule, rule.service, draft)),
   ];
 }
@@ -101,6 +102,22 @@ function handlingComplaints(rule: RuleDraft): Complaint[] {
     const [holder, priority] = entries[first]!;
     return { path: at, expected, says: `is ${priority}, which is taken by ${holder}, expected ${expected}` };
   });
+}
+
+/** Refused where it could not mean anything: whoever writes it expects clients to stay. */
+function stickComplaints(rule: RuleDraft): Complaint[] {
+  const { filteringMode: mode, affinity } = rule;
+  if (!rule.written.has('stickFor') || mode === undefined || mode === 'disabled') return [];
+  const path = [...rule.path, 'stickFor'];
+  if (mode === 'single') {
+    const expected = 'no stickFor under filteringMode single';
+    const says = 'has no meaning under filteringMode single: one host serves all clients there';
+    return [{ path, expected, says, atKey: true }];
+  }
+  if (affinity !== 'none') return [];
+  const expected = 'affinity single or classC beside it';
+  const says = `has no meaning under affinity none: each connection of a client may go elsewhere; expected ${expected}`;
+  return [{ path, expected, says, atKey: true }];
 }
 
 function serviceComplaints(rule: RuleDraft, service: ServiceDraft, draft: Draft): Complaint[] {

@@ -9,6 +9,7 @@ import { pathText, type YamlPath } from './finding.js';
 import { type RemoteControlDraft, remoteControlDraft } from './remote-control.js';
 import { isLinkMode, type LinkDraft, linkDraft } from './link.js';
 import { type PortRange, parsePortRange } from './ports.js';
+import { parseStickTime } from './stick-time.js';
 import { valueAt } from './yaml-text.js';
 
 export interface HostDraft {
@@ -43,6 +44,8 @@ export interface RuleDraft {
   /** Null where the host priorities are taken. */
   handlingPriorities: Record<string, number> | null;
   ownerPatienceMs?: number | undefined;
+  /** Undefined where clients are not remembered. */
+  stickForMs?: number | undefined;
   /** Undefined where there is none, or where it is no map. */
   service?: ServiceDraft | undefined;
   /** Keys that are written, sound or not. */
@@ -158,9 +161,14 @@ function ruleDraft(sound: Sound, path: YamlPath): RuleDraft {
     weightedHosts: sound.keys(...path, 'loadWeight'),
     handlingPriorities: sound.entries<number>(...path, 'handlingPriority'),
     ownerPatienceMs: sound.get(...path, 'ownerPatienceMs'),
+    stickForMs: stickForOf(sound.get(...path, 'stickFor')),
     service: sound.entries(...path, 'service') === null ? undefined : serviceDraft(sound, [...path, 'service']),
     written,
   };
+}
+
+function stickForOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : (parseStickTime(text) ?? undefined);
 }
 
 function serviceDraft(sound: Sound, path: YamlPath): ServiceDraft {

@@ -57,6 +57,7 @@ function portRuleOf(rule: RuleDraft, hosts: readonly HostConfig[]): PortRule {
     handlingPriorities: filteringMode === 'single' ? (rule.handlingPriorities ?? priorities()) : {},
     // A single-host rule has no fallback before the next view; its owner is waited for as under affinity.
     ownerPatienceMs: rule.ownerPatienceMs ?? defaultPatienceMs(filteringMode === 'multiple' ? affinity : 'single'),
+    ...(filteringMode === 'multiple' && rule.stickForMs !== undefined ? { stickForMs: rule.stickForMs } : {}),
     service: filteringMode === 'disabled' ? null : serviceFrom(sure(rule.service)),
   };
 }

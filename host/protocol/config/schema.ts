@@ -3,7 +3,7 @@
  * editor can complete and underline while somebody types.
  *
  * `x-expected` is what a message says was expected; where it is missing the message is made from the schema itself.
- * The formats `ip-address`, `port-range` and `service-address` are ours (validate.ts).
+ * The formats `ip-address`, `port-range`, `service-address` and `stick-time` are ours (validate.ts).
  */
 import { DEFAULTS } from './defaults.js';
 import { LINK_SCHEMA } from './link.js';
@@ -164,6 +164,12 @@ const portRule = {
       description: 'For filteringMode single; left out, the host priorities are taken.',
     },
     ownerPatienceMs: milliseconds(100, 30_000, 'How long a silent owner is waited for.'),
+    stickFor: {
+      type: 'string',
+      format: 'stick-time',
+      'x-expected': 'a time from 1s to 24h such as 90s, 30m or 4h',
+      description: 'How long after its last connection a client is not taken from its host by one that comes.',
+    },
     service,
   },
 } as const;

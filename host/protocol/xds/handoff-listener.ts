@@ -13,6 +13,7 @@
  * have names, so both come and go in place: a chain whose own content is the same keeps its connections.
  */
 import type { ClusterFile, HostConfig, PortRule } from '../types.js';
+import { clientLog } from './client-log.js';
 import {
   ALIVE_CHAIN,
   fallbackChain,
@@ -24,6 +25,7 @@ import {
 } from './names.js';
 import { anyOf, chainAction, closed, input, ruleChains, wideRules } from './chain-matcher.js';
 import { type HandoffSecrets, ownerSocket } from './handoff-tls.js';
+import type { EnvoyPaths } from './paths.js';
 import { isRedirecting, redirectPortOf } from './redirects.js';
 import { isRedirected, rulesServed } from './rules.js';
 import {
@@ -39,7 +41,12 @@ import { otherPortsProxy, ruleProxy } from './tcp-proxy.js';
 /** A host of the cluster sends its header at once; a stranger who sends nothing is not waited for longer. */
 const HEADER_TIMEOUT = '5s';
 
-export function handoffListener(file: ClusterFile, ownHost: HostConfig, secrets: HandoffSecrets | null): EnvoyJson {
+export function handoffListener(
+  file: ClusterFile,
+  ownHost: HostConfig,
+  paths: EnvoyPaths,
+  secrets: HandoffSecrets | null,
+): EnvoyJson {
   const rules = rulesServed(file);
   const socket = secrets === null ? {} : { transport_socket: ownerSocket(secrets) };
   return typed('envoy.config.listener.v3.Listener', {
@@ -60,8 +67,15 @@ export function handoffListener(file: ClusterFile, ownHost: HostConfig, secrets:
     filter_chains: [
       aliveFilterChain(),
       ...rules.flatMap((rule) => [
-        { name: handoffChain(rule.name), filters: ruleProxy(rule, ownHost, handoffStatPrefix(rule.name)), ...socket },
-        { name: fallbackChain(rule.name), filters: ruleProxy(rule, ownHost, fallbackStatPrefix(rule.name)) },
+        {
+          name: handoffChain(rule.name),
+          filters: ruleProxy(rule, ownHost, handoffStatPrefix(rule.name), clientLog(rule, paths, 'served')),
+          ...socket,
+        },
+        {
+          name: fallbackChain(rule.name),
+          filters: ruleProxy(rule, ownHost, fallbackStatPrefix(rule.name), clientLog(rule, paths, 'fallback')),
+        },
       ]),
       ...(file.otherPorts === 'defaultHost' ? [{ ...otherPortsChain(), ...socket }] : []),
     ],

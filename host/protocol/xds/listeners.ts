@@ -4,6 +4,7 @@
  * its connections and finally resets them, so nothing stands here that changes with views, weights or states.
  */
 import type { ClusterFile, HostConfig, HostName, PortRule } from '../types.js';
+import { clientLog } from './client-log.js';
 import { handoffListener } from './handoff-listener.js';
 import type { HandoffSecrets } from './handoff-tls.js';
 import { ruleListener, ruleStatPrefix } from './names.js';
@@ -33,7 +34,7 @@ export function listeners(
       portsIn(rangesAt(file, rule, address)).map((port) => listenerOf(file, rule, ownHost, address, port, paths)),
     ),
   );
-  return [...ofRules, ...redirectListeners(file, ownHost, paths), handoffListener(file, ownHost, secrets)];
+  return [...ofRules, ...redirectListeners(file, ownHost, paths), handoffListener(file, ownHost, paths, secrets)];
 }
 
 function listenerOf(
@@ -54,6 +55,11 @@ function listenerOf(
     per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
     tcp_keepalive: TCP_KEEPALIVE,
     max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
-    filter_chains: [{ name, filters: [decisionFilter(paths), ...ruleProxy(rule, ownHost, name)] }],
+    filter_chains: [
+      {
+        name,
+        filters: [decisionFilter(paths), ...ruleProxy(rule, ownHost, name, clientLog(rule, paths, 'served'))],
+      },
+    ],
   });
 }

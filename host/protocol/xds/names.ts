@@ -15,9 +15,11 @@ export const ALIVE = 'alive';
 /** What becomes of a handed-off connection whose owner does not answer. */
 export type HandoffPolicy = 'fallback' | 'strict';
 
+export const SERVICE_PREFIX = 'nlb.service.';
+
 /** The Envoy cluster of a rule's own service: `nlb.service.smtp`. */
 export function serviceEnvoyCluster(rule: string): string {
-  return `nlb.service.${rule}`;
+  return `${SERVICE_PREFIX}${rule}`;
 }
 
 /** The Envoy cluster that leads to another host: `nlb.handoff.mail2.p1000` with fallback, `.strict1000` without. */

@@ -11,6 +11,8 @@ export interface EnvoyPaths {
   adminSocket: string;
   /** Links of rules whose service is to be used (gate.ts). */
   gates: string;
+  /** Who is served here, for the sidecar (client-log.ts). */
+  clientLog: string;
 }
 
 /** @param stateDir  absolute, without a slash at its end */
@@ -26,5 +28,6 @@ export function envoyPaths(stateDir: string): EnvoyPaths {
     accepted: `${directory}/handoff-accepted.json`,
     adminSocket: `${directory}/admin.sock`,
     gates: `${directory}/gates`,
+    clientLog: `${directory}/clients.log`,
   };
 }

@@ -20,6 +20,7 @@ import {
   TCP_KEEPALIVE,
   typed,
 } from './sockets.js';
+import { clientLog } from './client-log.js';
 import { decisionFilter, otherPortsProxy, ruleProxy } from './tcp-proxy.js';
 
 export function redirectListeners(file: ClusterFile, ownHost: HostConfig, paths: EnvoyPaths): EnvoyJson[] {
@@ -58,7 +59,8 @@ function askedFor(file: ClusterFile, rules: PortRule[], toPort: number): EnvoyJs
 
 function ruleChain(rule: PortRule, ownHost: HostConfig, paths: EnvoyPaths): EnvoyJson {
   const name = ruleStatPrefix(rule.name);
-  return { name, filters: [openCounter(name), decisionFilter(paths), ...ruleProxy(rule, ownHost, name)] };
+  const proxy = ruleProxy(rule, ownHost, name, clientLog(rule, paths, 'served'));
+  return { name, filters: [openCounter(name), decisionFilter(paths), ...proxy] };
 }
 
 function otherPortsChain(paths: EnvoyPaths): EnvoyJson {

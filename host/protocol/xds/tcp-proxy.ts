@@ -19,9 +19,13 @@ export function decisionFilter(paths: EnvoyPaths): EnvoyJson {
 
 const OTHER_PORTS_ATTEMPTS_MAX = 3;
 
-/** Leads to the rule's own service, unless the decision filter named another Envoy cluster before. */
-export function ruleProxy(rule: PortRule, ownHost: HostConfig, statPrefix: string): EnvoyJson[] {
-  const proxy = tcpProxy(serviceEnvoyCluster(rule.name), rule.ownerPatienceMs, statPrefix);
+/**
+ * Leads to the rule's own service, unless the decision filter named another Envoy cluster before.
+ *
+ * @param log  what is logged of its connections, see client-log.ts
+ */
+export function ruleProxy(rule: PortRule, ownHost: HostConfig, statPrefix: string, log: EnvoyJson = {}): EnvoyJson[] {
+  const proxy = tcpProxy(serviceEnvoyCluster(rule.name), rule.ownerPatienceMs, statPrefix, log);
   const service = serviceOf(rule, ownHost);
   return service && followsPort(service.address) ? [portOfClient(service), proxy] : [proxy];
 }
@@ -31,7 +35,7 @@ export function ruleProxy(rule: PortRule, ownHost: HostConfig, statPrefix: strin
  * listening there is no accident, so it is not tried as long as a service is.
  */
 export function otherPortsProxy(statPrefix: string): EnvoyJson {
-  return tcpProxy(serviceEnvoyCluster(NO_RULE), NO_RULE_PATIENCE_MS, statPrefix, OTHER_PORTS_ATTEMPTS_MAX);
+  return tcpProxy(serviceEnvoyCluster(NO_RULE), NO_RULE_PATIENCE_MS, statPrefix, {}, OTHER_PORTS_ATTEMPTS_MAX);
 }
 
 /** Attempts and back-off hold for an owner that is being given up, and for an own service that is just restarting. */
@@ -39,6 +43,7 @@ function tcpProxy(
   envoyCluster: string,
   ownerPatienceMs: Milliseconds,
   statPrefix: string,
+  log: EnvoyJson,
   attemptsMax = patienceOf(ownerPatienceMs).connectAttemptsMax,
 ): EnvoyJson {
   const patience = patienceOf(ownerPatienceMs);
@@ -54,6 +59,7 @@ function tcpProxy(
         base_interval: duration(patience.backOffBaseMs),
         max_interval: duration(patience.backOffMaxMs),
       },
+      ...log,
     }),
   };
 }

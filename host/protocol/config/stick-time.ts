@@ -1,0 +1,18 @@
+/** Times as people write them in the cluster file: `90s`, `30m`, `4h`. */
+import type { Milliseconds } from '../types.js';
+
+const UNITS_MS: Record<string, Milliseconds> = { s: 1000, m: 60_000, h: 3_600_000 };
+const STICK_MAX_MS = 24 * 3_600_000;
+
+/** Null for what is no time from 1 s to 24 h. */
+export function parseStickTime(text: string): Milliseconds | null {
+  const [, number, unit = ''] = /^([1-9][0-9]{0,5})([smh])$/.exec(text) ?? [];
+  const ms = Number(number) * (UNITS_MS[unit] ?? Number.NaN);
+  return ms <= STICK_MAX_MS ? ms : null;
+}
+
+/** The shortest way to write it. */
+export function stickTimeText(ms: Milliseconds): string {
+  if (ms % UNITS_MS.h! === 0) return `${ms / UNITS_MS.h!}h`;
+  return ms % UNITS_MS.m! === 0 ? `${ms / UNITS_MS.m!}m` : `${ms / 1000}s`;
+}
