@@ -212,7 +212,6 @@ export class Sidecar {
     this.services.watch(inForce.file);
     this.problems.set('files', null);
     this.givenToEnvoy = checksum;
-    void this.redirect.leaveOut(inForce.file);
     this.envoy.decideBy(inForce, checksum);
     this.shares.countFor(inForce);
     this.linkMode?.decideBy(inForce, checksum);
@@ -256,6 +255,7 @@ export class Sidecar {
         this.problems.set('envoy', state === 'down' ? detail : null);
         this.changed();
       },
+      beforeListeners: (wanted) => this.redirect.prepare(wanted),
       onTaken: (inForce, checksum) => {
         this.problems.set('files', null);
         void (this.envoy.isWanted ? this.redirect.follow(inForce.file) : this.redirect.remove(inForce.file));
@@ -264,6 +264,7 @@ export class Sidecar {
         setImmediate(() => this.takingPart.look());
       },
       onRefused: (reason) => {
+        void this.redirect.takeBack();
         this.problems.set('files', reason);
         log.repeating('error', 'files', reason);
         this.changed();

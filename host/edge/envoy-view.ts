@@ -23,6 +23,8 @@ export interface EnvoyViewOptions {
   isWithoutEnvoy(): boolean;
   /** Opens the gates of the services of `file`, before Envoy is told to look at them. @throws where the disk is full */
   openGates(file: ClusterFile): void;
+  /** What has to be done before Envoy's listeners become those of `file`. Not waited for longer than a second. */
+  beforeListeners?(file: ClusterFile): Promise<void>;
   /** Says why these bytes are not a view the filter would take, or null: a refused file must not reach the disk. */
   checkView(bytes: Uint8Array): string | null;
   /** Who stays at a host that is not the owner, by this view. @default nobody */
@@ -31,6 +33,7 @@ export interface EnvoyViewOptions {
   onRefused(reason: string): void;
 }
 
+const BEFORE_MAX_MS = 1000;
 /** After a full disk and the like, which pass without being told. */
 const RETRY_MS = 2000;
 /** After Envoy said no: nearly always lasting, and each try has the bad file on disk for a moment. */
@@ -95,6 +98,10 @@ export class EnvoyView {
         signal.throwIfAborted();
         const wish = this.wishFor(inForce, kept);
         this.options.openGates(inForce.file);
+        await Promise.race([
+          this.options.beforeListeners?.(inForce.file),
+          sleep(BEFORE_MAX_MS, undefined, { ref: false }),
+        ]);
         if (this.options.isWithoutEnvoy()) await this.options.files.write(wish);
         else await this.options.files.put(wish, signal);
         this.options.onTaken(inForce, checksum);

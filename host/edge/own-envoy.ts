@@ -44,6 +44,8 @@ export interface OwnEnvoyOptions {
   existingAdmin: string | null;
   /** Further command line of an Envoy that is started here. */
   extraArguments: readonly string[];
+  /** Before listeners become those of a file. */
+  beforeListeners?(file: ClusterFile): Promise<void>;
   onState(state: EnvoyState): void;
   onTaken(inForce: InForce, checksum: string): void;
   onRefused(reason: string): void;
@@ -108,6 +110,7 @@ export class OwnEnvoy {
       files: this.files,
       wasmPath,
       isWithoutEnvoy: () => !this.wanted,
+      beforeListeners: async (wanted) => this.options.beforeListeners?.(wanted),
       openGates: (wanted) => this.gates.setRules(gatedRules(wanted)),
       checkView: (bytes) => faultText(decision, bytes),
       ...(keptFor ? { keptFor } : {}),

@@ -6,9 +6,9 @@
  * The table outlives the sidecar, as Envoy does. Whoever flushes the ruleset (a firewall that reloads) is noticed.
  */
 import { REDIRECT_FAMILY, redirectRuleset, redirectTable } from '../kernel/redirect.js';
-import { without } from '../protocol/config/ports.js';
+import { merged, without } from '../protocol/config/ports.js';
 import type { ClusterFile, HostName } from '../protocol/types.js';
-import { type Redirect, redirects } from '../protocol/xds/index.js';
+import { type Redirect, redirectable, redirects } from '../protocol/xds/index.js';
 import { Nft } from './nft.js';
 
 /** A flushed ruleset is back after this long, and a reason that has passed is found out. */
@@ -25,6 +25,8 @@ export interface PortRedirectOptions {
 export class PortRedirect {
   private readonly nft: Pick<Nft, 'whyNot' | 'list' | 'run'>;
   private wanted: { table: string; redirects: Redirect[] } | null = null;
+  /** The file whose listeners Envoy is known to have. */
+  private followed: ClusterFile | null = null;
   private inForce: Redirect[] = [];
   /** Known to have no table. */
   private isClear = false;
@@ -36,12 +38,19 @@ export class PortRedirect {
     this.nft = options.nft ?? new Nft();
   }
 
-  /** Before Envoy is given another file: what that file does not redirect any more goes to its own listener at once. */
-  leaveOut(file: ClusterFile): Promise<void> {
+  /**
+   * Before Envoy is given another file: ports that the redirect's listener can take already go there, so that they are not
+   * refused between the end of their own listener and follow().
+   */
+  prepare(file: ClusterFile): Promise<void> {
+    const { self } = this.options;
     return this.inTurn(async () => {
-      if (!this.wanted || this.inForce.length === 0) return;
-      const next = redirects(file, this.options.self);
-      this.wanted.redirects = this.inForce.flatMap((redirect) => commonPart(redirect, next));
+      if (!this.followed || !this.wanted || this.followed === file) return;
+      const open = redirectable(this.followed, self);
+      const early = redirects(file, self).flatMap((redirect) => commonPart(redirect, open));
+      const both = together(this.wanted.redirects, early);
+      if (same(both, this.wanted.redirects)) return;
+      this.wanted.redirects = both;
       await this.mend();
     });
   }
@@ -49,11 +58,18 @@ export class PortRedirect {
   /** Envoy has the listeners of `file`. */
   follow(file: ClusterFile): Promise<void> {
     const { self } = this.options;
+    this.followed = file;
     return this.inTurn(() => this.want(file, redirects(file, self)));
+  }
+
+  /** Envoy did not take the file that was prepared for. */
+  takeBack(): Promise<void> {
+    return this.followed ? this.follow(this.followed) : Promise.resolve();
   }
 
   /** This host's Envoy is ended, or the host leaves for good: nothing is taken from other programs any more. */
   remove(file: ClusterFile): Promise<void> {
+    this.followed = null;
     return this.inTurn(() => this.want(file, []));
   }
 
@@ -118,11 +134,21 @@ function rangesText(ranges: Redirect['ranges']): string {
   return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(', ');
 }
 
-function commonPart(redirect: Redirect, next: readonly Redirect[]): Redirect[] {
-  const other = next.find(({ address, toPort }) => address === redirect.address && toPort === redirect.toPort);
+function commonPart(redirect: Redirect, others: readonly Redirect[]): Redirect[] {
+  const other = others.find(({ address, toPort }) => address === redirect.address && toPort === redirect.toPort);
   if (!other) return [];
   const ranges = without(redirect.ranges, without(redirect.ranges, other.ranges));
   return ranges.length === 0 ? [] : [{ ...redirect, ranges }];
+}
+
+/** One redirect an address, of all ports of both. */
+function together(a: readonly Redirect[], b: readonly Redirect[]): Redirect[] {
+  const missing = b.filter(({ address }) => !a.some((each) => each.address === address));
+  const widened = a.map((redirect) => {
+    const more = b.filter(({ address, toPort }) => address === redirect.address && toPort === redirect.toPort);
+    return { ...redirect, ranges: merged([redirect, ...more].flatMap(({ ranges }) => ranges)) };
+  });
+  return [...widened, ...missing];
 }
 
 function same(a: readonly Redirect[], b: readonly Redirect[]): boolean {

@@ -118,16 +118,29 @@ describe('PortRedirect', () => {
     expect(without.problems).toEqual([null]);
   });
 
-  it('leaves out what the next file does not redirect before Envoy has its listener, and the rest after', async () => {
+  it('takes a port before its own listener ends, leaves it after it has one, and goes back where Envoy refuses', async () => {
     const { kernel, redirect } = fixture();
-    const [before, after] = [
-      fileWith(WIDE),
-      fileWith({ ...WIDE, portLast: 60000 }, { name: 'high', portFirst: 65000, portLast: 65000 }),
+    const own = { name: 'own', portFirst: 45000, portLast: 45000 };
+    const [without, withOwn] = [fileWith(WIDE), fileWith(WIDE, { ...own, virtualIp: VIPS[0]! })];
+    const [all, allBut] = [
+      '10.0.0.100 tcp dport { 1-7619, 7624-65535 }',
+      '10.0.0.100 tcp dport { 1-7619, 7624-44999, 45001-65535 }',
     ];
-    await redirect.follow(before);
-    await redirect.leaveOut(after);
-    expect(kernel.table).toContain('{ 1-7619, 7624-60000 }');
-    await redirect.follow(before);
-    expect(kernel.table).toContain('{ 1-7619, 7624-65535 }');
+    await redirect.follow(without);
+    await redirect.prepare(withOwn);
+    expect(kernel.table).toContain(all);
+    await redirect.follow(withOwn);
+    expect(kernel.table).toContain(allBut);
+    await redirect.prepare(without);
+    expect(kernel.table).toContain(all);
+    await redirect.takeBack();
+    expect(kernel.table).toContain(allBut);
+  });
+
+  it('prepares nothing that the listener could not take', async () => {
+    const { kernel, redirect } = fixture();
+    await redirect.follow(fileWith({}));
+    await redirect.prepare(fileWith(WIDE));
+    expect([kernel.table, kernel.runs]).toEqual(['', 0]);
   });
 });

@@ -2,8 +2,10 @@
  * Wide port rules, and what no rule covers: real sidecars and Envoys, a client on a machine of its own, the virtual IPs on
  * `lo` of every host. What the client's machine routes through decides which host is the entry host.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
@@ -14,15 +16,23 @@ const why = whyNoNetwork();
 if (why) console.log(`skipped: redirected ports: ${why}`);
 
 const [VIP, VIP6] = ['10.77.0.200', 'fd77::200'];
+const KNOCKER = fileURLToPath(new URL('knocker.py', import.meta.url));
 const GREETER = fileURLToPath(new URL('greeter.py', import.meta.url));
 /** Rules lead to loopback; the last three are programs that the hosts run for themselves. */
-const PLACES = ['127.0.0.1,2525,v2', '127.0.0.1,41000,v2', '127.0.0.1,49999,v2'].concat([
+const PLACES = ['127.0.0.1,2525,v2', '127.0.0.1,41000,v2', '127.0.0.1,45000,v2', '127.0.0.1,49999,v2'].concat([
   '0.0.0.0,42000',
   '0.0.0.0,9999',
   '127.0.0.1,9998',
 ]);
 
-const FILE = (hosts: NetworkHost[]): string => `cluster: mail.test.example
+/** Port 45000 of the wide range by itself, on one virtual IP. */
+const OWN_RULE = `  - name: own
+    virtualIp: ${VIP}
+    ports: 45000
+    service: {address: '127.0.0.1:45000', proxyProtocol: v2, check: {kind: none}}
+`;
+
+const FILE = (hosts: NetworkHost[], moreRules = ''): string => `cluster: mail.test.example
 mode: routed
 listenOn: virtualIp
 virtualIps: [${VIP}, '${VIP6}']
@@ -44,7 +54,7 @@ portRules:
     handlingPriority: {n1: 2, n2: 1}
     service: {address: '127.0.0.1:{port}', proxyProtocol: v2, check: {port: 41000}}
   - {name: off, virtualIp: ${VIP}, ports: 42000, filteringMode: disabled}
-`;
+${moreRules}`;
 
 const TABLE = 'table inet envoy_nlb_redirect_mail_test_example_n1';
 const tables = (host: NetworkHost): string => inside(host, 'nft', 'list', 'tables');
@@ -143,6 +153,32 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
     expect(ask(n1, 41000)).toMatch(/^n2 /);
   });
 
+  it('lose no connection, open or new, while a port gets a listener of its own and loses it again', async () => {
+    const [entry] = cluster.hosts as [ClusterHost];
+    ask(entry, 41000);
+    const knocker = knockAt(cluster, [25, 41000, 45000]);
+    try {
+      await knocker.ready;
+      for (const text of [FILE(cluster.hosts, OWN_RULE), FILE(cluster.hosts), FILE(cluster.hosts, OWN_RULE)]) {
+        const before = await viewNumber(cluster);
+        writeFileSync(join(cluster.directory, 'cluster.yaml'), text);
+        for (const host of cluster.hosts) await cluster.post(host, 'reload');
+        await waitFor(
+          'the next view',
+          async () => (await isWell(cluster)) && (await viewNumber(cluster)) > before,
+          60_000,
+        );
+      }
+      const { greeted, failures, held } = await knocker.end();
+      expect(failures).toEqual([]);
+      expect(greeted).toBeGreaterThan(0);
+      // Also the one to port 45000 by the wide rule, which is as it was.
+      expect(held).toBe(3);
+    } finally {
+      knocker.kill();
+    }
+  });
+
   it('are left to the host again when it is stopped', async () => {
     const [n1] = cluster.hosts as [ClusterHost];
     await cluster.post(n1, 'stop');
@@ -152,6 +188,34 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
     await waitFor('the redirect to be back', () => tables(n1).includes(TABLE));
   });
 });
+
+interface Knocked {
+  greeted: number;
+  failures: string[];
+  held: number;
+}
+
+/** knocker.py on the client's machine. */
+function knockAt({ network }: Cluster, ports: number[]) {
+  const args = ['netns', 'exec', network.client.namespace, 'python3', KNOCKER, VIP, ...ports.map(String)];
+  const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines: string[] = [];
+  createInterface(child.stdout).on('line', (line) => lines.push(line));
+  return {
+    ready: waitFor('the knocker', () => lines.includes('ready')),
+    end: async (): Promise<Knocked> => {
+      child.stdin.end();
+      const last = await waitFor('what the knocker says', () => lines.find((line) => line.startsWith('{')));
+      return JSON.parse(last) as Knocked;
+    },
+    kill: () => void child.kill('SIGKILL'),
+  };
+}
+
+async function viewNumber(cluster: Cluster): Promise<number> {
+  const statuses = await Promise.all(cluster.hosts.map((host) => cluster.status(host)));
+  return Math.min(...statuses.map((status) => status?.view?.number ?? 0));
+}
 
 async function isWell(cluster: Cluster): Promise<boolean> {
   const statuses = await Promise.all(cluster.hosts.map((host: ClusterHost) => cluster.status(host)));

@@ -23,7 +23,7 @@ export * from './names.js';
 export { envoyPaths, type EnvoyPaths } from './paths.js';
 export { patienceOf, type Patience } from './patience.js';
 export type { EnvoyJson } from './sockets.js';
-export { type Redirect, redirects } from './redirects.js';
+export { type Redirect, redirectable, redirects } from './redirects.js';
 export { isRedirected } from './rules.js';
 export { STAT, STATS_KEPT } from './stats.js';
 import type { EnvoyJson } from './sockets.js';

@@ -31,10 +31,22 @@ export function isRedirecting(file: ClusterFile): boolean {
 
 export function redirects(file: ClusterFile, self: HostName): Redirect[] {
   const ownHost = hostNamed(file, self);
+  return redirectable(file, self).flatMap((redirect) => {
+    const ranges = without(redirect.ranges, listeningAt(file, ownHost, redirect.address));
+    return ranges.length === 0 ? [] : [{ ...redirect, ranges }];
+  });
+}
+
+/** What the redirect's listeners have chains for, be there other listeners or not. */
+export function redirectable(file: ClusterFile, self: HostName): Redirect[] {
+  const ownHost = hostNamed(file, self);
+  const { handoff, channel, page } = file.ports;
+  const toPort = redirectPortOf(file);
+  const ofSidecar = [handoff, channel, page, toPort].map((port) => ({ first: port, last: port }));
   const addresses = file.listenOn === 'dedicatedIp' ? [ownHost.dedicatedIp] : file.virtualIps;
   return addresses.flatMap((address) => {
-    const ranges = without(merged(wantedAt(file, ownHost, address)), leftOutAt(file, ownHost, address));
-    return ranges.length === 0 ? [] : [{ address, ranges, toPort: redirectPortOf(file) }];
+    const ranges = without(merged(wantedAt(file, ownHost, address)), ofSidecar);
+    return ranges.length === 0 ? [] : [{ address, ranges, toPort }];
   });
 }
 
@@ -50,11 +62,8 @@ function wantedAt(file: ClusterFile, ownHost: HostConfig, address: string): Port
   return rulesRedirectedAt(file, ownHost, address).map(rangeOf);
 }
 
-function leftOutAt(file: ClusterFile, ownHost: HostConfig, address: string): PortRange[] {
-  const { handoff, channel, page } = file.ports;
-  const own = [handoff, channel, page, redirectPortOf(file)].map((port) => ({ first: port, last: port }));
-  const listening = rulesServed(file)
+function listeningAt(file: ClusterFile, ownHost: HostConfig, address: string): PortRange[] {
+  return rulesServed(file)
     .filter((rule) => !isRedirected(file, rule) && addressesOf(file, rule, ownHost).includes(address))
     .flatMap((rule) => rangesAt(file, rule, address));
-  return [...own, ...listening];
 }
