@@ -1,10 +1,11 @@
 // `npm test` after set-up: every suite in turn, then one line over all of them: `N passed, N failed, N skipped`.
-//   node scripts/test.mjs [suite ...]     suites: check, assembly, unit, e2e
+//   node scripts/test.mjs [suite ...]     suites: check, assembly, unit, e2e, shown (after unit and e2e: docs/windows-nlb.md)
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runChecks } from './check.mjs';
+import { shown } from './shown.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -54,7 +55,13 @@ function aspect() {
   return { passed, failed: failed + broken, skipped: 0 };
 }
 
-const suites = { check: runChecks, assembly: aspect, unit: () => vitest('unit'), e2e: () => vitest('e2e') };
+const suites = {
+  check: runChecks,
+  assembly: aspect,
+  unit: () => vitest('unit'),
+  e2e: () => vitest('e2e'),
+  shown: () => shown(root),
+};
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(suites);
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const name of wanted) {

@@ -1,10 +1,11 @@
 /**
- * docs/windows-nlb.md: nothing of NLB is missing in it, and every test that it names is in the tree and is not skipped. Where a
- * whole run left its report (build/reports, `npm test`), the test named must have passed in it.
+ * docs/windows-nlb.md: nothing of NLB is missing in it, and every test that it names is in the tree and is not skipped. That
+ * each of them ran and passed is the last suite of `npm test` (scripts/shown.mjs), which has its own test here.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { namedTests, outcomeOf } from '../../scripts/shown.mjs';
 
 const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const text = readFileSync(at('docs/windows-nlb.md'), 'utf8');
@@ -77,23 +78,50 @@ describe('docs/windows-nlb.md', () => {
     const isTest = line !== undefined && /^\s*(test|it)(\.each\b|\()|^\s*\]\)\(/.test(line);
     expect(isTest, `${path} has no test "${title}"`).toBe(true);
     expect(/\.(skip|todo)\b/.test(line ?? ''), `${path}: "${title}" is skipped`).toBe(false);
-    expect(outcomeOf(path, title!), `${path}: "${title}" in the last report`).not.toBe('failed');
   });
 });
 
-interface Report {
-  testResults: { name: string; assertionResults: { title: string; status: string }[] }[];
-}
+describe('the suite that looks whether the named tests ran', () => {
+  const page = [
+    '| NLB | ours | shown by |',
+    '| drain | verb | `e2e/a`: drains %s |',
+    '| x | y | no meaning: none |',
+  ].join('\n');
+  const [named] = namedTests(page);
+  const reported = (...tests: [title: string, status: string][]) => [
+    {
+      testResults: [
+        { name: '/x/test/e2e/a.test.ts', assertionResults: tests.map(([title, status]) => ({ title, status })) },
+      ],
+    },
+  ];
 
-/** Null where no report of a whole run is there, or it has no such test: it is of another state of the tree. */
-function outcomeOf(path: string, title: string): string | null {
-  for (const name of ['unit', 'e2e']) {
-    const report = at(`build/reports/${name}.json`);
-    if (!existsSync(report)) continue;
-    const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
-    const file = testResults.find((each) => each.name.endsWith(path));
-    const outcome = file?.assertionResults.find((each) => each.title === title);
-    if (outcome) return outcome.status;
-  }
-  return null;
-}
+  test('reads the named tests off the page', () => {
+    expect(namedTests(page)).toEqual([{ feature: 'drain', file: 'test/e2e/a.test.ts', title: 'drains %s' }]);
+  });
+
+  test.each([
+    ['passed', [['drains 25', 'passed']]],
+    [
+      'failed',
+      [
+        ['drains 25', 'passed'],
+        ['drains 26', 'failed'],
+      ],
+    ],
+    [
+      'skipped',
+      [
+        ['drains 25', 'passed'],
+        ['drains 26', 'skipped'],
+      ],
+    ],
+    ['did not run', [['something else drains 25', 'passed']]],
+  ] as [string, [string, string][]][])('tells that one %s', (outcome, tests) => {
+    expect(outcomeOf(named!, reported(...tests))).toBe(outcome);
+  });
+
+  test('is part of npm test, behind the suites whose reports it reads', () => {
+    expect(readFileSync(at('scripts/test.mjs'), 'utf8')).toMatch(/unit: .*\n.*e2e: .*\n.*shown: /);
+  });
+});
