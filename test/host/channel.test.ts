@@ -18,7 +18,7 @@ const keys = (sealing: ClusterKey, ...others: ClusterKey[]): ClusterKeys => ({ s
 
 const said: string[] = [];
 const nothing = () => {};
-const log = { info: nothing, warning: nothing, error: nothing, flush: nothing };
+const log = { info: nothing, warning: nothing, error: nothing, flush: nothing, identify: nothing };
 const open: { close(): Promise<void> }[] = [];
 
 afterEach(async () => {

@@ -26,12 +26,13 @@ describe('noticeLine()', () => {
   });
 });
 
-test('the log has a text form and a JSON form, with cause, host and number', () => {
+test('the log has a text form and a JSON form: whose it is, cause, host, number, and repeats once a minute with their count', () => {
   const clock = { ms: 0, nowMs: () => clock.ms, wallIso: () => '2026-11-22T21:04:19.123Z' };
   const said = (form: 'text' | 'json'): string[] => {
     const lines: string[] = [];
     clock.ms = 0;
     const log = createLog(clock, (line) => lines.push(line), form);
+    log.identify('mail.example.org', 'mail1');
     for (let i = 0; i < 3; i++) log.repeating(...noticeLine(notice));
     log.info('two\nlines');
     clock.ms = 60_000;
@@ -44,10 +45,19 @@ test('the log has a text form and a JSON form, with cause, host and number', () 
     '2026-11-22T21:04:19.123Z warning: host mail2 is lost (2 more since then)\n',
   ]);
   const time = '2026-11-22T21:04:19.123Z';
-  const lost = { time, level: 'warning', cause: 'hostLost', host: 'mail2', event: 69, msg: 'host mail2 is lost' };
+  const whose = { cluster: 'mail.example.org', sidecar: 'mail1' };
+  const lost = {
+    time,
+    level: 'warning',
+    ...whose,
+    cause: 'hostLost',
+    host: 'mail2',
+    event: 69,
+    msg: 'host mail2 is lost',
+  };
   expect(said('json').map((line) => JSON.parse(line))).toEqual([
     lost,
-    { time, level: 'info', msg: 'two\nlines' },
+    { time, level: 'info', ...whose, msg: 'two\nlines' },
     { ...lost, moreCount: 2 },
   ]);
 });

@@ -11,7 +11,7 @@ import { freshDirectory } from './cli-fixture.js';
 const A = '5a'.repeat(32);
 const B = '6b'.repeat(32);
 const nothing = () => {};
-const log = { info: nothing, warning: nothing, error: nothing, flush: nothing, repeating: nothing };
+const log = { info: nothing, warning: nothing, error: nothing, flush: nothing, repeating: nothing, identify: nothing };
 
 let path: string;
 let keyring: Keyring;
