@@ -76,6 +76,7 @@ beforeEach(() => {
     warning: line,
     error: line,
     flush() {},
+    identify() {},
     repeating: (_l: unknown, _t: unknown, text: string) => line(text),
   };
   remote = new RemoteControlDoor({
