@@ -1,7 +1,7 @@
 /** What this host's Envoy was last seen to do: what it carries, and since when it is down. */
 import type { Clock } from './edge/clock.js';
 import type { OwnEnvoy } from './edge/own-envoy.js';
-import { readTraffic, type Traffic } from './edge/traffic.js';
+import { readHandedOffOpen, readTraffic, type Traffic } from './edge/traffic.js';
 import { NO_RULE } from './protocol/xds/index.js';
 
 /** An Envoy that is down for longer takes this host out of its rules; a shorter while is what fallbacks are for. */
@@ -10,6 +10,8 @@ const DOWN_MAX_MS = 5000;
 export class EnvoyWatch {
   /** By rule, and for what no rule covers; null where Envoy does not serve or did not say. */
   traffic: Traffic | null = null;
+  /** Open connections that entered here and are passed on; kept while it is asked for. */
+  handedOffOpenCount = 0;
   /** When `traffic` was asked for. */
   private trafficMs = 0;
   private downSinceMs: number | null = null;
@@ -28,12 +30,14 @@ export class EnvoyWatch {
     return !(isDownTooLong && this.envoy().isWanted);
   }
 
-  async look(rules: readonly string[]): Promise<void> {
+  /** @param isDraining  what is passed on is counted too */
+  async look(rules: readonly string[], isDraining = false): Promise<void> {
     const { state, admin } = this.envoy();
     const askedMs = this.clock.nowMs();
     const asked = [...rules, NO_RULE];
     this.traffic = state.state === 'serving' ? await readTraffic(admin, asked).catch(() => null) : null;
     this.trafficMs = askedMs;
+    if (isDraining && this.traffic !== null) this.handedOffOpenCount = await readHandedOffOpen(admin).catch(() => 0);
   }
 
   /** Whether Envoy used the service of that rule when it was last asked; null where it does not serve. */

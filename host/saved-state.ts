@@ -11,13 +11,15 @@ export interface SavedState {
   format: typeof FORMAT;
   /** Survives restarts and reboots: who took a host out finds it out. */
   hostState: HostState;
+  /** The start of the machine in which it was saved; null where that is not known. */
+  bootId: string | null;
   ruleControls: SavedControls;
   /** ISO 8601: what is open then is ended; null outside of a drain, and for one that may take for ever. */
   drainUntil: string | null;
   protocol: DurableState;
 }
 
-const WITHOUT_CONTROLS = { ruleControls: {}, drainUntil: null };
+const WITHOUT_CONTROLS = { bootId: null, ruleControls: {}, drainUntil: null };
 
 /** @throws EdgeError STATE_UNREADABLE for another format: never taken for an empty one, which would forget view numbers */
 export function savedState(saved: unknown, path: string): SavedState {

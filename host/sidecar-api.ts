@@ -3,7 +3,9 @@ import type { AdminApi, EntryAnswer, ExplainQuestion, Verb, VerbAnswer } from '.
 import { buildStatus } from './admin/build-status.js';
 import { type Explanation, explain } from './admin/explain.js';
 import type { ClusterStatus } from './admin/status.js';
+import { drainStatus } from './control/drain-status.js';
 import { DRAIN_MAX_MS, HostControl, timeoutOf } from './control/host-control.js';
+import { lookAtTraffic } from './control/look-at-traffic.js';
 import { controlRules } from './control/rule-control.js';
 import type { HostFacts } from './doctor/facts.js';
 import { examine } from './examine.js';
@@ -20,6 +22,7 @@ export class SidecarApi implements AdminApi {
     const { sidecar } = this;
     const { host, filePath, clock } = sidecar.options;
     const [nowMs, nowWallMs] = [clock.nowMs(), Date.parse(clock.wallIso())];
+    const wallIsoOf = (ms: number) => new Date(nowWallMs - (nowMs - ms)).toISOString();
     return buildStatus({
       self: host.name,
       file: sidecar.file,
@@ -33,7 +36,8 @@ export class SidecarApi implements AdminApi {
       recentClients: sidecar.stick.status(),
       ownProblems: sidecar.problems.list(),
       startedAt: sidecar.startedAt,
-      wallIsoOf: (ms) => new Date(nowWallMs - (nowMs - ms)).toISOString(),
+      drain: drainStatus(sidecar, nowMs, wallIsoOf),
+      wallIsoOf,
     });
   }
 
@@ -100,7 +104,7 @@ export class SidecarApi implements AdminApi {
       case 'disable':
       case 'drain':
         // So that the answer tells how many are open now.
-        await this.sidecar.lookAtTraffic();
+        await lookAtTraffic(this.sidecar);
         return controlRules(control, verb, asked);
       case 'reload':
         return this.reload();

@@ -9,8 +9,9 @@ import { RevisionStore } from './apply/store.js';
 import { authenticatorOf } from './edge/authenticator.js';
 import type { Clock } from './edge/clock.js';
 import { type Controlled, controlledBy } from './control/controlled.js';
+import { DrainLeft } from './control/drain-left.js';
+import { lookAtTraffic } from './control/look-at-traffic.js';
 import { ownPart } from './control/own-part.js';
-import { stateAtStart } from './control/state-texts.js';
 import { type Decision, loadDecision } from './edge/decision.js';
 import { handoffIdentityOf } from './edge/cluster-identity.js';
 import type { Keyring } from './edge/keyring.js';
@@ -73,6 +74,7 @@ export class Sidecar {
   history!: ViewHistory;
   stick!: SidecarStick;
   readonly control: Controlled;
+  readonly left = new DrainLeft();
   private redirect!: PortRedirect;
   /** Null in mode routed. */
   linkMode: LinkMode | null = null;
@@ -140,7 +142,6 @@ export class Sidecar {
     const saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
     const { protocol: durable } = saved;
     this.keeper = new StateKeeper(this.directory, saved, (problem) => this.saySaved(problem));
-    this.control.say(...stateAtStart(this.directory.saved === null, saved.hostState));
     this.history = new ViewHistory(this.directory.path, clock, (topic, problem) => this.sayProblem(topic, problem));
     this.reserve = new Reserve(this.directory.path, clock);
     this.sayProblem('reserve', await this.reserve.look());
@@ -157,7 +158,7 @@ export class Sidecar {
     });
     this.envoy = this.createEnvoy(decision);
     this.stick = stickOf(this, this.directory.path, this.envoy.clientLogPath);
-    this.takingPart = ownPart(this, saved, this.keeper);
+    this.takingPart = await ownPart(this, { saved, isNew: this.directory.saved === null }, file, this.keeper);
     this.udp = await openHeartbeatSocket(host, file, log, (arrival) => this.loop?.post(arrival));
     this.services.watch(file);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
@@ -279,10 +280,6 @@ export class Sidecar {
     await this.envoy.end();
   }
 
-  async lookAtTraffic(): Promise<void> {
-    await this.envoyWatch.look(this.file.portRules.map(({ name }) => name));
-  }
-
   private async look(): Promise<void> {
     this.options.log.flush();
     await this.keeper.saveAgain();
@@ -290,7 +287,7 @@ export class Sidecar {
     this.sayProblem('frequent', this.history.frequent());
     await this.envoy.lookAtExisting();
     await this.redirect.look();
-    await this.lookAtTraffic();
+    await lookAtTraffic(this);
     this.takingPart.look();
     this.doors?.look();
     const overflow = this.loop.newOverflowText();

@@ -29,6 +29,7 @@ export interface StatusParts {
   /** By rule: why the service of this host is down. */
   serviceFailures: ReadonlyMap<string, string>;
   virtualIp: ClusterStatus['virtualIp'];
+  drain: ClusterStatus['drain'];
   /** Of this sidecar, in the words of an administrator. */
   ownProblems: readonly { since: string; text: string }[];
   startedAt: string;
@@ -49,6 +50,7 @@ export function buildStatus(parts: StatusParts): ClusterStatus {
     thisHost: parts.self,
     state: protocol.state,
     view: viewStatus(parts),
+    drain: parts.drain,
     lostSince: protocol.inForce?.lostSince ?? [],
     hosts: hostStatuses(parts),
     rules: file.portRules.map((rule, index) => ruleStatus(parts, rule, index)),

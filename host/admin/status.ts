@@ -112,6 +112,26 @@ export interface ProblemStatus {
   todo: string | null;
 }
 
+/** What this host still waits for while it drains. */
+export interface DrainStatus {
+  since: string;
+  /** What is open then is ended; null where the drain may take for ever. */
+  endsAt: string | null;
+  /** Open connections that entered here, wherever they are served; null where Envoy does not say. */
+  enteredCount: number | null;
+  /** And those that other hosts handed here; their clients are connected there. */
+  handedHereCount: number | null;
+  /** Of those that entered here the ones that are seen longest, at most 20. */
+  oldest: {
+    client: string;
+    clientPort: number;
+    port: number;
+    rule: string | null;
+    /** Since it was first seen; the drain's start at the earliest. */
+    seenForS: number;
+  }[];
+}
+
 export interface ClusterStatus {
   clusterName: string;
   mode: string;
@@ -119,6 +139,8 @@ export interface ClusterStatus {
   /** The cluster as this host sees it: `alone` is converged with itself only while others are listed. */
   state: 'starting' | 'converging' | 'converged' | 'alone' | 'stopped';
   view: { number: number; checksum: string; fingerprint: string; since: string; cause: string } | null;
+  /** Null while this host does not drain. */
+  drain: DrainStatus | null;
   /** Names lost since the view was agreed. */
   lostSince: string[];
   hosts: HostStatus[];

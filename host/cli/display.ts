@@ -5,6 +5,7 @@ import { statusOf } from './client.js';
 import { ALL_OPTION, onEveryHost } from './every-host.js';
 import { EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
+import { drainText } from './drain-text.js';
 import { jsonText, timeText, wrapped } from './output.js';
 import {
   countLines,
@@ -46,7 +47,7 @@ function exitCodeOf(status: ClusterStatus): number {
 export function displayText(status: ClusterStatus): string {
   return [
     `Cluster ${status.clusterName}, mode ${status.mode}\n${sentenceOf(status)}\n${viewLine(status)}`,
-    `Hosts (${status.hosts.length}), * is this host:\n${hostTable(status)}`,
+    `Hosts (${status.hosts.length}), * is this host:\n${hostTable(status)}${drainText(status)}`,
     `Port rules (${status.rules.length}):\n${ruleTable(status)}${redirectedLine(status)}`,
     `Shares of new connections:\n${shareTable(status)}${countLines(status)}`,
     envoyLine(status) + fileLines(status) + droppedLine(status),

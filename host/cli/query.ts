@@ -6,6 +6,7 @@ import { ALL_OPTION, onEveryHost } from './every-host.js';
 import { EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
 import { jsonText } from './output.js';
+import { drainSentence, drainText } from './drain-text.js';
 import { contradictionLines, contradictionsOf, hostTable, sentenceOf } from './status-text.js';
 
 export const verb: Verb = {
@@ -22,7 +23,11 @@ hosts are listed. 3: no sidecar answers.`,
     if (call.flag('all')) {
       return onEveryHost(call, terminal, async (door) => {
         const status = await statusOf(door);
-        return { exitCode: exitCodeOf(status), text: sentenceOf(status), answer: answerOf(status) };
+        return {
+          exitCode: exitCodeOf(status),
+          text: sentenceOf(status) + drainSentence(status),
+          answer: answerOf(status),
+        };
       });
     }
     const status = await statusOf(await findSidecar(call, terminal));
@@ -34,12 +39,12 @@ hosts are listed. 3: no sidecar answers.`,
 
 function queryText(status: ClusterStatus): string {
   const head = `Cluster ${status.clusterName}\n${sentenceOf(status)}`;
-  return `${head}\n\n${hostTable(status)}${contradictionLines(status)}`;
+  return `${head}\n\n${hostTable(status)}${drainText(status)}${contradictionLines(status)}`;
 }
 
 function answerOf(status: ClusterStatus) {
-  const { clusterName, thisHost, state, view, hosts } = status;
-  return { clusterName, thisHost, state, view, hosts, contradictions: contradictionsOf(status) };
+  const { clusterName, thisHost, state, view, drain, hosts } = status;
+  return { clusterName, thisHost, state, view, drain, hosts, contradictions: contradictionsOf(status) };
 }
 
 function exitCodeOf(status: ClusterStatus): number {

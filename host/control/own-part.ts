@@ -1,13 +1,28 @@
 /** The TakingPart of a running sidecar: what it asks of the sidecar's parts, and what it does with them. */
+import { bootId } from '../edge/boot-id.js';
+import type { ClusterFile } from '../protocol/types.js';
 import { RuleControls } from '../rule-controls.js';
 import type { SavedState, StateKeeper } from '../saved-state.js';
 import type { Sidecar } from '../sidecar.js';
 import { type Kept, TakingPart } from '../taking-part.js';
-import { drainEndText } from './state-texts.js';
+import { drainEndText } from './drain-end.js';
+import { stateAtStart } from './state-at-start.js';
 
-export function ownPart(sidecar: Sidecar, saved: SavedState, keeper: StateKeeper): TakingPart {
-  const { clock } = sidecar.options;
-  const { hostState, ruleControls, drainUntil } = saved;
+/** @param file  in force, or on disk before the first view */
+export async function ownPart(
+  sidecar: Sidecar,
+  { saved, isNew }: { saved: SavedState; isNew: boolean },
+  file: ClusterFile,
+  keeper: StateKeeper,
+): Promise<TakingPart> {
+  const { clock, host } = sidecar.options;
+  const { ruleControls } = saved;
+  const own = file.hosts.find(({ name }) => name === host.name) ?? host;
+  const now = bootId();
+  const { state: hostState, cause, text } = stateAtStart(isNew ? null : saved, own, now);
+  const drainUntil = hostState === 'draining' ? saved.drainUntil : null;
+  sidecar.control.say(cause, text);
+  await keeper.keep({ hostState, bootId: now, drainUntil });
   return new TakingPart({
     hostState,
     controls: new RuleControls(ruleControls),

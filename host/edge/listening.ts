@@ -37,7 +37,8 @@ export function parseProcNet(text: string): Listening[] {
   }));
 }
 
-function addressText(hex: string): string {
+/** The address of /proc/net/tcp and tcp6; an IPv4-mapped one is its IPv4 address. */
+export function addressText(hex: string): string {
   const bytes: number[] = [];
   for (let word = 0; word < hex.length; word += 8) {
     for (let i = 6; i >= 0; i -= 2) bytes.push(Number.parseInt(hex.slice(word + i, word + i + 2), 16));

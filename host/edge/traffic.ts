@@ -33,6 +33,12 @@ export async function readTraffic(admin: EnvoyAdmin, rules: readonly string[]): 
   return new Map(rules.map((rule) => [rule, trafficOf(rule, stats)]));
 }
 
+/** Open connections to other hosts. @throws EdgeError ENVOY_ADMIN_SILENT */
+export async function readHandedOffOpen(admin: EnvoyAdmin): Promise<number> {
+  const stats = await admin.stats('^cluster\\.nlb\\.handoff\\..*\\.upstream_cx_active$');
+  return [...stats.values()].reduce<number>((sum, count) => sum + Number(count), 0);
+}
+
 export function trafficOf(rule: string, stats: Map<string, number | string>): RuleTraffic {
   const count = (name: string) => Number(stats.get(name) ?? 0);
   const prefix = `${STAT.filterPrefix}${rule}.`;

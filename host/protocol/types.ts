@@ -71,7 +71,13 @@ export interface HostConfig {
   priority: HostPriority;
   /** The address that belongs to this host alone; heartbeats, handoffs and the host channel use it. */
   dedicatedIp: string;
+  /** What it is where no state of it is kept. Absent: started, so that files of before keep their fingerprint. */
+  initialState?: 'stopped' | 'suspended';
+  /** States that are kept over a start of the machine; over a restart of the sidecar alone, all are. Absent: all. */
+  persistedStates?: PersistedState[];
 }
+
+export type PersistedState = 'started' | 'stopped' | 'suspended';
 
 /**
  * How packets for the cluster come to the hosts. `routed`: the addresses are spread outside, by DNS or a router. `arp`: one

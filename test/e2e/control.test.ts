@@ -1,5 +1,6 @@
 /** What an administrator does to one host of a running cluster: single port rules, suspend, and draining with a deadline. */
 import { appendFileSync } from 'node:fs';
+import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VerbAnswer } from '../../host/admin/api.js';
 import { greeting, openClient, type TestClient } from './harness/client.js';
@@ -10,19 +11,61 @@ const cluster = new SidecarCluster('127.0.81', 3);
 const [mail1, mail2, mail3] = cluster.hosts as [SidecarHost, SidecarHost, SidecarHost];
 /** A second rule, so that what is done to one is seen to leave the other alone. */
 const SUBMISSION = 2563;
+/** And one with real SMTP servers behind it. */
+const REAL_SMTP = { rule: 2573, service: 3573 };
+/** `mail2 <message>`, as the servers took them. */
+const taken: string[] = [];
+const servers: SMTPServer[] = [];
 appendFileSync(
   cluster.filePath,
   `  - name: submission
     ports: ${SUBMISSION}
     service: {address: '{dedicatedIp}:${PORTS.service}', proxyProtocol: v2}
+  - name: real-smtp
+    ports: ${REAL_SMTP.rule}
+    service: {address: '{dedicatedIp}:${REAL_SMTP.service}', proxyProtocol: v1}
 `,
 );
 
-beforeAll(() => cluster.start(), 120_000);
-afterAll(() => cluster.stop());
+beforeAll(async () => {
+  for (const { name, ip } of cluster.hosts) servers.push(await smtpServer(name, ip));
+  await cluster.start();
+}, 120_000);
+afterAll(async () => {
+  await cluster.stop();
+  for (const server of servers) await new Promise<void>((resolve) => server.close(() => resolve()));
+});
+
+async function smtpServer(name: string, ip: string): Promise<SMTPServer> {
+  const server = new SMTPServer({
+    name,
+    banner: `of ${name}`,
+    useProxy: true,
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    disableReverseLookup: true,
+    onData(stream, _session, done) {
+      const chunks: Buffer[] = [];
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.on('end', () => {
+        taken.push(`${name} ${Buffer.concat(chunks).toString('latin1')}`);
+        done();
+      });
+    },
+  });
+  server.on('error', () => {});
+  await new Promise<void>((resolve) => server.listen(REAL_SMTP.service, ip, resolve));
+  return server;
+}
+
+/** One command of a session and its answer, which must have that code. */
+async function say(client: TestClient, command: string, code: number): Promise<void> {
+  const before = client.received().length;
+  client.send(`${command}\r\n`);
+  await waitFor(`${code} to ${command}`, () => new RegExp(`^${code} `, 'm').test(client.received().slice(before)));
+}
 
 const post = async (host: SidecarHost, path: string) => (await host.ask('POST', path)) as VerbAnswer;
-const nameOf = (line: string) => /^220 (\w+) client=/.exec(line)?.[1] ?? line;
+const nameOf = (line: string) => /^220 (mail\d) /.exec(line)?.[1] ?? line;
 
 /** One client of each of the first `count` addresses that `owner` serves, all through one entry host. */
 async function openOn(owner: SidecarHost, entry: SidecarHost, count: number, port = PORTS.rule): Promise<TestClient[]> {
@@ -91,14 +134,14 @@ describe('one port rule on one host', () => {
     expect([...(await owners(mail3))].sort()).toEqual(['mail1', 'mail2']);
     for (const client of held) await client.echo('while the rule drains');
     expect((await mail3.status()).hosts[2]!.state).toBe('converged');
-    expect((await mail3.status()).rules.map(({ control }) => control)).toEqual(['draining', 'enabled']);
+    expect((await mail3.status()).rules.map(({ control }) => control)).toEqual(['draining', 'enabled', 'enabled']);
     for (const client of held) client.close();
     expect(await post(mail3, `/enable?port=${PORTS.rule}`)).toMatchObject({ ok: true });
     await cluster.converged();
   });
 
   it('a port that no rule holds is named with the rules there are', async () => {
-    const text = 'No port rule holds port 26; there are smtp (2553), submission (2563)';
+    const text = 'No port rule holds port 26; there are smtp (2553), submission (2563), real-smtp (2573)';
     expect(await post(mail1, '/disable?port=26')).toEqual({ ok: false, text });
   });
 });
@@ -135,6 +178,37 @@ describe('a suspended host', () => {
 });
 
 describe('nlb drainstop', () => {
+  it('lets an SMTP session finish properly and stops then; says how many are left, from where', async () => {
+    await cluster.converged();
+    const [session] = (await openOn(mail2, mail2, 1, REAL_SMTP.rule)) as [TestClient];
+    const [handedHere] = (await openOn(mail2, mail1, 1)) as [TestClient];
+    await say(session, 'EHLO client.example.org', 250);
+    await say(session, 'MAIL FROM:<a@example.org>', 250);
+    await say(session, 'RCPT TO:<b@example.org>', 250);
+    await post(mail2, '/drainstop');
+    await waitFor('mail2 drains', () => isAbsent(mail2, 'draining'));
+    const drain = await waitFor('what is left', async () => {
+      const { drain: left } = await mail2.status();
+      return left?.enteredCount === 1 && left.handedHereCount === 1 && left.oldest.length === 1 && left;
+    });
+    expect(drain).toMatchObject({ endsAt: null, oldest: [{ port: REAL_SMTP.rule, rule: 'real-smtp' }] });
+    expect(drain.oldest[0]).toMatchObject({
+      client: expect.stringMatching(/^127\.0\.82\./),
+      clientPort: session.port(),
+    });
+    handedHere.close();
+    await say(session, 'DATA', 354);
+    await say(session, 'Subject: kept\r\n\r\nwhile it drains\r\n.', 250);
+    expect((await mail2.status()).hosts[1]!.state).toBe('draining');
+    await say(session, 'QUIT', 221);
+    await session.ended();
+    expect(taken.filter((mail) => mail.includes('while it drains'))).toEqual([expect.stringMatching(/^mail2 /)]);
+    await waitFor('its Envoy has ended', () => mail2.envoyPid === null);
+    expect((await mail2.status()).drain).toBe(null);
+    await post(mail2, '/start');
+    await cluster.converged();
+  });
+
   it('on two hosts at once: each finishes what it has, the third takes everything new', async () => {
     await cluster.converged();
     const held = [...(await openOn(mail2, mail1, 2)), ...(await openOn(mail3, mail3, 2))];

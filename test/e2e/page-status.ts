@@ -19,6 +19,7 @@ export function statusOf(states: HostState[], ruleCount = 1): ClusterStatus {
       since: AN_HOUR_AGO,
       cause: 'mail2 was heard',
     },
+    drain: null,
     lostSince: [],
     hosts,
     rules: Array.from({ length: ruleCount }, (_, index) => ruleOf(index, states, serving)),

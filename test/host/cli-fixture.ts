@@ -107,6 +107,7 @@ export function statusFixture(): ClusterStatus {
       since: SINCE,
       cause: 'hostHeard',
     },
+    drain: null,
     lostSince: ['mail2'],
     hosts: [
       {

@@ -42,8 +42,28 @@ Host mail1 converged as DEFAULT with the following host(s) as part of the cluste
 
   test('gives the same as JSON', async () => {
     const { out } = await against(['query', '--json'], status());
-    const { clusterName, thisHost, state, view, hosts } = statusFixture();
-    expect(JSON.parse(out)).toEqual({ clusterName, thisHost, state, view, hosts, contradictions: [] });
+    const { clusterName, thisHost, state, view, drain, hosts } = statusFixture();
+    expect(JSON.parse(out)).toEqual({ clusterName, thisHost, state, view, drain, hosts, contradictions: [] });
+  });
+
+  test('shows what a draining host waits for: how many, from where, for how long', async () => {
+    const connection = { client: '192.0.2.7', clientPort: 41234, port: 25, rule: 'smtp', seenForS: 34 };
+    const oldest = [connection, { ...connection, client: '2001:db8::7', rule: null, seenForS: 12_000 }];
+    const drain = { since: statusFixture().startedAt, endsAt: null, enteredCount: 5, handedHereCount: 2, oldest };
+    const { out } = await against(['query'], status({ drain }));
+    expect(
+      out.slice(out.indexOf('Draining')),
+    ).toBe(`Draining since 2026-11-22 21:04:19Z: 7 left, 5 entered here, 2 handed here by
+other hosts
+  CLIENT               RULE  PORT  SEEN FOR
+  192.0.2.7:41234      smtp  25    34 s
+  [2001:db8::7]:41234  -     25    3 h 20 min
+  and 3 more that entered here
+`);
+    const ended = { ...drain, endsAt: '2026-11-22T21:05:00.000Z', enteredCount: null, oldest: [] };
+    expect((await against(['query'], status({ drain: ended }))).out).toContain(
+      'Draining since 2026-11-22 21:04:19Z, until 2026-11-22 21:05:00Z at most: Envoy\ndoes not say',
+    );
   });
 });
 

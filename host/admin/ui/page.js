@@ -226,7 +226,8 @@ function ownSetting(host, rule) {
 }
 
 function updateRuleHost(parts, host, rule) {
-  const absent = host.takesPart ? '' : ` · ${ABSENCES[host.absence] ?? 'does not take part'}`;
+  const why = host.control === 'draining' ? 'rule draining there' : ABSENCES[host.absence];
+  const absent = host.takesPart ? '' : ` · ${why ?? 'does not take part'}`;
   setText(parts.absence, absent);
   const label = `${host.host}${ownSetting(host, rule)}`;
   if (parts.label !== label) {
@@ -254,6 +255,7 @@ function thisHostFacts(status) {
   const pid = envoy.pid === null ? '' : `, pid ${envoy.pid}`;
   return [
     ['Name', status.thisHost],
+    ...(status.drain ? [['Draining', drainText(status.drain)]] : []),
     ['Sidecar', `running ${sinceText(status.startedAt)}`],
     [
       'Envoy',
@@ -266,6 +268,16 @@ function thisHostFacts(status) {
     ],
     ['Dropped packets', dropped.length === 0 ? 'none' : dropped.join(', ')],
   ];
+}
+
+/** How many connections a draining host still has, and the client that is seen longest. */
+function drainText({ since, endsAt, enteredCount, handedHereCount, oldest }) {
+  const until = endsAt === null ? '' : `, until ${clockTime(new Date(endsAt))} at most`;
+  if (enteredCount === null) return `${sinceText(since)}${until}; Envoy does not say what is left`;
+  const left = count(enteredCount + handedHereCount, 'connection', 'connections');
+  const clients = oldest.slice(0, 3).map(({ client, seenForS }) => `${client} (seen for ${duration(seenForS * 1000)})`);
+  const from = clients.length === 0 ? '' : `; longest: ${clients.join(', ')}`;
+  return `${sinceText(since)}${until}: ${left} left, ${handedHereCount} of them handed here by other hosts${from}`;
 }
 
 function createFact([name]) {

@@ -2,7 +2,7 @@
  * The file as far as it is sound: single values that the schema accepted, defaults filled in, the rest left undefined.
  * So the checks between values can run over a file with mistakes in it, and all of them are told at once.
  */
-import type { Affinity, FilteringMode, ServiceCheck } from '../types.js';
+import type { Affinity, FilteringMode, ServiceCheck, PersistedState } from '../types.js';
 import { parseAddress } from './address.js';
 import { DEFAULTS } from './defaults.js';
 import { pathText, type YamlPath } from './finding.js';
@@ -17,6 +17,8 @@ export interface HostDraft {
   name?: string | undefined;
   priority?: number | undefined;
   dedicatedIp?: string | undefined;
+  initialState?: PersistedState | undefined;
+  persistedStates?: PersistedState[] | undefined;
 }
 
 export interface ServiceDraft {
@@ -139,6 +141,8 @@ export function draftOf(sound: Sound): Draft {
       name: sound.get(...path, 'name'),
       priority: sound.get(...path, 'priority'),
       dedicatedIp: oneSpelling(sound.get(...path, 'dedicatedIp')),
+      initialState: sound.get(...path, 'initialState'),
+      persistedStates: sound.get(...path, 'persistedStates'),
     })),
     rules: sound.elements('portRules').map((path) => ruleDraft(sound, path)),
   };

@@ -1,19 +1,13 @@
 /** A draft without mistakes, made into the ClusterFile that everything else reads. */
-import type { ClusterFile, HostConfig, PortRule, Service } from '../types.js';
+import type { ClusterFile, HostConfig, PersistedState, PortRule, Service } from '../types.js';
 import { DEFAULTS, defaultPatienceMs } from './defaults.js';
-import type { Draft, RuleDraft, ServiceDraft, Sound } from './draft.js';
+import type { Draft, HostDraft, RuleDraft, ServiceDraft, Sound } from './draft.js';
 import { linkOf } from './link.js';
 import { remoteControlOf } from './remote-control.js';
 
 /** Asserts rather than checks: whoever calls this has found no mistake in the file. */
 export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
-  const hosts: HostConfig[] = draft.hosts
-    .map((host) => ({
-      name: sure(host.name),
-      priority: sure(host.priority),
-      dedicatedIp: sure(host.dedicatedIp),
-    }))
-    .sort((a, b) => a.priority - b.priority);
+  const hosts: HostConfig[] = draft.hosts.map(hostFrom).sort((a, b) => a.priority - b.priority);
   const link = linkOf(draft);
   const remoteControl = remoteControlOf(draft);
   return {
@@ -33,6 +27,20 @@ export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
     // Left out where it says nothing, so that the fingerprint of a file in mode routed stays what it was.
     ...(link === undefined ? {} : { link }),
     ...(remoteControl === undefined ? {} : { remoteControl }),
+  };
+}
+
+/** In the order of the states, so that the order in the file makes no other fingerprint. */
+const STATES: readonly PersistedState[] = ['started', 'stopped', 'suspended'];
+
+function hostFrom({ name, priority, dedicatedIp, initialState = 'started', persistedStates }: HostDraft): HostConfig {
+  const kept = STATES.filter((state) => persistedStates?.includes(state) ?? true);
+  return {
+    name: sure(name),
+    priority: sure(priority),
+    dedicatedIp: sure(dedicatedIp),
+    ...(initialState === 'started' ? {} : { initialState }),
+    ...(kept.length === STATES.length ? {} : { persistedStates: kept }),
   };
 }
 

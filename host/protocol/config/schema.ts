@@ -74,6 +74,19 @@ const host = {
     name: { ...hostName, description: 'What owners are computed from: changing it moves its clients.' },
     priority: { type: 'integer', minimum: 1, maximum: 32, description: 'Unique; 1 is the highest. Orders hosts only.' },
     dedicatedIp: { ...hostAddress, description: 'The address that belongs to this host alone.' },
+    initialState: {
+      enum: ['started', 'stopped', 'suspended'],
+      default: 'started',
+      description: 'What this host is where no state of it is kept: at its first start, or with persistedStates.',
+    },
+    persistedStates: {
+      type: 'array',
+      uniqueItems: true,
+      items: { enum: ['started', 'stopped', 'suspended'] },
+      'x-expected': 'a list of started, stopped and suspended',
+      description:
+        'States of this host that are kept over a start of its machine; in others it has initialState then. Left out: all.',
+    },
   },
 } as const;
 
