@@ -35,6 +35,8 @@ export interface Network {
   setLoss(part: number): void;
   /** Gives a host a virtual IP: as its holder, or as one that has it without announcing it. */
   addVirtualIp(host: NetworkHost, address: string, role: 'holder' | 'other'): void;
+  /** Loads a ruleset in a host's namespace. */
+  nft(host: NetworkHost, ruleset: string): void;
   /** Starts a program inside a host's namespace. */
   spawn(host: NetworkHost, command: string, args: string[], logFd: number): ChildProcess;
   remove(): void;
@@ -187,6 +189,7 @@ export function createNetwork(hostCount: number): Network {
         nft(sw, `table bridge loss {\nchain forward { type filter hook forward priority 0; ${rule}\n }\n}\n`);
     },
     addVirtualIp,
+    nft: (host, ruleset) => nft(host.namespace, ruleset),
     spawn: (host, command, args, logFd) =>
       spawn('ip', ['netns', 'exec', host.namespace, command, ...args], { stdio: ['ignore', logFd, logFd] }),
     remove,

@@ -2,12 +2,12 @@
  * The kernel's own opinion: nftables' jhash marks real packets, and each client has the bucket and the owner that
  * decision.wasm and the Python model say. What was found: docs/decisions/0008-the-kernels-hash.md.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Decision, loadDecision, type WeightedHost } from '../../host/edge/decision.js';
 import type { Affinity } from '../../host/protocol/types.js';
 import { randomFrom } from '../sim/random.js';
+import { modelOwners } from './model-owners.js';
 import { createNetwork, type Network } from './network.js';
 import { type Client, drawClients, FAMILIES, type Family } from './oracle-clients.js';
 import { askKernel, clientId, type Marking, type Marks } from './oracle-kernel.js';
@@ -53,18 +53,6 @@ function compare(
     .filter(({ kernel, ours }) => kernel === undefined || kernel !== ours);
   expect(differing.slice(0, 5), `${differing.length} of ${of.length} clients differ`).toEqual([]);
   expect(marks?.size).toBe(of.length);
-}
-
-function modelOwners(settings: KeySettings, hosts: readonly WeightedHost[], of: readonly Client[]): string[] {
-  const endpoints = of.map(({ family, address, port }) =>
-    family === 'ip' ? `${address}:${port}` : `[${address}]:${port}`,
-  );
-  const weights = Object.fromEntries(hosts.map(({ name, loadWeight }) => [name, loadWeight]));
-  const program = fileURLToPath(new URL('oracle-model.py', import.meta.url));
-  const input = JSON.stringify({ ...settings, weights, clients: endpoints });
-  const { status, stdout, stderr } = spawnSync('python3', [program], { input, encoding: 'utf8', maxBuffer: 16 << 20 });
-  expect(status, `oracle-model.py: ${stderr}`).toBe(0);
-  return JSON.parse(stdout) as string[];
 }
 
 describe.skipIf(whyNot !== '')(`the kernel${whyNot}`, () => {

@@ -1,21 +1,45 @@
 """Both ends of many connections, for tests in namespaces: a service that says which host it is on, and clients of any address.
 
-    sessions.py serve NAME ADDRESS... PORT...     greets with "NAME CLIENT PORT", answers each line with itself, "bulk" with bytes for ever
+    sessions.py serve NAME [proxied] ADDRESS... PORT...
+        greets with "NAME CLIENT PORT", answers each line with itself, and "bulk" with bytes for ever; at a port above 8000 it waits
+        for an HTTP request and answers with that. With `proxied` a PROXY v2 header tells the client.
     sessions.py clients                           one JSON command a line, one JSON answer each with its "id"
 """
 import asyncio
 import json
 import socket
+import struct
 import sys
 
 WAIT_S = 8
 
 
-async def serve(name, addresses, ports):
+async def proxied_peer(reader):
+    header = await reader.readexactly(16)
+    rest = await reader.readexactly(struct.unpack("!H", header[14:16])[0])
+    if header[12] == 0x20:
+        return None
+    family, size = (socket.AF_INET6, 16) if header[13] == 0x21 else (socket.AF_INET, 4)
+    return socket.inet_ntop(family, rest[:size]), struct.unpack("!H", rest[2 * size : 2 * size + 2])[0]
+
+
+async def answer_http(reader, writer, text):
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(text) + text)
+    await writer.drain()
+
+
+async def serve(name, proxied, addresses, ports):
     async def talk(reader, writer):
         try:
-            peer = writer.get_extra_info("peername")
-            writer.write(f"{name} {peer[0]} {peer[1]}\n".encode())
+            peer = await proxied_peer(reader) if proxied else writer.get_extra_info("peername")
+            if peer is None:
+                return
+            text = f"{name} {peer[0]} {peer[1]}\n".encode()
+            if writer.get_extra_info("sockname")[1] > 8000:
+                await answer_http(reader, writer, text)
+                return
+            writer.write(text)
             while line := await reader.readline():
                 if line.strip() == b"bulk":
                     while True:
@@ -24,7 +48,7 @@ async def serve(name, addresses, ports):
                         await asyncio.sleep(0.01)
                 writer.write(line)
                 await writer.drain()
-        except OSError:
+        except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
@@ -60,6 +84,9 @@ async def connect(command):
     try:
         await asyncio.wait_for(loop.sock_connect(one, (command["to"], command["port"])), command.get("wait", WAIT_S))
         reader, writer = await asyncio.open_connection(sock=one)
+        if command.get("http"):
+            writer.write(b"GET / HTTP/1.1\r\nhost: lab\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), command.get("wait", WAIT_S))
         line = (await asyncio.wait_for(reader.readline(), command.get("wait", WAIT_S))).decode().split()
     except BaseException:
         one.close()
@@ -103,7 +130,8 @@ async def count(command):
 
 
 async def drop(command):
-    sessions.pop(command["session"])[1].close()
+    if command["session"] in sessions:
+        sessions.pop(command["session"])[1].close()
     return {}
 
 
@@ -113,7 +141,7 @@ VERBS = {"connect": connect, "ask": ask, "bulk": bulk, "count": count, "drop": d
 async def carry_out(command):
     try:
         answer = await VERBS[command["verb"]](command)
-    except (OSError, asyncio.TimeoutError) as error:
+    except (OSError, KeyError, asyncio.TimeoutError, asyncio.IncompleteReadError) as error:
         answer = {"error": type(error).__name__}
     print(json.dumps({"id": command["id"], **answer}), flush=True)
 
@@ -130,7 +158,7 @@ async def clients():
 
 
 if sys.argv[1] == "serve":
-    rest = sys.argv[3:]
-    asyncio.run(serve(sys.argv[2], [a for a in rest if not a.isdigit()], [int(p) for p in rest if p.isdigit()]))
+    rest = [one for one in sys.argv[3:] if one != "proxied"]
+    asyncio.run(serve(sys.argv[2], "proxied" in sys.argv, [a for a in rest if not a.isdigit()], [int(p) for p in rest if p.isdigit()]))
 else:
     asyncio.run(clients())

@@ -23,6 +23,8 @@ export interface Asked {
   sport?: number;
   /** Seconds until it counts as failed. */
   wait?: number;
+  /** Asks as HTTP does. */
+  http?: boolean;
 }
 
 function start(host: NetworkHost, args: string[]): ChildProcess {
@@ -31,9 +33,18 @@ function start(host: NetworkHost, args: string[]): ChildProcess {
   });
 }
 
-/** A service on every one of `addresses`, ready when this resolves. */
-export async function startService(host: NetworkHost, addresses: string[], ports: number[]): Promise<ChildProcess> {
-  const child = start(host, ['serve', host.name, ...addresses, ...ports.map(String)]);
+/**
+ * A service on every one of `addresses`, ready when this resolves.
+ *
+ * @param proxied  a PROXY v2 header tells it the client
+ */
+export async function startService(
+  host: NetworkHost,
+  addresses: string[],
+  ports: number[],
+  proxied = false,
+): Promise<ChildProcess> {
+  const child = start(host, ['serve', host.name, ...(proxied ? ['proxied'] : []), ...addresses, ...ports.map(String)]);
   await new Promise<void>((resolve, reject) => {
     child.stdout!.once('data', () => resolve());
     child.once('exit', (code) => reject(new Error(`the service on ${host.name} ended with exit code ${code}`)));

@@ -1,0 +1,181 @@
+/**
+ * A whole cluster in mode arp with an SMTP-like and an HTTP service a host, and clients of any address: what the tests of the mode
+ * share. Sidecars, Envoys, kernels and packets are real.
+ */
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { waitFor } from '../e2e/harness/wait.js';
+import { type Cluster, type ClusterHost, logsOf, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
+import { clientAddresses } from './kernel-lab.js';
+import { modelOwners } from './model-owners.js';
+import type { NetworkHost } from './network.js';
+import { Clients, type Greeting, startService } from './sessions.js';
+
+export const SMTP = 25;
+export const HTTP = 80;
+export const TABLE = 'envoy_nlb_handoff_mail_test_example';
+export const BOTH = [VIRTUAL_IP, VIRTUAL_IP6];
+const HASH_SEED = 0x5eed1234;
+const LIMIT_MS = 90_000;
+
+/** `count` connections to ask for, half of them to each virtual IP. */
+export function asked(count: number, port: number) {
+  return BOTH.flatMap((to) => {
+    const family = to.includes(':') ? 'ip6' : 'ip';
+    return clientAddresses(family, count / 2).map((from) => ({ from, to, port }));
+  });
+}
+
+export type Held = Greeting & { session: number; from: string; to: string };
+
+export class ArpLab {
+  private constructor(
+    readonly cluster: Cluster,
+    readonly clients: Clients,
+    private readonly services: Map<string, ChildProcess>,
+  ) {}
+
+  static async start(hostCount: number, mode: 'arp' = 'arp'): Promise<ArpLab> {
+    const cluster = startCluster({
+      hostCount,
+      heartbeatPeriodMs: 200,
+      missedHeartbeatsMax: 5,
+      mode,
+      fileText: (hosts) => fileText(hosts, mode),
+    });
+    const services = new Map<string, ChildProcess>();
+    try {
+      const lab = new ArpLab(cluster, new Clients(cluster.network.client), services);
+      for (const host of cluster.hosts) await lab.serve(host);
+      await lab.whole();
+      return lab;
+    } catch (error) {
+      console.log(logsOf(cluster));
+      for (const service of services.values()) service.kill('SIGKILL');
+      cluster.remove();
+      throw error;
+    }
+  }
+
+  async serve(host: ClusterHost): Promise<void> {
+    this.services.set(host.name, await startService(host, ['127.0.0.1'], [2525, 8080], true));
+  }
+
+  host(name: string): ClusterHost {
+    return this.cluster.hosts.find((host) => host.name === name)!;
+  }
+
+  /** Every host takes part by every host's view, one holds the addresses, every kernel hands off. */
+  async whole(): Promise<void> {
+    await this.agreed(this.cluster.hosts.map(({ name }) => name));
+  }
+
+  /** These hosts and no others take part by the view of each of `asked`, and one of those holds the addresses. */
+  async agreed(takers: string[], asked = takers): Promise<void> {
+    const isAgreed = async () => (await this.isAgreed(takers, asked)) || null;
+    await waitFor(`a view in which ${takers.join(', ')} take part`, isAgreed, LIMIT_MS);
+  }
+
+  private async isAgreed(takers: string[], asked: string[]): Promise<boolean> {
+    const statuses = await Promise.all(asked.map((name) => this.cluster.status(this.host(name))));
+    const views = new Set(statuses.map((status) => `${status?.view?.number} ${status?.view?.checksum}`));
+    const holders = statuses.filter((status) => status?.virtualIp?.isHeldHere).length;
+    const isSettled = statuses.every((status) => {
+      if (!status || status.virtualIp?.kernelProblem !== null || !status.envoy.tookConfiguration) return false;
+      const taking = status.rules[0]!.hosts.filter(({ takesPart }) => takesPart).map(({ host }) => host);
+      return taking.sort().join() === [...takers].sort().join();
+    });
+    return holders === 1 && views.size === 1 && isSettled;
+  }
+
+  async holder(): Promise<ClusterHost> {
+    for (const host of this.cluster.hosts) {
+      if ((await this.cluster.status(host))?.virtualIp?.isHeldHere) return host;
+    }
+    throw new Error('nobody holds the virtual IP');
+  }
+
+  /** Owners among hosts by the Python model, affinity single. */
+  modelOwners(names: string[], clients: readonly { from: string }[]): string[] {
+    const hosts = names.map((name) => ({ name, loadWeight: 50 }));
+    const settings = { affinity: 'single' as const, hashSeed: HASH_SEED, ipv6PrefixLength: 64 };
+    return modelOwners(
+      settings,
+      hosts,
+      clients.map(({ from }) => ({ address: from, port: 1 })),
+    );
+  }
+
+  /** One connection of each, at most 50 at a time. */
+  async visit(all: ReturnType<typeof asked>, http = false): Promise<Greeting[]> {
+    const greetings = new Array<Greeting>(all.length);
+    let next = 0;
+    const worker = async () => {
+      for (let i = next++; i < all.length; i = next++) greetings[i] = await this.clients.connect({ ...all[i]!, http });
+    };
+    await Promise.all(Array.from({ length: 50 }, worker));
+    return greetings;
+  }
+
+  async hold(count: number): Promise<Held[]> {
+    const all = asked(count, SMTP);
+    return Promise.all(all.map(async (one) => ({ ...(await this.clients.hold(one)), ...one })));
+  }
+
+  /** Sessions that do not answer within 20 s; a cut network is given its repeats. */
+  async lost(held: readonly Held[]): Promise<Held[]> {
+    const alive = await Promise.all(held.map(({ session }) => this.clients.isAlive(session, 20)));
+    return held.filter((_, i) => !alive[i]);
+  }
+
+  async drop(held: readonly Held[]): Promise<void> {
+    await Promise.all(held.map(({ session }) => this.clients.drop(session)));
+  }
+
+  nft(host: ClusterHost, ...args: string[]): string {
+    return execFileSync('ip', ['netns', 'exec', host.namespace, 'nft', ...args], { encoding: 'utf8' });
+  }
+
+  /** The whole machine of a host at once: nothing of it is heard any more. */
+  kill(host: ClusterHost): void {
+    this.cluster.network.setLink(host, false);
+    this.cluster.signal(host, 'SIGKILL');
+    this.services.get(host.name)?.kill('SIGKILL');
+  }
+
+  logs(): string {
+    return logsOf(this.cluster);
+  }
+
+  remove(): void {
+    this.clients.stop();
+    for (const service of this.services.values()) service.kill('SIGKILL');
+    this.cluster.remove();
+  }
+}
+
+function fileText(hosts: NetworkHost[], mode: string): string {
+  const rule = (name: string, port: number, service: number) =>
+    [
+      `  - name: ${name}`,
+      `    ports: ${port}`,
+      '    protocol: tcp',
+      '    filteringMode: multiple',
+      '    affinity: single',
+      '    loadWeight: equal',
+      `    service: {address: '127.0.0.1:${service}', proxyProtocol: v2, check: {kind: none}}`,
+    ].join('\n');
+  return [
+    'cluster: mail.test.example',
+    `mode: ${mode}`,
+    `virtualIps: [${BOTH.join(', ')}]`,
+    `hashSeed: 0x${HASH_SEED.toString(16)}`,
+    'keyFile: cluster.key',
+    'heartbeat: {periodMs: 200, missedMax: 5}',
+    'hosts:',
+    ...hosts.map((host, i) => `  - {name: ${host.name}, priority: ${i + 1}, dedicatedIp: ${host.address}}`),
+    'portRules:',
+    rule('smtp', SMTP, 2525),
+    rule('web', HTTP, 8080),
+    '',
+  ].join('\n');
+}

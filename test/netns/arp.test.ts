@@ -1,0 +1,146 @@
+/**
+ * Mode arp as its users meet it: SMTP and HTTP on one address, and hosts that are killed, stopped, drained, cut off, split and
+ * brought back under held sessions and running downloads, the holder of the virtual IP among them.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { waitFor } from '../e2e/harness/wait.js';
+import { ArpLab, asked, type Held, HTTP, SMTP } from './arp-lab.js';
+import type { ClusterHost } from './cluster.js';
+import { whyNoNetwork } from './network.js';
+import type { Greeting } from './sessions.js';
+
+const why = whyNoNetwork();
+if (why) console.log(`skipped: mode arp: ${why}`);
+
+const named = (greetings: Greeting[]) => greetings.map(({ host, error }) => host ?? error);
+const ALL = ['n1', 'n2', 'n3', 'n4'];
+
+describe.skipIf(why !== null)('mode arp', () => {
+  let lab: ArpLab;
+  let held: Held[] = [];
+  let downloads: Held[] = [];
+  beforeAll(async () => {
+    lab = await ArpLab.start(ALL.length);
+  });
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') console.log(lab.logs());
+    await lab.drop([...held, ...downloads]);
+    [held, downloads] = [[], []];
+  });
+  afterAll(() => lab?.remove());
+
+  /** 100 sessions, and one download from each host. */
+  async function work(): Promise<void> {
+    const all = await lab.hold(100 + 8 * ALL.length);
+    expect(all.filter(({ error }) => error !== undefined)).toEqual([]);
+    downloads = ALL.map((name) => all.find(({ host }) => host === name)!);
+    held = all.filter((one) => !downloads.includes(one));
+    await Promise.all(downloads.map(({ session }) => lab.clients.bulk(session)));
+  }
+
+  /** Every session but those that these hosts served answers, and every such download goes on. */
+  async function expectKept(dead: string[] = []): Promise<void> {
+    const kept = (one: Held) => !dead.includes(one.host!);
+    expect((await lab.lost(held.filter(kept))).map(({ from, host }) => `${from} at ${host}`)).toEqual([]);
+    for (const { session, host } of downloads.filter(kept)) {
+      const { bytes } = await lab.clients.bytes(session);
+      const more = async () => {
+        const now = await lab.clients.bytes(session);
+        return now.ended === null ? now.bytes > bytes || null : now.ended;
+      };
+      expect(await waitFor(`the download from ${host} to go on`, more, 30_000)).toBe(true);
+    }
+  }
+
+  /** New connections of 100 clients go to the owners that the model names among these hosts. */
+  async function expectNew(names: string[]): Promise<void> {
+    const all = asked(100, SMTP);
+    const owners = lab.modelOwners(names, all);
+    // Envoy has the view, the kernel a moment later.
+    let found: (string | undefined)[] = [];
+    const isRight = async () => {
+      found = named(await lab.visit(all));
+      return found.join() === owners.join() || null;
+    };
+    await waitFor('new connections to reach their owners', isRight, 20_000).catch(() => {});
+    expect(found).toEqual(owners);
+  }
+
+  const without = (...names: string[]) => ALL.filter((name) => !names.includes(name));
+  const start = (host: ClusterHost) => lab.cluster.post(host, 'start');
+
+  it('SMTP and HTTP of 500 clients reach the owner that the model names, which sees the client itself', async () => {
+    const smtp = asked(500, SMTP);
+    const model = lab.modelOwners(ALL, smtp);
+    expect(new Set(model).size).toBe(4);
+    const greetings = await lab.visit(smtp);
+    expect(named(greetings)).toEqual(model);
+    expect(greetings.every(({ seen }, i) => seen === smtp[i]!.from)).toBe(true);
+    const web = await lab.visit(asked(500, HTTP), true);
+    expect(named(web)).toEqual(model);
+    expect(web.every(({ seen }, i) => seen === smtp[i]!.from)).toBe(true);
+  });
+
+  it('a drained host keeps its sessions, and so does everybody when it is back', async () => {
+    await work();
+    await lab.cluster.post(lab.host('n2'), 'drainstop');
+    await lab.agreed(without('n2'));
+    await expectNew(without('n2'));
+    await expectKept();
+    await start(lab.host('n2'));
+    await lab.whole();
+    await expectNew(ALL);
+    await expectKept();
+  });
+
+  it('the holder stops: only what it served itself is lost, and a new holder finds all others', async () => {
+    await work();
+    const holder = await lab.holder();
+    await lab.cluster.post(holder, 'stop');
+    await waitFor('another holder', async () => ((await lab.holder()).name !== holder.name ? true : null), 30_000);
+    await expectKept([holder.name]);
+    await expectNew(without(holder.name));
+    await start(holder);
+    await lab.whole();
+    await expectKept([holder.name]);
+  });
+
+  it('a host that was cut off, and a cluster that was split, go on with all sessions when they are healed', async () => {
+    await work();
+    const { network } = lab.cluster;
+    const [n1, n2, n3, n4] = ALL.map((name) => lab.host(name)) as [ClusterHost, ClusterHost, ClusterHost, ClusterHost];
+    network.setSilent(n3, true);
+    await lab.agreed(without('n3'));
+    await expectKept(['n3']);
+    network.setSilent(n3, false);
+    await lab.whole();
+    await expectKept();
+    const cut = (isCut: boolean) => {
+      for (const one of [n1, n2]) for (const other of [n3, n4]) network.setCut(one, other, isCut);
+    };
+    cut(true);
+    await Promise.all([lab.agreed(['n1', 'n2']), lab.agreed(['n3', 'n4'])]);
+    cut(false);
+    await lab.whole();
+    await expectKept();
+  });
+
+  it('the holder is killed whole, with a host that came back meanwhile: only what the dead host served is lost', async () => {
+    await lab.cluster.post(lab.host('n4'), 'stop');
+    const holder = await lab.holder();
+    await waitFor('a view without n4', async () => {
+      const status = await lab.cluster.status(holder);
+      return status?.hosts.find(({ name }) => name === 'n4')?.state === 'stopped' || null;
+    });
+    const all = await lab.hold(100);
+    await start(lab.host('n4'));
+    await lab.whole();
+    // A quarter of these is n4's by now, and stays where it is.
+    held = all;
+    lab.kill(holder);
+    await expectKept([holder.name]);
+    await lab.agreed(without(holder.name));
+    await expectNew(without(holder.name));
+    await expectKept([holder.name]);
+  });
+});
