@@ -83,7 +83,7 @@ export class RemoteServer {
   look(): void {
     const { tokens, clock } = this.options;
     for (const [response, token] of this.streams) {
-      const present = tokens.all.find(({ id, hash }) => id === token.id && hash === token.hash);
+      const present = tokens.now().find(({ id, hash }) => id === token.id && hash === token.hash);
       if (present === undefined || !isValid(present, clock.wallIso())) response.destroy();
     }
   }
@@ -120,18 +120,20 @@ export class RemoteServer {
 
   private refuse(request: IncomingMessage, response: ServerResponse, address: string): void {
     const { clock, log } = this.options;
-    const waitS = this.refused.take(address, clock.nowMs());
+    // Who shows none guesses nothing: the page asks so before a person has given it one.
+    const isShown = request.headers.authorization !== undefined;
+    const waitS = isShown ? this.refused.take(address, clock.nowMs()) : 0;
     if (waitS > 0) {
-      tooMany(response, waitS, `without a valid token from ${address}`);
+      tooMany(response, waitS, `with a wrong token from ${address}`);
       return;
     }
-    const isShown = request.headers.authorization !== undefined;
     const what = isShown
       ? 'the token is not valid here (any more)'
       : 'a token is missing, expected Authorization: Bearer';
-    const text = `${what}; nlb token add on this host makes one`;
     log.repeating('warning', `remote ${address}`, `Remote control: ${address} was turned away: ${what}`);
-    send(response, 401, no(text), { 'www-authenticate': 'Bearer realm="envoy-nlb"' });
+    send(response, 401, no(`${what}; nlb token add on this host makes one`), {
+      'www-authenticate': 'Bearer realm="envoy-nlb"',
+    });
   }
 
   private eventsFor(token: Token): Door['events'] {

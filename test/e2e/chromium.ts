@@ -38,9 +38,16 @@ export class Chromium {
   }
 
   /** Starts the browser with one empty page of the given size. */
-  static async start(binary: string): Promise<Chromium> {
+  static async start(binary: string, further: readonly string[] = []): Promise<Chromium> {
     const home = mkdtempSync(join(tmpdir(), 'nlb-chromium-'));
-    const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--hide-scrollbars'];
+    const flags = [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-dev-shm-usage',
+      '--hide-scrollbars',
+      ...further,
+    ];
     const child = spawn(binary, [...flags, `--user-data-dir=${home}`, '--remote-debugging-pipe', 'about:blank'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     });
@@ -99,7 +106,7 @@ export class Chromium {
     const ended = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill('SIGKILL');
     await ended;
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }
 
   private send(method: string, params: Json = {}): Promise<Json> {

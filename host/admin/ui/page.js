@@ -2,6 +2,9 @@
 // is ever rebuilt: elements are kept by name, so that an opened rule stays open and a selection stays selected.
 // The shape of a status is host/admin/status.ts.
 
+import { ask, getAccess, Refused, refusalOf } from './access.js';
+import { createActions, updateHostActions, updateRuleActions } from './actions.js';
+
 /** The sidecar speaks at least once a second (host/admin/events.ts); longer silence than this is said aloud. */
 const SILENCE_MS = 3000;
 const TICK_MS = 1000;
@@ -16,7 +19,7 @@ const HOST_STATES = {
   converging: { sign: '↻', word: 'Converging', tone: 'busy' },
   draining: { sign: '⇣', word: 'Draining', tone: 'busy' },
   stopped: { sign: '■', word: 'Stopped', tone: 'calm' },
-  suspended: { sign: '⏸', word: 'Suspended', tone: 'calm' },
+  suspended: { sign: '‖', word: 'Suspended', tone: 'calm' },
   sidecarSilent: { sign: '…', word: 'Sidecar silent, Envoy serving', tone: 'busy' },
   lost: { sign: '✖', word: 'Lost', tone: 'bad' },
   outside: { sign: '⚠', word: 'Outside', tone: 'bad' },
@@ -123,9 +126,10 @@ function createHost() {
   const since = make('p', 'meta');
   const meta = make('p', 'meta');
   const detail = make('p', 'detail');
+  const actions = createActions();
   title.append(name, state);
-  element.append(title, since, meta, detail);
-  return { element, name, state, since, meta, detail };
+  element.append(title, since, meta, detail, actions.element);
+  return { element, name, state, since, meta, detail, actions };
 }
 
 function updateHost(parts, host) {
@@ -142,6 +146,7 @@ function updateHost(parts, host) {
   setText(parts.meta, [host.dedicatedIp, `priority ${host.priority}`, ...roles].join(' · '));
   setText(parts.detail, host.detail ?? '');
   parts.detail.hidden = host.detail === null;
+  updateHostActions(parts.actions, host);
 }
 
 // ---- port rules -----------------------------------------------------------------------------------------------------
@@ -213,9 +218,10 @@ function createRuleHost() {
   const expected = make('td', 'number expected');
   const measured = make('td', 'number measured');
   const connections = make('td', 'number');
+  const actions = createActions();
   barCell.append(bar);
   element.append(name, barCell, expected, measured, connections);
-  return { element, name, bar, absence, expected, measured, connections };
+  return { element, name, bar, absence, expected, measured, connections, actions };
 }
 
 /** `weight 60`, `handling priority 1`: what the rule gives a host where that is not the same for all. */
@@ -232,8 +238,9 @@ function updateRuleHost(parts, host, rule) {
   const label = `${host.host}${ownSetting(host, rule)}`;
   if (parts.label !== label) {
     parts.label = label;
-    parts.name.replaceChildren(label, parts.absence);
+    parts.name.replaceChildren(label, parts.absence, parts.actions.element);
   }
+  updateRuleActions(parts.actions, host, rule);
   parts.bar.style.setProperty('--expected', percent(host.expectedShare).replace(' ', ''));
   parts.bar.style.setProperty('--measured', percent(host.measuredShare ?? 0).replace(' ', ''));
   setText(parts.expected, percent(host.expectedShare));
@@ -348,27 +355,52 @@ function showSilence(reason) {
   document.title = `✖ no answer: ${byId('cluster-name').textContent}`;
 }
 
-function take(event) {
-  show(JSON.parse(event.data));
+function take(status) {
+  show(status);
   heardAt = new Date();
   byId('silence').hidden = true;
   document.body.classList.remove('stale');
 }
 
-/** The browser asks again by itself where a connection breaks; where it gave up, or hears nothing at all, we do. */
-function listen() {
-  const events = new EventSource('events');
-  events.onmessage = take;
-  let silentForMs = 0;
-  const timer = setInterval(() => {
-    const isSilent = Date.now() - (heardAt ?? openedAt).getTime() > SILENCE_MS;
-    silentForMs = isSilent ? silentForMs + TICK_MS : 0;
-    if (isSilent) showSilence('the sidecar of this host is not reachable');
-    if (events.readyState !== EventSource.CLOSED && silentForMs < ASK_ANEW_MS) return;
-    events.close();
-    clearInterval(timer);
-    listen();
-  }, TICK_MS);
+/** Resolves when the stream has ended: the sidecar is gone, or has nothing more to say to this token. */
+async function follow(signal) {
+  await getAccess(signal);
+  const response = await ask('GET', 'events', signal);
+  if (!response.ok || response.body === null) throw await refusalOf(response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return null;
+    const events = (text + value).split('\n\n');
+    text = events.pop() ?? '';
+    const last = events.findLast((event) => event.includes('data: '));
+    if (last !== undefined) take(JSON.parse(last.slice(last.indexOf('data: ') + 'data: '.length)));
+  }
 }
 
-listen();
+/** The connection that is listened to now; given up where nothing at all comes by it. */
+let end = new AbortController();
+let silentForMs = 0;
+/** What the sidecar said in place of a status; null where it said nothing. */
+let whyNot = null;
+
+function tick() {
+  const isSilent = byId('sign-in').hidden && Date.now() - (heardAt ?? openedAt).getTime() > SILENCE_MS;
+  silentForMs = isSilent ? silentForMs + TICK_MS : 0;
+  if (isSilent) showSilence(whyNot ?? 'the sidecar of this host is not reachable');
+  if (silentForMs < ASK_ANEW_MS) return;
+  silentForMs = 0;
+  end.abort();
+}
+
+async function listen() {
+  for (;;) {
+    end = new AbortController();
+    whyNot = await follow(end.signal).catch((error) => (error instanceof Refused ? error.message : null));
+    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+  }
+}
+
+setInterval(tick, TICK_MS);
+void listen();
