@@ -80,6 +80,8 @@ export interface ClusterOptions {
   sidecarArguments?: string[];
   /** The whole cluster file, in place of one with a single rule. */
   fileText?(hosts: NetworkHost[]): string;
+  /** Put before the sidecar's command, e.g. to take a right from it. */
+  prefix?: readonly string[];
   /** What has to be there before a host's sidecar starts; its state directory is. */
   prepare?(host: NetworkHost, stateDir: string): void;
 }
@@ -112,7 +114,8 @@ function spawnSidecar(network: Network, host: NetworkHost, directory: string, op
   const logFd = openSync(join(directory, `${host.name}.log`), 'a');
   const place = ['--config', join(directory, 'cluster.yaml'), '--state-dir', join(directory, host.name)];
   const args = [sidecarProgram(), 'run', ...place, '--host', host.name, ...(options.sidecarArguments ?? [])];
-  const sidecar = network.spawn(host, process.execPath, args, logFd);
+  const [command = '', ...rest] = [...(options.prefix ?? []), process.execPath, ...args];
+  const sidecar = network.spawn(host, command, rest, logFd);
   closeSync(logFd);
   return sidecar;
 }

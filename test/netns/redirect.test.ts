@@ -7,7 +7,7 @@ import { openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
@@ -32,11 +32,11 @@ const OWN_RULE = `  - name: own
     service: {address: '127.0.0.1:45000', proxyProtocol: v2, check: {kind: none}}
 `;
 
-const FILE = (hosts: NetworkHost[], moreRules = ''): string => `cluster: mail.test.example
-mode: routed
-listenOn: virtualIp
+const ROUTED = 'mode: routed\nlistenOn: virtualIp\notherPorts: defaultHost';
+
+const FILE = (hosts: NetworkHost[], moreRules = '', mode = ROUTED): string => `cluster: mail.test.example
+${mode}
 virtualIps: [${VIP}, '${VIP6}']
-otherPorts: defaultHost
 hashSeed: 0x5eed1234
 keyFile: cluster.key
 heartbeat: {periodMs: 500, missedMax: 5}
@@ -61,50 +61,56 @@ const tables = (host: NetworkHost): string => inside(host, 'nft', 'list', 'table
 const inside = (host: NetworkHost, ...command: string[]): string =>
   execFileSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
 
+function startWide(fileText: (hosts: NetworkHost[]) => string, prefix: string[] = []): Cluster {
+  return startCluster({
+    hostCount: 2,
+    heartbeatPeriodMs: 500,
+    missedHeartbeatsMax: 5,
+    fileText,
+    prefix,
+    sidecarArguments: ['--envoy-args=--concurrency 1 --drain-time-s 1'],
+    prepare: (host, stateDir) => {
+      for (const address of [`${VIP}/32`, `${VIP6}/128`]) {
+        if (fileText([]).includes('mode: routed')) inside(host, 'ip', 'addr', 'add', address, 'dev', 'lo');
+      }
+      const log = openSync(`${stateDir}.greeter.log`, 'a');
+      const command = ['python3', GREETER, host.name, ...PLACES];
+      const args = ['netns', 'exec', host.namespace, 'sh', '-c', 'setsid "$@" </dev/null &', 'sh', ...command];
+      spawnSync('ip', args, { stdio: ['ignore', log, log] });
+    },
+  });
+}
+
+async function waitUntilWell(cluster: Cluster): Promise<void> {
+  await waitFor('a view of all hosts, without problems', () => isWell(cluster), 60_000).catch((error) => {
+    throw new Error(`${error.message}\n${logsOf(cluster)}`);
+  });
+}
+
+/** What greets a client of its own machine that goes through `entry`, or finds its own way; `closed` where nothing does. */
+function askThrough(cluster: Cluster, entry: NetworkHost | null, port: number, address: string): string {
+  const { client } = cluster.network;
+  if (entry !== null && address !== entry.address) {
+    const [family, via] = address.includes(':') ? ['-6', entry.address6] : ['-4', entry.address];
+    inside(client, 'ip', family!, 'route', 'replace', address, 'via', via!, 'dev', 'eth0');
+  }
+  const script = 'exec 3<>"/dev/tcp/$1/$2" && head -n 1 <&3';
+  const args = ['netns', 'exec', client.namespace, 'timeout', '10', 'bash', '-c', script, 'bash', address, `${port}`];
+  const { stdout, status } = spawnSync('ip', args, { encoding: 'utf8' });
+  expect(status, `the client through ${entry?.name} to ${address} port ${port} hangs`).not.toBe(124);
+  return stdout.trim() || 'closed';
+}
+
 describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = startCluster({
-      hostCount: 2,
-      heartbeatPeriodMs: 500,
-      missedHeartbeatsMax: 5,
-      fileText: FILE,
-      sidecarArguments: ['--envoy-args=--concurrency 1 --drain-time-s 1'],
-      prepare: (host, stateDir) => {
-        inside(host, 'ip', 'addr', 'add', `${VIP}/32`, 'dev', 'lo');
-        inside(host, 'ip', 'addr', 'add', `${VIP6}/128`, 'dev', 'lo');
-        const log = openSync(`${stateDir}.greeter.log`, 'a');
-        spawnDetached(host, ['python3', GREETER, host.name, ...PLACES], log);
-      },
-    });
-    await waitFor('a view of both hosts, without problems', () => isWell(cluster), 60_000).catch((error) => {
-      throw new Error(`${error.message}\n${logsOf(cluster)}`);
-    });
+    cluster = startWide(FILE);
+    await waitUntilWell(cluster);
   }, 120_000);
   afterAll(() => cluster?.remove());
 
-  const spawnDetached = (host: NetworkHost, command: string[], log: number): void => {
-    const script = 'setsid "$@" </dev/null &';
-    spawnSync('ip', ['netns', 'exec', host.namespace, 'sh', '-c', script, 'sh', ...command], {
-      stdio: ['ignore', log, log],
-    });
-  };
-
-  /** What greets a client of its own machine that goes through `entry`; `closed` where nothing does. */
-  function ask(entry: NetworkHost, port: number, address = VIP): string {
-    const { client } = cluster.network;
-    const via = address.includes(':') ? entry.address6 : entry.address;
-    const family = address.includes(':') ? '-6' : '-4';
-    if (address !== entry.address) {
-      inside(client, 'ip', family, 'route', 'replace', address, 'via', via, 'dev', 'eth0');
-    }
-    const script = 'exec 3<>"/dev/tcp/$1/$2" && head -n 1 <&3';
-    const args = ['netns', 'exec', client.namespace, 'timeout', '10', 'bash', '-c', script, 'bash', address, `${port}`];
-    const { stdout, status } = spawnSync('ip', args, { encoding: 'utf8' });
-    expect(status, `the client through ${entry.name} to ${address} port ${port} hangs`).not.toBe(124);
-    return stdout.trim() || 'closed';
-  }
+  const ask = (entry: NetworkHost, port: number, address = VIP): string => askThrough(cluster, entry, port, address);
 
   it('lead to their owner and its service at the very port, from every entry host and in both families', () => {
     const { hosts, network } = cluster;
@@ -186,6 +192,37 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
     await cluster.post(n1, 'start');
     await waitFor('a view of both hosts', () => isWell(cluster), 60_000);
     await waitFor('the redirect to be back', () => tables(n1).includes(TABLE));
+  });
+});
+
+describe.skipIf(why !== null)('ports beyond 1,024 listeners elsewhere', () => {
+  let cluster: Cluster;
+  afterEach(() => cluster?.remove());
+
+  it('in mode arp come to their owner as packets; those of no rule to the default host, which sees its client', async () => {
+    cluster = startWide((hosts) => FILE(hosts, '', 'mode: arp'));
+    await waitUntilWell(cluster);
+    const { address } = cluster.network.client;
+    const ask = (port: number) => askThrough(cluster, null, port, VIP);
+    await waitFor('a holder', async () => (await cluster.status(cluster.hosts[0]!))?.virtualIp?.holder !== null);
+    expect(ask(41000)).toBe(`n2 client=${address} to=${VIP}:41000`);
+    expect(ask(25)).toBe(`n2 client=${address} to=${VIP}:25`);
+    expect(ask(9999)).toBe(`n1 client=${address} to=${VIP}:9999`);
+  });
+
+  it('are named where the sidecar has no right to redirect them, and the others are served', async () => {
+    const right = ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'];
+    cluster = startWide(FILE, right);
+    const [n1] = cluster.hosts as [ClusterHost];
+    const problems = await waitFor('a problem', async () => {
+      const status = await cluster.status(n1);
+      return status?.envoy.tookConfiguration && status.problems.length > 0 ? status.problems : null;
+    });
+    expect(problems.map(({ text }) => text)).toEqual([
+      `Ports 1-24, 26-7619, 7624-65535 of ${VIP} and 1-24, 26-7619, 7624-65535 of ${VIP6} are not carried: clients that come to this host for them do not reach the cluster: nftables needs CAP_NET_ADMIN, which this process does not have: run it as root or with AmbientCapabilities=CAP_NET_ADMIN`,
+    ]);
+    await waitFor('n2 to serve', () => askThrough(cluster, n1, 25, VIP).startsWith('n2 '));
+    expect(askThrough(cluster, n1, 41000, VIP)).toBe('closed');
   });
 });
 
