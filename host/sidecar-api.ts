@@ -108,6 +108,8 @@ export class SidecarApi implements AdminApi {
         return controlRules(control, verb, asked);
       case 'reload':
         return this.reload();
+      case 'move-vip':
+        return this.sidecar.linkMode?.moveHere() ?? { ok: false, text: 'in mode routed no host holds the virtual IPs' };
     }
   }
 

@@ -15,6 +15,7 @@ export const VERBS = [
   'disable',
   'drain',
   'reload',
+  'move-vip',
 ] as const;
 export type Verb = (typeof VERBS)[number];
 

@@ -17,6 +17,7 @@ const VERB_TEXTS: Record<Verb, string> = {
   enable: 'This host takes its part in port rules again.',
   disable: 'This host ends the open connections of port rules and takes no new ones.',
   drain: 'This host takes no new connections of port rules; the open ones finish.',
+  'move-vip': 'Mode arp: this host takes the virtual IPs from the host that holds them.',
   reload: 'Offers the changed cluster file on the disk of this host.',
 };
 

@@ -16,6 +16,7 @@ import {
   ruleTable,
   sentenceOf,
   shareTable,
+  virtualIpLines,
 } from './status-text.js';
 
 export const verb: Verb = {
@@ -50,7 +51,7 @@ export function displayText(status: ClusterStatus): string {
     `Hosts (${status.hosts.length}), * is this host:\n${hostTable(status)}${drainText(status)}`,
     `Port rules (${status.rules.length}):\n${ruleTable(status)}${redirectedLine(status)}`,
     `Shares of new connections:\n${shareTable(status)}${countLines(status)}`,
-    envoyLine(status) + fileLines(status) + droppedLine(status),
+    virtualIpLines(status) + envoyLine(status) + fileLines(status) + droppedLine(status),
     problemLines(status),
   ].join('\n');
 }

@@ -161,6 +161,21 @@ export function envoyLine(status: ClusterStatus): string {
   return wrapped(`${named}${process}: ${ENVOY_WORDS[state]}, ${took}${detail === null ? '' : `; ${detail}`}`);
 }
 
+/** Who holds the virtual IPs, and whether its kernel passes on what is not its own; nothing in mode routed. */
+export function virtualIpLines({ virtualIp, mode, thisHost }: ClusterStatus): string {
+  if (virtualIp === null) return '';
+  const { addresses, holder, since, device, leaseMs, isHeldHere, kernelProblem } = virtualIp;
+  const held =
+    holder === null
+      ? 'held by no host that is heard'
+      : `held by ${holder} since ${since === null ? '-' : timeText(since)}`;
+  const who = mode === 'arp' ? held : 'every host has them';
+  const where = device === null ? `no interface on ${thisHost} for them` : `${device} on ${thisHost}`;
+  const lease = isHeldHere ? `, lease ${leaseMs} ms` : '';
+  const kernel = kernelProblem ?? 'connections are passed on to their owners in the kernel';
+  return wrapped(`Virtual IPs ${addresses.join(', ')}: ${who} (${where}${lease}); ${kernel}`);
+}
+
 export function problemLines(status: ClusterStatus): string {
   if (status.problems.length === 0) return 'No problems known\n';
   return `Problems (${status.problems.length}), newest first:\n${status.problems.map(problemText).join('')}`;

@@ -35,12 +35,15 @@ export class Asking {
   /** The question that is out. */
   private asked: Promise<void> | null = null;
   private watchedMs = Number.NEGATIVE_INFINITY;
+  /** A host that is heard says that it holds them. */
+  private isHeld = false;
   private hostSinceMs: Milliseconds | null = null;
 
   constructor(private readonly options: AskingOptions) {}
 
   /** @param isFirst  no host of this cluster is known to have held them */
   async isFree(device: string, isFirst: boolean): Promise<boolean> {
+    this.isHeld = false;
     if (this.ageMs() <= this.freshMs() && this.answered.isFree) return true;
     await this.ask(device, isFirst ? FIRST_MS : undefined);
     return this.answered.isFree;
@@ -49,6 +52,7 @@ export class Asking {
   /** While the holder is silent, by whoever may be next; and again and again while a stranger is there. */
   askAhead(contenders: readonly Contender[], self: HostName, device: string): void {
     const holder = contenders.find(({ holds, name }) => holds && name !== self);
+    this.isHeld = holder !== undefined;
     // Whoever of the cluster holds them has asked.
     if (holder !== undefined && this.stranger !== null) this.forgetStranger();
     const isDue = holder?.isSuspected === true && this.ageMs() >= AHEAD_EVERY_MS;
@@ -84,7 +88,7 @@ export class Asking {
     this.stranger = sentence?.isHost === false ? sentence.text : null;
     this.options.say('virtual-ip-stranger', this.stranger);
     // A host that fell silent answers until its lease runs out, less than a period later.
-    const isHost = sentence?.isHost === true;
+    const isHost = sentence?.isHost === true && !this.isHeld;
     this.hostSinceMs = isHost ? (this.hostSinceMs ?? this.answered.atMs) : null;
     const isLong =
       this.hostSinceMs !== null && this.answered.atMs - this.hostSinceMs >= this.options.file().heartbeat.periodMs;

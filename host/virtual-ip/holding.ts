@@ -36,7 +36,7 @@ export interface HoldingOptions {
 }
 
 /** A virtual IP that moves to this host by `nlb move-vip` is waited for so long. */
-const MOVE_MS = 5000;
+export const MOVE_MS = 3000;
 /** After a take that failed this host does not try again for so long. */
 const PAUSE_MS = 2000;
 /** Announced again so long after it was taken: the first may have been lost, and some switches learn late. */

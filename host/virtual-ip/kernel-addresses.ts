@@ -3,8 +3,10 @@
  * answering nobody), take them, announce them, give them up, leave nothing. Each verb throws an EdgeError where the kernel
  * refuses; none of them decides anything.
  */
+import { existsSync } from 'node:fs';
 import type { Clock } from '../edge/clock.js';
 import { EdgeError } from '../edge/edge-error.js';
+import { Ip } from '../edge/ip.js';
 import { Nft } from '../edge/nft.js';
 import { tableName } from '../kernel/names.js';
 import type { Milliseconds } from '../protocol/types.js';
@@ -39,6 +41,8 @@ export class KernelAddresses {
   private readonly sysctls: Sysctls;
   private lease: Lease | null = null;
   private addresses: readonly string[] = [];
+  /** The default routes have the virtual IP as their source. */
+  private isSource = false;
 
   constructor(private readonly options: KernelAddressesOptions) {
     this.table = tableName('address', options.clusterName);
@@ -95,7 +99,7 @@ export class KernelAddresses {
       const [real] = complaints.filter((line) => !isNotThere(line));
       if (real !== undefined) throw new EdgeError('KERNEL_REFUSED', `Cannot put the virtual IPs on ${device}: ${real}`);
     });
-    if (this.options.isSource()) await ipBatch(prefix, await sourceLines(prefix, device, addresses));
+    await this.setSource(device, this.options.isSource());
   }
 
   /** Says once more where the addresses are; for IPv6 they are taken off the link and put back, as loopback has them too. */
@@ -116,6 +120,7 @@ export class KernelAddresses {
   /** More time for the addresses on the link, the second net; puts them back where somebody took them. */
   async prolong(device: string): Promise<void> {
     await ipBatch(this.options.prefix, linkLines(this.addresses, device, this.leaseMs));
+    await this.setSource(device, this.options.isSource());
   }
 
   /** Nothing answers for the addresses any more when this resolves. */
@@ -126,8 +131,26 @@ export class KernelAddresses {
     await this.nft.run(endLeaseText(this.table), 'the end of the lease').catch(() => {
       // Where the table is gone there is no lease either.
     });
-    await ipBatch(prefix, removalLines(this.addresses, device));
-    await ipBatch(prefix, await noSourceLines(prefix, device, this.addresses));
+    await ipBatch(prefix, removalLines(this.addresses, await this.nowCalled(device)));
+    await this.setSource(device, false);
+  }
+
+  private async setSource(device: string, isSource: boolean): Promise<void> {
+    if (isSource === this.isSource) return;
+    const { prefix } = this.options;
+    const lines = isSource ? sourceLines : noSourceLines;
+    await ipBatch(prefix, await lines(prefix, device, this.addresses));
+    this.isSource = isSource;
+  }
+
+  /** The addresses went with an interface that was renamed in the meantime. */
+  private async nowCalled(device: string): Promise<string> {
+    if (existsSync(`/sys/class/net/${device}`)) return device;
+    const interfaces = await new Ip(this.options.prefix).interfaces();
+    const having = interfaces.find(
+      ({ name, addresses }) => name !== 'lo' && addresses.some(({ address }) => this.addresses.includes(address)),
+    );
+    return having?.name ?? device;
   }
 
   whoAnswers(device: string, forMs?: Milliseconds): Promise<Map<string, string>> {

@@ -11,7 +11,7 @@ import type { HolderClaim } from '../protocol/holder-claim.js';
 import { holderLeaseMs, leaseMs } from '../protocol/lease.js';
 import type { ClusterFile, HostConfig, InForce, Milliseconds } from '../protocol/types.js';
 import { createDatapath, isHandoff } from './datapath.js';
-import { Holding } from './holding.js';
+import { Holding, MOVE_MS } from './holding.js';
 import { findLinks } from './link.js';
 import type { VirtualIpStatus } from './status.js';
 
@@ -83,6 +83,23 @@ export class LinkMode {
     this.datapath?.leave();
   }
 
+  /** `nlb move-vip`. */
+  async moveHere(): Promise<{ ok: boolean; text: string }> {
+    const { host, file } = this.options;
+    const { holding } = this;
+    const addresses = `virtual IPs ${file().virtualIps.join(', ')}`;
+    if (holding === null) return { ok: false, text: `in mode ${file().mode} every host has the ${addresses}` };
+    if (holding.isHolding) return { ok: true, text: `host ${host.name} holds the ${addresses} already` };
+    const why = holding.whyUnable() ?? this.whyNotHere();
+    if (why !== null) return { ok: false, text: `host ${host.name} cannot hold the ${addresses} now: ${why}` };
+    if (await holding.moveHere()) return { ok: true, text: `host ${host.name} holds the ${addresses}` };
+    const from = holding.holderNow?.name ?? 'the holder';
+    return {
+      ok: false,
+      text: `${from} did not let go of the ${addresses} within ${MOVE_MS / 1000} s: nlb display --all`,
+    };
+  }
+
   status(): VirtualIpStatus {
     const { file, host } = this.options;
     const { holding } = this;
@@ -93,9 +110,20 @@ export class LinkMode {
       holder: holder?.name ?? null,
       since: holder?.since ?? null,
       isHeldHere: holding?.isHolding ?? false,
+      outgoing: file().link?.outgoing ?? 'dedicatedIp',
       leaseMs: this.leaseMs,
       kernelProblem: this.kernelProblem(holder?.name ?? host.name),
     };
+  }
+
+  private whyNotHere(): string | null {
+    const { file, host, contenders } = this.options;
+    const all = contenders();
+    const own = all.find(({ name }) => name === host.name);
+    if (own === undefined || !own.isIn || own.grade < 2) return 'it is not started or not in the view';
+    const first = all.find(({ grade, wish, isIn }) => grade === 3 && wish !== 'unable' && isIn);
+    if (file().link?.failback !== 'immediate' || first === undefined || first.name === host.name) return null;
+    return `failback is immediate, so ${first.name}, which has a higher priority, would take them back at once`;
   }
 
   private get leaseMs(): Milliseconds {

@@ -8,6 +8,8 @@ export interface VirtualIpStatus {
   holder: string | null;
   since: string | null;
   isHeldHere: boolean;
+  /** Source of connections that the holder opens itself. */
+  outgoing: 'dedicatedIp' | 'virtualIp';
   /** How long this host's kernel goes on for a sidecar that does not renew it. */
   leaseMs: number;
   /** Why the kernel does not pass connections on to their owners; null where it does. */

@@ -3,6 +3,7 @@
  * stopped, frozen, cut off and brought back. A client asks all the time, and never may two hosts answer.
  */
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type ArpWatch, macOf, watchArp } from './arp-watch.js';
@@ -30,7 +31,7 @@ function inside(host: NetworkHost, ...command: string[]): string {
 type Hosts = [ClusterHost, ClusterHost, ClusterHost];
 
 async function converged(lines: string[] = []): Promise<Hosts> {
-  cluster = startCluster({ hostCount: 3, heartbeatPeriodMs: 100, missedHeartbeatsMax: 5, mode: 'arp', lines });
+  cluster = startCluster({ hostCount: 3, heartbeatPeriodMs: 1000, missedHeartbeatsMax: 5, mode: 'arp', lines });
   await waitFor('three hosts converged', () => allConverged(cluster), LIMIT_MS);
   return cluster.hosts as Hosts;
 }
@@ -78,6 +79,11 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
   test('are taken over from a holder that is stopped, and nothing of ours is left in its kernel', async () => {
     const [first, second] = await heldByFirst();
     expect(neighbour(VIRTUAL_IP6)).toBe(macOf(first));
+    void cluster.post(second, 'move-vip');
+    await heldBy(second);
+    expect(await isHolder(first)).toBe(false);
+    void cluster.post(first, 'move-vip');
+    await heldBy(first);
     await cluster.post(first, 'stop');
     await heldBy(second);
     await waitFor('n2 answers', () => watch!.answered.at(-1) === 'n2', LIMIT_MS);
@@ -138,7 +144,7 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
       inside(cluster.network.client, 'ip', 'addr', verb, `${VIRTUAL_IP}/32`, 'dev', 'eth0');
     cluster = startCluster({
       hostCount: 3,
-      heartbeatPeriodMs: 100,
+      heartbeatPeriodMs: 1000,
       missedHeartbeatsMax: 5,
       mode: 'arp',
       prepare: (host) => {
@@ -167,5 +173,15 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
       LIMIT_MS,
     );
     await waitFor('nothing is said of it', async () => !(await isSaid()), LIMIT_MS);
+    // A sidecar that died for good: what it left is taken away without one.
+    first.sidecar.kill('SIGKILL');
+    const cleanup = [process.execPath, 'build/host/main.js', 'cleanup', join(cluster.directory, 'cluster.yaml')];
+    await waitFor('the sidecar is gone', () => first.sidecar.signalCode !== null, LIMIT_MS);
+    const said = inside(first, ...cleanup, '--state-dir', first.stateDir);
+    expect(said).toContain('nftables table arp envoy_nlb_address_mail_test_example');
+    expect([leftovers(first), inside(first, ...cleanup, '--state-dir', first.stateDir)]).toEqual([
+      [],
+      'Nothing of ours is in the kernel\n',
+    ]);
   });
 });

@@ -1,0 +1,60 @@
+/**
+ * What of ours is in the kernel of this machine, found without a sidecar: tables by their name, virtual IPs by the cluster file
+ * and by their label, settings by what was kept of them. Nothing of anybody else's is touched.
+ */
+import { runProgram } from '../edge/nft.js';
+import { Nft } from '../edge/nft.js';
+import { isOurTable } from '../kernel/names.js';
+import { ipBatch, LABEL } from './addresses.js';
+import { Sysctls } from './sysctls.js';
+
+export interface Leftovers {
+  tables: { family: string; name: string }[];
+  addresses: { device: string; address: string; prefixLength: number }[];
+}
+
+interface ListedDevice {
+  ifname?: string;
+  addr_info?: { local?: string; prefixlen: number; label?: string }[];
+}
+
+/** @param virtualIps  of the cluster file, or none where it cannot be read */
+export async function findLeftovers(virtualIps: readonly string[], prefix: readonly string[] = []): Promise<Leftovers> {
+  const tables = (await new Nft(prefix).tables()).filter(({ name }) => isOurTable(name));
+  const { stdout } = await runProgram([...prefix, 'ip', '-j', 'addr', 'show']);
+  const devices = stdout.trim() === '' ? [] : (JSON.parse(stdout) as ListedDevice[]);
+  const addresses = devices.flatMap(({ ifname, addr_info = [] }) =>
+    addr_info.flatMap(({ local, prefixlen, label }) => {
+      if (ifname === undefined || local === undefined || prefixlen !== (local.includes(':') ? 128 : 32)) return [];
+      const isOurs = virtualIps.includes(local) || label?.endsWith(`:${LABEL}`) === true;
+      return isOurs ? [{ device: ifname, address: local, prefixLength: prefixlen }] : [];
+    }),
+  );
+  return { tables, addresses };
+}
+
+/** @returns what could not be removed, in the words of nft and ip */
+export async function removeLeftovers(
+  { tables, addresses }: Leftovers,
+  stateDirectory: string,
+  prefix: readonly string[] = [],
+): Promise<string[]> {
+  const nft = new Nft(prefix);
+  const refused: string[] = [];
+  for (const { family, name } of tables) {
+    await nft.removeTable(family, name).catch((error: Error) => refused.push(error.message));
+  }
+  const lines = addresses.map(
+    ({ device, address, prefixLength }) => `addr del ${address}/${prefixLength} dev ${device}`,
+  );
+  refused.push(...(await ipBatch(prefix, lines)));
+  new Sysctls(stateDirectory).restore();
+  return refused;
+}
+
+export function leftoverLines({ tables, addresses }: Leftovers): string[] {
+  return [
+    ...tables.map(({ family, name }) => `nftables table ${family} ${name}`),
+    ...addresses.map(({ device, address, prefixLength }) => `address ${address}/${prefixLength} on ${device}`),
+  ];
+}

@@ -1,0 +1,61 @@
+/**
+ * `npm run takeover`: mode arp, how long a client that opens a connection to the virtual IP every 10 ms waits for one that is answered
+ * after its holder died or was stopped. Real sidecars, Envoys and services, a network namespace a host, a fresh cluster for every run.
+ *
+ *     npm run takeover -- [--runs 20] [--only silent_default,silent_fast,planned_stop] [--json]
+ */
+import { parseArgs } from 'node:util';
+import { estimateOf } from '../bench/statistics.js';
+import { whyNoNetwork } from './network.js';
+import { TAKEOVER_CASES, type TakeoverCase, takeoverTime } from './takeover-cases.js';
+
+interface Summary {
+  median_ms: number;
+  p99_ms: number;
+  worst_ms: number;
+  runs: number;
+}
+
+/** p99 by nearest rank: of fewer than 100 runs it is the worst. */
+function summary(times: number[]): Summary {
+  const sorted = [...times].sort((a, b) => a - b);
+  const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1]!;
+  const [median_ms, p99_ms, worst_ms] = [estimateOf(times).median, p99, sorted.at(-1)!].map(Math.round) as [
+    number,
+    number,
+    number,
+  ];
+  return { median_ms, p99_ms, worst_ms, runs: sorted.length };
+}
+
+function fail(text: string, code: number): never {
+  process.stderr.write(`takeover: ${text}\n`);
+  process.exit(code);
+}
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '20' },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const runs = Number(values.runs);
+if (!Number.isInteger(runs) || runs < 1) fail(`--runs is ${values.runs}, expected a whole number from 1`, 2);
+const names = values.only?.split(',') ?? Object.keys(TAKEOVER_CASES);
+const unknown = names.find((name) => !Object.hasOwn(TAKEOVER_CASES, name));
+if (unknown !== undefined)
+  fail(`--only names ${unknown}, expected some of ${Object.keys(TAKEOVER_CASES).join(',')}`, 2);
+const why = whyNoNetwork();
+if (why) fail(why, 1);
+const results: Record<string, Summary> = {};
+for (const name of names as TakeoverCase[]) {
+  const times: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    times.push(await takeoverTime(name));
+    if (!values.json) process.stderr.write(`${name} ${run + 1}: ${Math.round(times.at(-1)!)} ms\n`);
+  }
+  results[name] = summary(times);
+  if (!values.json) console.log(name, JSON.stringify(results[name]));
+}
+if (values.json) console.log(JSON.stringify({ results }));
