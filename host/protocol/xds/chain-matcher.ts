@@ -17,10 +17,15 @@ const NETWORK_INPUTS = 'envoy.extensions.matching.common_inputs.network.v3';
  * What to do by port, for an exact_match_map over DestinationPortInput. Only of rules with a listener for each port; what a
  * redirected rule has on one of these ports on another address stands here too.
  */
-export function ruleChains(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
+export function ruleChains(
+  file: ClusterFile,
+  rules: PortRule[],
+  chainOf: (rule: string) => string,
+  others: EnvoyJson,
+): EnvoyJson {
   const map: EnvoyJson = {};
   const listening = rules.filter((rule) => !isRedirected(file, rule));
-  for (const port of portsIn(listening.map(rangeOf))) map[port] ??= chainAt(file, rules, port, chainOf);
+  for (const port of portsIn(listening.map(rangeOf))) map[port] ??= chainAt(file, rules, port, chainOf, others);
   return map;
 }
 
@@ -46,25 +51,28 @@ const regex = (text: string): EnvoyJson => ({ safe_regex: { google_re2: {}, rege
 /** No chain is called so, and a connection without a chain is closed. */
 export const closed = (): EnvoyJson => chainAction(NO_CHAIN);
 
-function chainAt(file: ClusterFile, rules: PortRule[], port: number, chainOf: (rule: string) => string): EnvoyJson {
+function chainAt(
+  file: ClusterFile,
+  rules: PortRule[],
+  port: number,
+  chainOf: (rule: string) => string,
+  others: EnvoyJson,
+): EnvoyJson {
   const sharing = rules.filter((rule) => covers(rangeOf(rule), port));
-  const [only] = sharing;
-  if (only && sharing.length === 1 && hasAllAddresses(file, only, port)) return chainAction(chainOf(only.name));
+  // With listenOn dedicatedIp the address is that of the entry host, which any of them is.
+  if (file.listenOn === 'dedicatedIp') return chainAction(chainOf(sharing[0]!.name));
   const matchers = sharing
     .map((rule) => ({ rule, addresses: virtualIpsOf(file, rule, port) }))
     .filter(({ addresses }) => addresses.length > 0)
-    .map(({ rule, addresses }) => ({
-      predicate: anyOf('DestinationIPInput', addresses),
-      on_match: chainAction(chainOf(rule.name)),
-    }));
-  // Every virtual IP may have a disabled rule of its own for this port.
-  return matchers.length === 0 ? closed() : { matcher: { matcher_list: { matchers } } };
-}
-
-/** Then the port alone is enough; with listenOn dedicatedIp the address is that of the entry host, which any of them is. */
-function hasAllAddresses(file: ClusterFile, rule: PortRule, port: number): boolean {
-  if (file.listenOn === 'dedicatedIp' || rule.virtualIp !== null) return true;
-  return virtualIpsOf(file, rule, port).length === file.virtualIps.length;
+    .map(({ rule, addresses }) => ({ addresses, name: chainOf(rule.name) }));
+  const [only] = matchers;
+  if (only && only.addresses.length === file.virtualIps.length) return chainAction(only.name);
+  if (!only) return others;
+  const list = matchers.map(({ addresses, name }) => ({
+    predicate: anyOf('DestinationIPInput', addresses),
+    on_match: chainAction(name),
+  }));
+  return { matcher: { matcher_list: { matchers: list }, on_no_match: others } };
 }
 
 function virtualIpsOf(file: ClusterFile, rule: PortRule, port: number): string[] {

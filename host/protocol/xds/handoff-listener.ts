@@ -111,15 +111,15 @@ function sourceMatcher(file: ClusterFile, ownHost: HostConfig, rules: PortRule[]
 }
 
 function portMatcher(file: ClusterFile, rules: PortRule[], chainOf: (rule: string) => string): EnvoyJson {
+  // What no rule covers has no fallback: it comes from other hosts alone.
+  const takesOthers = file.otherPorts === 'defaultHost' && chainOf === handoffChain;
+  const others = takesOthers ? chainAction(handoffChain(NO_RULE)) : closed();
   const map: EnvoyJson = {
-    ...ruleChains(file, rules, chainOf),
+    ...ruleChains(file, rules, chainOf, others),
     ...(isRedirecting(file) ? { [redirectPortOf(file)]: closed() } : {}),
     [file.ports.handoff]: chainAction(ALIVE_CHAIN),
   };
   const wide = rules.filter((rule) => isRedirected(file, rule));
-  // What no rule covers has no fallback: it comes from other hosts alone.
-  const takesOthers = file.otherPorts === 'defaultHost' && chainOf === handoffChain;
-  const others = takesOthers ? chainAction(handoffChain(NO_RULE)) : closed();
   return {
     matcher_tree: { input: input('DestinationPortInput'), exact_match_map: { map } },
     ...(wide.length > 0 || takesOthers ? { on_no_match: wideRules(wide, chainOf, others) } : {}),
