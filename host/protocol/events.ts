@@ -48,8 +48,6 @@ export type ProtocolEvent =
   | { kind: 'withdraw'; nowMs: Milliseconds; fingerprint: Fingerprint }
   /** Envoy decides by this view now, and the kernel has let go (R10); `checksum` is the one of `inForceIdentity` in the effect. */
   | { kind: 'taken'; nowMs: Milliseconds; viewNumber: number; checksum: string }
-  /** The lease of this host's kernel ran out: it accepts nothing new until `mayTake` comes again (R10). */
-  | { kind: 'lapsed'; nowMs: Milliseconds }
   /** Answer to `knock`; silence is answered with `answered: false` after `timeoutMs`. */
   | { kind: 'envoyAnswer'; nowMs: Milliseconds; host: HostName; answered: boolean }
   /** A planned stop of the sidecar. Ticks go on until `statusOf(...).left`. */
@@ -105,6 +103,8 @@ export type Effect =
    * in force. With `inForce` it only lets go of what is no longer its own, and `taken` is said once it has.
    */
   | { kind: 'mayTake'; checksum: string }
+  /** R10: with each sign of life to the others, while what this host's kernel accepts is surely its own: renew its lease. */
+  | { kind: 'renew'; nowMs: Milliseconds }
   | { kind: 'persist'; durable: DurableState }
   /** Connect to the host's handoff listener, expect "alive" within `timeoutMs`. */
   | { kind: 'knock'; host: HostName; address: string; port: number; timeoutMs: Milliseconds }

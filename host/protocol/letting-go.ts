@@ -9,8 +9,9 @@
  * before anybody could call it lost (a lease that its signs of life renew). Through Envoy no such order is needed.
  */
 import { checksumHead } from './checksum.js';
+import { leaseMs } from './lease.js';
 import type { Peer } from './peer.js';
-import { type ProtocolState, toleranceMs } from './state.js';
+import { periodMs, type ProtocolState, toleranceMs } from './state.js';
 import type { HostName, InForce, Milliseconds } from './types.js';
 
 export interface LettingGo {
@@ -23,10 +24,12 @@ export interface LettingGo {
   absence: { sinceMs: Milliseconds; sequence: number } | null;
   /** `mayTake` was given for what is in force. */
   given: boolean;
+  /** `mayTake` was given since this host was away: what its kernel accepts is its own, and the lease is renewed. */
+  isSure: boolean;
 }
 
 export function newLettingGo(): LettingGo {
-  return { awaited: new Map(), absence: null, given: false };
+  return { awaited: new Map(), absence: null, given: false, isSure: false };
 }
 
 /** Something new is in force: who has to let go of something before this host takes it. */
@@ -43,9 +46,18 @@ export function awaitOwners(state: ProtocolState, nowMs: Milliseconds, before: I
   for (const name of names) if (name !== state.self) lettingGo.awaited.set(name, nowMs);
 }
 
+/** Before each event: a host that said nothing for longer than its lease was away, and others may have taken its buckets. */
+export function noteLapse(state: ProtocolState, nowMs: Milliseconds): void {
+  const { lastMs, lastPulseMs } = state.sending;
+  if (state.lettingGo.isSure && nowMs - Math.max(lastMs, lastPulseMs) > leaseMs(periodMs(state))) {
+    awaitAfterAbsence(state, nowMs);
+  }
+}
+
 /** This host was away: a start, or a stall longer than its lease. */
 export function awaitAfterAbsence(state: ProtocolState, nowMs: Milliseconds): void {
   state.lettingGo.given = false;
+  state.lettingGo.isSure = false;
   state.lettingGo.absence = { sinceMs: nowMs, sequence: state.sequence };
 }
 
@@ -58,6 +70,7 @@ export function giveLeave(state: ProtocolState, nowMs: Milliseconds): void {
   }
   if (lettingGo.awaited.size > 0 || !isBack(state, nowMs, inForce)) return;
   lettingGo.given = true;
+  lettingGo.isSure = true;
   state.effects.push({ kind: 'mayTake', checksum: state.inForceChecksum });
 }
 

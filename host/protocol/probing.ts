@@ -83,13 +83,18 @@ function ask(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
 function settle(state: ProtocolState, nowMs: Milliseconds, peer: Peer, envoyAnswers: boolean): void {
   peer.suspicion = null;
   peer.unansweredKnocks = 0;
-  if (envoyAnswers && isInView(state, peer) && !isForeign(state, nowMs, peer)) {
+  if (envoyAnswers && keepsShare(state) && isInView(state, peer) && !isForeign(state, nowMs, peer)) {
     peer.link = 'held';
     peer.silentSinceMs = nowMs;
     notice(state, nowMs, 'sidecarSilent', peer.config.name, `host ${peer.config.name}: sidecar silent, Envoy serving`);
   } else {
     peer.link = 'none';
   }
+}
+
+/** In mode multicast a kernel accepts nothing new without its sidecar (R10), so a share that is kept would be nobody's. */
+function keepsShare({ known }: ProtocolState): boolean {
+  return known.file.mode !== 'multicast';
 }
 
 function isInView(state: ProtocolState, peer: Peer): boolean {

@@ -11,7 +11,7 @@ import { forgive, isWaiting, newDamper, noteReturn, waitLeftS } from './damping.
 import { sayDifferencesAnew } from './differences.js';
 import { noteDisagreement } from './disagreement.js';
 import { type CreateArguments, type Effect, emptyDurable, type OfferEvent, type ProtocolEvent } from './events.js';
-import { awaitAfterAbsence, giveLeave, newLettingGo } from './letting-go.js';
+import { awaitAfterAbsence, giveLeave, newLettingGo, noteLapse } from './letting-go.js';
 import { receive } from './membership.js';
 import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
@@ -147,6 +147,7 @@ export function step(state: ProtocolState, event: ProtocolEvent): { state: Proto
   // Most packets say nothing new but that their sender lives: those end here.
   state.changed ||= event.kind !== 'packet';
   noteSleep(state, nowMs);
+  noteLapse(state, nowMs);
   handle(state, event);
   if (state.changed) {
     state.changed = false;
@@ -189,9 +190,6 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
       return;
     case 'taken':
       if (event.checksum === state.inForceChecksum) state.taken = true;
-      return;
-    case 'lapsed':
-      awaitAfterAbsence(state, nowMs);
       return;
     case 'envoyAnswer': {
       const peer = state.peers.get(event.host);

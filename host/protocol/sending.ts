@@ -46,6 +46,7 @@ function broadcast(state: ProtocolState, nowMs: Milliseconds): void {
   state.sending.lastMs = nowMs;
   state.sending.forwardDue = false;
   for (const peer of state.peers.values()) post(state, peer.config.dedicatedIp, bytes);
+  renew(state, nowMs);
 }
 
 /** To hosts that know whose it is. */
@@ -53,6 +54,12 @@ function pulse(state: ProtocolState, nowMs: Milliseconds): void {
   state.sending.lastPulseMs = nowMs;
   const bytes = sealed(state, 'pulse', nextPulse(state));
   for (const peer of state.peers.values()) if (peer.row !== null) post(state, peer.config.dedicatedIp, bytes);
+  renew(state, nowMs);
+}
+
+/** The lease is counted from what others can hear of this host (lease.ts), or could if there were any. */
+function renew(state: ProtocolState, nowMs: Milliseconds): void {
+  if (state.lettingGo.isSure && state.leaving === null) state.effects.push({ kind: 'renew', nowMs });
 }
 
 /** @param about hash of the host that the receiver is asked to ask, 0 for the receiver itself */

@@ -84,6 +84,8 @@ export class Checkers {
       const both = acceptedBits(cluster, other) & bits;
       if (both === 0) continue;
       const isStill = other.state === null || cluster.now < other.stalledUntil;
+      // Whom a host means by a name of which two run is for R5.
+      if (cluster.extras.some(({ name }) => name === host.name || name === other.name)) continue;
       // Each half of a split serves its own clients.
       if (cluster.cuts.has(`${host.name}>${other.name}`) || cluster.cuts.has(`${other.name}>${host.name}`)) continue;
       if (!host.state!.side.visible.includes(other.name) && !(isStill && isFair)) continue;

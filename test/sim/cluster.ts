@@ -6,7 +6,7 @@ import { type DurableState, type Effect, emptyDurable, type ProtocolEvent } from
 import { createState, statusOf, step } from '../../host/protocol/protocol.js';
 import { Checkers, clusterOf } from './checkers.js';
 import { cheapAuthenticator } from './files.js';
-import { acceptedBits, KERNEL_TAKES_MS, letGo, newKernel, renew, take } from './kernel.js';
+import { acceptedBits, KERNEL_TAKES_MS, newKernel, ownedBits, renewLease } from './kernel.js';
 import { type KnownFile, newHost, type SimHost } from './host.js';
 import { Queue } from './queue.js';
 import { type Random, randomFrom } from './random.js';
@@ -73,7 +73,6 @@ export class Cluster {
 
   start(host: SimHost): void {
     host.life += 1;
-    host.kernel.lapsed = true;
     host.envoyAlive = true;
     host.waiting = [];
     host.stalledUntil = 0;
@@ -197,6 +196,9 @@ export class Cluster {
         this.#putInForce(host, effect);
         return;
       }
+      case 'renew':
+        renewLease(this, host);
+        return;
       case 'mayTake':
         this.#mayTake(host, effect.checksum);
         return;
@@ -219,9 +221,12 @@ export class Cluster {
   #putInForce(host: SimHost, { inForce, checksum }: Effect & { kind: 'inForce' }): void {
     const viewNumber = inForce.view.number;
     const isIn = inForce.view.hosts.some((each) => each.name === host.name);
-    if (!isIn) letGo(host, inForce);
+    const letGo = () => {
+      host.kernel.accepts &= ownedBits(inForce, host.name);
+    };
+    if (!isIn) letGo();
     this.#later(host, ENVOY_TAKES_MS, (nowMs) => {
-      letGo(host, inForce);
+      letGo();
       return { kind: 'taken', nowMs, viewNumber, checksum };
     });
   }
@@ -233,8 +238,8 @@ export class Cluster {
       if (host.life !== life || state === null || state.inForceChecksum !== checksum) return;
       if (this.now < host.stalledUntil || state.leaving !== null) return;
       const before = acceptedBits(this, host);
-      take(this, host, state.inForce!);
-      this.checkers.took(this, host, acceptedBits(this, host) & ~before);
+      host.kernel.accepts = ownedBits(state.inForce!, host.name);
+      this.checkers.took(this, host, host.kernel.accepts & ~before);
     });
   }
 
@@ -258,7 +263,6 @@ export class Cluster {
   #send(host: SimHost, toAddress: string, bytes: Uint8Array): void {
     this.packetCount += 1;
     this.checkers.packet(host, bytes);
-    if (renew(this, host)) this.#later(host, 0, (nowMs) => ({ kind: 'lapsed', nowMs }));
     const { weather } = this;
     for (const target of this.#byAddress.get(toAddress) ?? []) {
       this.recorded[this.packetCount % RECORDED_MAX] = { from: host.address, to: target, bytes };

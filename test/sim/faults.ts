@@ -63,7 +63,7 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'R13',
     'a silent sidecar loses its share',
-    'if (envoyAnswers && isInView(state, peer) && ',
+    'if (envoyAnswers && keepsShare(state) && isInView(state, peer) && ',
     'if (envoyAnswers === null && ',
   ),
   fault(

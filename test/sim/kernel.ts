@@ -15,41 +15,17 @@ export interface SimKernel {
   /** Bit b: sample bucket b is accepted, where the lease has not run out. */
   accepts: number;
   leaseUntil: number;
-  /** No `mayTake` since the start of the sidecar or since the lease ran out: nothing is renewed. */
-  lapsed: boolean;
 }
 
 export function newKernel(): SimKernel {
-  return { accepts: 0, leaseUntil: 0, lapsed: true };
+  return { accepts: 0, leaseUntil: 0 };
 }
 
 export function acceptedBits(cluster: Cluster, { kernel }: SimHost): number {
   return cluster.now < kernel.leaseUntil ? kernel.accepts : 0;
 }
 
-/** With a sign of life that the others hear. @returns true where the lease had run out */
-export function renew(cluster: Cluster, host: SimHost): boolean {
-  const { kernel } = host;
-  if (kernel.lapsed) return false;
-  if (cluster.now >= kernel.leaseUntil) {
-    kernel.lapsed = true;
-    return true;
-  }
-  grant(cluster, host);
-  return false;
-}
-
-export function take(cluster: Cluster, host: SimHost, inForce: InForce): void {
-  host.kernel.accepts = ownedBits(inForce, host.name);
-  host.kernel.lapsed = false;
-  grant(cluster, host);
-}
-
-export function letGo(host: SimHost, inForce: InForce): void {
-  host.kernel.accepts &= ownedBits(inForce, host.name);
-}
-
-function grant(cluster: Cluster, host: SimHost): void {
+export function renewLease(cluster: Cluster, host: SimHost): void {
   host.kernel.leaseUntil = cluster.now + leaseMs(host.onDisk.file.heartbeat.periodMs) / host.clockRate;
 }
 
