@@ -15,7 +15,7 @@ import { ownPart } from './control/own-part.js';
 import { type Decision, loadDecision } from './edge/decision.js';
 import { handoffIdentityOf } from './edge/cluster-identity.js';
 import type { Keyring } from './edge/keyring.js';
-import { knock } from './edge/knock.js';
+import { knockAt } from './edge/knock.js';
 import type { Log } from './edge/log.js';
 import { noticeLine } from './event-number.js';
 import { OwnEnvoy } from './edge/own-envoy.js';
@@ -39,6 +39,7 @@ import type { TakingPart } from './taking-part.js';
 import { ViewHistory } from './view-history.js';
 import type { LinkMode } from './virtual-ip/link-mode.js';
 import { linkModeOf, stepWith } from './virtual-ip/sidecar-link-mode.js';
+import { type MulticastMode, openMulticastMode, sayTaken } from './virtual-ip/multicast-mode.js';
 
 export interface SidecarOptions {
   /** As it was given, for messages and `nlb reload`. */
@@ -76,8 +77,8 @@ export class Sidecar {
   readonly control: Controlled;
   readonly left = new DrainLeft();
   private redirect!: PortRedirect;
-  /** Null in mode routed. */
   linkMode: LinkMode | null = null;
+  multicast: MulticastMode | null = null;
   private directory!: StateDirectory;
   private keeper!: StateKeeper;
   private reserve!: Reserve;
@@ -122,6 +123,7 @@ export class Sidecar {
     // While it can still say so: another host takes the virtual IPs.
     await this.linkMode?.leave();
     this.loop?.stop();
+    this.multicast?.leave();
     this.services?.stop();
     await this.stick?.stop();
     await this.doors?.close();
@@ -151,9 +153,10 @@ export class Sidecar {
     const own = await fileAtStart(this.revisions, durable, { file: this.options.file, fingerprint });
     this.shares = new Shares(decision, () => this.changed());
     this.services = new Services(host.name, log, () => this.takingPart?.say());
+    const nowMs = () => clock.nowMs();
     this.redirect = new PortRedirect({
       self: host.name,
-      nowMs: () => clock.nowMs(),
+      nowMs,
       onProblem: (text) => this.sayProblem('redirect', text),
     });
     this.envoy = this.createEnvoy(decision);
@@ -161,6 +164,7 @@ export class Sidecar {
     this.takingPart = await ownPart(this, { saved, isNew: this.directory.saved === null }, file, this.keeper);
     this.udp = await openHeartbeatSocket(host, file, log, (arrival) => this.loop?.post(arrival));
     this.services.watch(file);
+    this.multicast = await openMulticastMode(this, file, !this.takingPart.isOff, () => this.keeper.mayConfirm);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
     const opened = this.envoy.open(file, !this.takingPart.isOff);
     const [isAdopted] = await Promise.all([opened, this.services.firstChecks()]);
@@ -191,6 +195,7 @@ export class Sidecar {
 
   private carry(effect: Effect): Promise<void> | void {
     this.history.see(effect);
+    const letGo = this.multicast?.see(effect);
     switch (effect.kind) {
       case 'send':
         if (this.keeper.mayConfirm) this.udp.send(effect.toAddress, effect.toPort, effect.bytes);
@@ -199,9 +204,9 @@ export class Sidecar {
         return this.keeper.keep({ protocol: effect.durable });
       case 'inForce':
         this.decideBy(effect.inForce, effect.checksum);
-        return;
+        return letGo;
       case 'knock':
-        void this.knockAt(effect);
+        void knockAt(this.options.host.dedicatedIp, effect, (arrival) => this.loop.post(arrival));
         return;
       case 'notice':
         this.options.log.repeating(...noticeLine(effect));
@@ -234,11 +239,6 @@ export class Sidecar {
     if (problem !== null) this.control.say('stateNotSaved', problem);
   }
 
-  private async knockAt({ host, address, port, timeoutMs }: Extract<Effect, { kind: 'knock' }>): Promise<void> {
-    const failure = await knock(this.options.host.dedicatedIp, address, port, timeoutMs);
-    this.loop.post({ kind: 'envoyAnswer', host, answered: failure === null });
-  }
-
   private createEnvoy(decision: Decision): OwnEnvoy {
     const { host, keyring, file, clock, log } = this.options;
     return new OwnEnvoy({
@@ -261,8 +261,7 @@ export class Sidecar {
         this.problems.set('files', null);
         void (this.envoy.isWanted ? this.redirect.follow(inForce.file) : this.redirect.remove(inForce.file));
         this.stick.keeping.noteTaken();
-        this.loop.post({ kind: 'taken', viewNumber: inForce.view.number, checksum });
-        setImmediate(() => this.takingPart.look());
+        void sayTaken(this, inForce, checksum);
       },
       onRefused: (reason) => {
         void this.redirect.takeBack();
@@ -286,6 +285,7 @@ export class Sidecar {
     this.sayProblem('reserve', await this.reserve.look());
     this.sayProblem('frequent', this.history.frequent());
     await this.envoy.lookAtExisting();
+    await this.multicast?.look();
     await this.redirect.look();
     await lookAtTraffic(this);
     this.takingPart.look();

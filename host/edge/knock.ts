@@ -21,3 +21,13 @@ export function knock(fromIp: string, toIp: string, handoffPort: number, timeout
     timeoutMs,
   });
 }
+
+/** Carries a knock of the protocol out and gives the answer back as the event that it waits for. */
+export async function knockAt(
+  from: string,
+  { host, address, port, timeoutMs }: { host: string; address: string; port: number; timeoutMs: number },
+  post: (answer: { kind: 'envoyAnswer'; host: string; answered: boolean }) => void,
+): Promise<void> {
+  const failure = await knock(from, address, port, timeoutMs);
+  post({ kind: 'envoyAnswer', host, answered: failure === null });
+}

@@ -1,4 +1,4 @@
-/** How the modes arp and multicast are joined to a sidecar: what they ask of it, and what goes before each step of its protocol. */
+/** How mode arp is joined to a sidecar: what they ask of it, and what goes before each step of its protocol. */
 import { isOut } from '../control/own-part.js';
 import { contendersOf, type ProtocolState, step } from '../protocol/protocol.js';
 import type { ClusterFile } from '../protocol/types.js';
@@ -7,7 +7,7 @@ import { LinkMode } from './link-mode.js';
 
 /** @param file  the one this host starts with */
 export function linkModeOf(sidecar: Sidecar, stateDirectory: string, file: ClusterFile): LinkMode | null {
-  if (file.mode === 'routed') return null;
+  if (file.mode !== 'arp') return null;
   const { host, clock, log } = sidecar.options;
   const isRunning = () => sidecar.loop !== undefined;
   return new LinkMode({

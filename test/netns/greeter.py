@@ -1,5 +1,5 @@
 """Programs of a host: greeter.py NAME ADDRESS,PORT[,v2] ... greets on each of these as
-`NAME client=ADDRESS to=ADDRESS:PORT`, as the kernel tells it, or with v2 as the PROXY header does."""
+`NAME client=ADDRESS to=ADDRESS:PORT`, as the kernel tells it, or with v2 as the PROXY header does; then it repeats what it is told."""
 import socket
 import struct
 import sys
@@ -25,8 +25,8 @@ def greet(name, connection, proxied):
             found = endpoints(connection, proxied)
             if found:
                 connection.sendall(f'{name} client={found[0]} to={found[1]}:{found[2]}\n'.encode())
-                while connection.recv(100):
-                    pass
+                while said := connection.recv(100):
+                    connection.sendall(said)
         except OSError:
             pass
 

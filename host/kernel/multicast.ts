@@ -1,0 +1,259 @@
+/**
+ * Mode multicast in the kernel of this host: addresses, rules, and the lease under which anything new is accepted. What it
+ * decides is made in `acceptance.ts` and `multicast-ruleset.ts`, the order of letting go and taking by the protocol (R10).
+ *
+ * Changes are made one after another, each as one transaction, and the newest wins.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../edge/clock.js';
+import type { Decision } from '../edge/decision.js';
+import { Nft, runProgram } from '../edge/nft.js';
+import { clusterMac } from '../protocol/cluster-mac.js';
+import { parseAddress } from '../protocol/config/address.js';
+import { leaseMs } from '../protocol/lease.js';
+import type { ClusterFile, InForce, Milliseconds } from '../protocol/types.js';
+import { type Acceptance, acceptanceOf, inBoth } from './acceptance.js';
+import { ClusterAddress } from './cluster-address.js';
+import type { KernelDatapath, KernelDatapathOptions } from './datapath.js';
+import { tableName } from './names.js';
+import { arpLines, multicastChains, type MulticastFrame, packetSets } from './multicast-ruleset.js';
+import { OwnerTables } from './owner-tables.js';
+import { changeText, clearedText, type Loaded, nameMaps, wholeText } from './ruleset-change.js';
+
+export interface MulticastOptions extends Omit<KernelDatapathOptions, 'leaseMs'> {
+  decision: Decision;
+  clock: Clock;
+  ownMac: string;
+  dedicatedIp: string;
+  /** Before the first view: the file on disk. */
+  file: ClusterFile;
+}
+
+/** Mode multicast. */
+export interface MulticastDatapath extends KernelDatapath {
+  /** Whoever owned before has let go (`mayTake` of the protocol): accepts all that is this host's own. */
+  take(checksum: string): Promise<void>;
+  /** With a sign of life of that time (`renew` of the protocol). */
+  renewAt(sentMs: Milliseconds): void;
+}
+
+/** Discard (RFC 863): nothing listens there, and what is sent to it is dropped before it could arrive. */
+const RENEWAL_PORT = 9;
+/** A sign of life that is older than this part of the lease renews nothing: others count from when it was sent. */
+const LATE_PART = 0.1;
+const NOTHING: Loaded = { chains: new Map(), maps: new Map(), mapOf: new Map() };
+
+export class MulticastKernel implements MulticastDatapath {
+  readonly table: string;
+  private readonly nft: Nft;
+  private readonly prefix: readonly string[];
+  private readonly owners: OwnerTables;
+  private frame: MulticastFrame;
+  private address: ClusterAddress;
+  private readonly token = randomBytes(8);
+  private socket: Socket | null = null;
+  private loaded: Loaded | null = null;
+  private accepting: Acceptance | null = null;
+  private wanted: { acceptance: Acceptance; checksum: string } | null = null;
+  private hashSeed = 0;
+  private turn: Promise<void> = Promise.resolve();
+  private complaint: string | null = null;
+  private isClosed = false;
+
+  constructor(private readonly options: MulticastOptions) {
+    this.prefix = options.prefix ?? [];
+    this.table = tableName('multicast', options.clusterName);
+    this.nft = new Nft(this.prefix);
+    this.owners = new OwnerTables(options.decision, () => this.hashSeed);
+    this.frame = this.frameOf(options.file);
+    this.address = this.addressOf(this.frame);
+  }
+
+  get clusterMac(): string {
+    return this.frame.clusterMac;
+  }
+
+  /** Rules first, then addresses: without the rules this host would answer for all clients. */
+  async open(): Promise<void> {
+    this.socket = createSocket('udp4');
+    this.socket.unref();
+    await this.inTurn(async () => {
+      const why = await this.nft.whyNot();
+      if (why !== null) return this.say(why);
+      await this.make(null);
+      await this.address.put();
+    });
+  }
+
+  /** Lets go of what is no longer this host's own. */
+  async decideBy(inForce: InForce, checksum: string): Promise<void> {
+    await this.inTurn(async () => {
+      const { self } = this.options;
+      this.hashSeed = inForce.file.hashSeed;
+      await this.reframe(inForce.file);
+      const acceptance = await acceptanceOf(inForce, self, (ranked, taking) => this.owners.ownersOf(ranked, taking));
+      this.wanted = { acceptance, checksum };
+      await this.accept(inBoth(this.accepting, acceptance));
+    });
+  }
+
+  async take(checksum: string): Promise<void> {
+    await this.inTurn(async () => {
+      // Overtaken: a newer one is in force, and the protocol will say when that may be taken.
+      if (this.wanted?.checksum !== checksum) return;
+      await this.accept(this.wanted.acceptance);
+    });
+  }
+
+  /** The kernel's own lease: nothing is taken back by hand when the sidecar dies, it runs out. */
+  renewAt(sentMs: Milliseconds): void {
+    const { clock } = this.options;
+    const { leaseMs } = this.frame;
+    if (this.loaded === null || clock.nowMs() - sentMs > leaseMs * LATE_PART) return;
+    this.socket?.send(this.token, RENEWAL_PORT, '127.0.0.1', (error) => {
+      // The rule that takes it drops it, and says so.
+      if (error === null && !this.isClosed) void this.inTurn(() => this.mendRules());
+    });
+  }
+
+  /** Resolves when all that was asked for so far is done. */
+  settled(): Promise<void> {
+    return this.turn;
+  }
+
+  renew(): void {
+    // With signs of life only: renewAt().
+  }
+
+  /** To be called now and then: addresses that somebody took, or that went with the interface. */
+  async look(): Promise<void> {
+    await this.inTurn(async () => {
+      if (this.loaded === null) await this.make(this.accepting);
+      if (!(await this.address.isThere())) await this.address.put();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.inTurn(async () => {
+      this.isClosed = true;
+      await this.address.remove(true);
+      await this.nft.removeTable('inet', this.table);
+      await this.nft.removeTable('arp', this.table);
+      this.loaded = null;
+    });
+    this.leave();
+  }
+
+  leave(): void {
+    this.isClosed = true;
+    this.socket?.close();
+    this.socket = null;
+  }
+
+  problem(): string | null {
+    return this.complaint;
+  }
+
+  private async accept(acceptance: Acceptance): Promise<void> {
+    if (this.loaded === null) await this.make(null);
+    const after = this.rendered(acceptance, this.loaded);
+    const text = changeText(this.table, this.loaded ?? NOTHING, after);
+    if (text !== '') await this.nft.run(text, 'what this host accepts');
+    this.loaded = after;
+    this.accepting = acceptance;
+  }
+
+  /** Makes everything anew in one transaction; connections that packets are remembered of go on. */
+  private async make(acceptance: Acceptance | null): Promise<void> {
+    const after = this.rendered(acceptance ?? NOBODY, null);
+    const text =
+      (await this.leftovers()) + wholeText(this.table, packetSets(this.frame.leaseMs), after) + this.arpText();
+    await this.nft.run(text, 'the rules of mode multicast');
+    this.loaded = after;
+    this.accepting = acceptance ?? NOBODY;
+  }
+
+  /** The file in force may have other virtual IPs, and with the first of them another address of the cluster. */
+  private async reframe(file: ClusterFile): Promise<void> {
+    const before = this.frame;
+    const frame = this.frameOf(file);
+    if (JSON.stringify(frame) === JSON.stringify(before)) return;
+    this.frame = frame;
+    await this.accept(this.accepting ?? NOBODY);
+    await this.nft.run(this.arpText(), 'the answers for the virtual IPs');
+    const gone = before.virtualIps.filter((address) => !frame.virtualIps.includes(address));
+    const isMoved = frame.clusterMac !== before.clusterMac;
+    await this.addressOf({ ...before, virtualIps: gone }).remove(isMoved);
+    this.address = this.addressOf(frame);
+    await this.address.put();
+  }
+
+  private frameOf({ virtualIps, heartbeat }: ClusterFile): MulticastFrame {
+    const { device, ownMac, dedicatedIp } = this.options;
+    const renewal = { port: RENEWAL_PORT, token: this.token.toString('hex') };
+    const leaseLength = leaseMs(heartbeat.periodMs);
+    const mac = multicastMac(virtualIps);
+    return { virtualIps, device, ownMac, clusterMac: mac, dedicatedIp, leaseMs: leaseLength, renewal };
+  }
+
+  private addressOf({ device, virtualIps, clusterMac: mac }: MulticastFrame): ClusterAddress {
+    return new ClusterAddress(device, virtualIps, mac, this.prefix);
+  }
+
+  private rendered(acceptance: Acceptance, before: Loaded | null): Loaded {
+    const { maps, mapOf } = nameMaps(acceptance.rules, before);
+    const chains = multicastChains(this.frame, acceptance, ({ name }) => mapOf.get(name)!);
+    return { chains, maps, mapOf };
+  }
+
+  private async leftovers(): Promise<string> {
+    const listed = await runProgram([...this.prefix, 'nft', '-j', '-t', 'list', 'table', 'inet', this.table]);
+    if (listed.code !== 0) return '';
+    const objects = (JSON.parse(listed.stdout) as { nftables: Record<string, { name: string }>[] }).nftables;
+    const names = (kind: string) => objects.flatMap((each) => (each[kind] ? [each[kind].name] : []));
+    return clearedText(this.table, names('chain'), names('map'));
+  }
+
+  private arpText(): string {
+    const [hook, ...rules] = arpLines(this.frame);
+    const table = `arp ${this.table}`;
+    const lines = [`add table ${table}`, `add chain ${table} leaving { ${hook} }`, `flush chain ${table} leaving`];
+    return [...lines, ...rules.map((rule) => `add rule ${table} leaving ${rule}`)].map((line) => `${line}\n`).join('');
+  }
+
+  /** A sign of life went through: the rule that takes it is gone, so the others are too. */
+  private async mendRules(): Promise<void> {
+    const tables = await this.nft.tables();
+    if (this.isClosed || tables.some(({ name, family }) => name === this.table && family === 'inet')) return;
+    await this.make(this.accepting);
+  }
+
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    this.turn = this.turn.then(async () => {
+      if (this.isClosed) return;
+      try {
+        await work();
+        this.say(null);
+      } catch (error) {
+        this.say((error as Error).message);
+      }
+    });
+    return this.turn;
+  }
+
+  private say(complaint: string | null): void {
+    if (complaint === this.complaint) return;
+    this.complaint = complaint;
+    this.options.onProblem(complaint);
+  }
+}
+
+const NOBODY: Acceptance = { hashSeed: 0, ipv6PrefixLength: 64, rules: [], rest: false };
+
+/** `03:bf:0a:4d:00:c8`, of the first virtual IP. */
+export function multicastMac(virtualIps: readonly string[]): string {
+  const address = parseAddress(virtualIps[0] ?? '');
+  if (address === null) throw new Error('mode multicast without a virtual IP, although the file was checked');
+  return clusterMac(address, 'multicast')!.toLowerCase().replaceAll('-', ':');
+}

@@ -1,0 +1,150 @@
+/**
+ * Mode multicast in a running sidecar: the kernel's part on the interface of this host, made anew where that is another one.
+ * What the protocol says of letting go, taking and signs of life is handed on as it comes (R10).
+ */
+import type { Clock } from '../edge/clock.js';
+import type { Decision } from '../edge/decision.js';
+import { MulticastKernel } from '../kernel/multicast.js';
+import type { Effect } from '../protocol/events.js';
+import type { ClusterFile, HostConfig, InForce } from '../protocol/types.js';
+import type { Sidecar } from '../sidecar.js';
+import { findLinks } from './link.js';
+
+export interface MulticastModeOptions {
+  host: HostConfig;
+  /** The one in force, or the one on disk before the first view. */
+  file(): ClusterFile;
+  clock: Clock;
+  decision: Decision;
+  isHeard(): boolean;
+  /** This host is to serve; one that is stopped has nothing in its kernel. */
+  isWanted(): boolean;
+  say(topic: string, problem: string | null): void;
+}
+
+/**
+ * Before Envoy serves and before the first packet to the others. Null in the other modes.
+ *
+ * @param file  the one this host begins with
+ * @param isWanted  this host is to serve
+ * @param isHeard  what is sent goes out: a host that keeps silent renews nothing
+ */
+export async function openMulticastMode(
+  sidecar: Sidecar,
+  file: ClusterFile,
+  isWanted: boolean,
+  isHeard: () => boolean,
+): Promise<MulticastMode | null> {
+  if (file.mode !== 'multicast') return null;
+  const { host, clock } = sidecar.options;
+  const mode = new MulticastMode({
+    host,
+    clock,
+    decision: sidecar.decision,
+    file: () => (sidecar.loop === undefined ? file : sidecar.file),
+    isHeard,
+    isWanted: () => sidecar.envoy.isWanted,
+    say: (topic, problem) => sidecar.sayProblem(topic, problem),
+  });
+  if (isWanted) await mode.open();
+  return mode;
+}
+
+/** Envoy has it, in whichever mode; it is taken once the kernel has let go as well (R10). */
+export async function sayTaken(sidecar: Sidecar, { view }: InForce, checksum: string): Promise<void> {
+  await sidecar.multicast?.settled();
+  sidecar.loop.post({ kind: 'taken', viewNumber: view.number, checksum });
+  setImmediate(() => sidecar.takingPart.look());
+}
+
+export class MulticastMode {
+  private kernel: MulticastKernel | null = null;
+  private device: string | null = null;
+  private newest: { inForce: InForce; checksum: string } | null = null;
+  private mayTake = '';
+
+  constructor(private readonly options: MulticastModeOptions) {}
+
+  async open(): Promise<void> {
+    await this.place();
+  }
+
+  /**
+   * Every effect of the protocol comes by. One that has to be waited for gives a promise: a host that is outside confirms no
+   * view, and that is only said once its kernel has let go of all it had.
+   */
+  see(effect: Effect): Promise<void> | undefined {
+    switch (effect.kind) {
+      case 'inForce': {
+        const { inForce, checksum } = effect;
+        this.newest = { inForce, checksum };
+        const letGo = this.kernel?.decideBy(inForce, checksum);
+        return inForce.view.hosts.some(({ name }) => name === this.options.host.name) ? undefined : letGo;
+      }
+      case 'mayTake':
+        this.mayTake = effect.checksum;
+        void this.kernel?.take(effect.checksum);
+        return undefined;
+      case 'renew':
+        if (this.options.isHeard()) this.kernel?.renewAt(effect.nowMs);
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  /** Resolves when the kernel has all that it was told so far. */
+  async settled(): Promise<void> {
+    await this.kernel?.settled();
+  }
+
+  /** Now and then: interfaces go down, are renamed, and come back bare. */
+  async look(): Promise<void> {
+    if (!this.options.isWanted()) {
+      await this.close();
+      return;
+    }
+    await this.place();
+    await this.kernel?.look();
+  }
+
+  /** The sidecar ends; what its Envoy serves goes on, and nothing new is accepted once the lease is over. */
+  leave(): void {
+    this.kernel?.leave();
+  }
+
+  /** Leaves nothing in the kernel. */
+  private async close(): Promise<void> {
+    const { kernel } = this;
+    this.kernel = null;
+    this.device = null;
+    await kernel?.close();
+  }
+
+  private async place(): Promise<void> {
+    const { host, file, say } = this.options;
+    const { link: found, why } = findLinks(file(), host);
+    if (found === null) {
+      say('kernel', `mode multicast: this host takes no connections, ${why}`);
+      return;
+    }
+    if (found.device === this.device) return;
+    await this.close();
+    this.device = found.device;
+    this.kernel = new MulticastKernel({
+      clusterName: file().clusterName,
+      self: host.name,
+      device: found.device,
+      ownMac: found.mac,
+      dedicatedIp: host.dedicatedIp,
+      file: file(),
+      decision: this.options.decision,
+      clock: this.options.clock,
+      onProblem: (problem) => say('kernel', problem === null ? null : `mode multicast: ${problem}`),
+    });
+    await this.kernel.open();
+    if (this.newest === null) return;
+    await this.kernel.decideBy(this.newest.inForce, this.newest.checksum);
+    await this.kernel.take(this.mayTake);
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Mode multicast: real sidecars, Envoys and kernels, clients of 500 addresses in each family. Every host receives every
+ * packet; who answers a client is compared with the decision.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Decision, loadDecision } from '../../host/edge/decision.js';
+import { waitFor } from '../e2e/harness/wait.js';
+import { type Clients, clientAddresses, startClients } from './clients.js';
+import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
+import { type NetworkHost, whyNoNetwork } from './network.js';
+
+const why = whyNoNetwork();
+if (why) console.log(`skipped: mode multicast: ${why}`);
+
+const [VIP, VIP6, MAC] = ['10.77.0.200', 'fd77::c8', '03:bf:0a:4d:00:c8'];
+const SEED = 0x5eed1234;
+const GREETER = fileURLToPath(new URL('greeter.py', import.meta.url));
+const TABLE = 'envoy_nlb_multicast_mail_test_example';
+const CLIENTS = [...clientAddresses(4, 500), ...clientAddresses(6, 500)];
+
+const FILE = (hosts: NetworkHost[]): string => `cluster: mail.test.example
+mode: multicast
+virtualIps: [${VIP}, '${VIP6}']
+hashSeed: 0x5eed1234
+keyFile: cluster.key
+heartbeat: {periodMs: 500, missedMax: 5}
+hosts:
+${hosts.map((h, i) => `  - {name: ${h.name}, priority: ${i + 1}, dedicatedIp: ${h.address}}`).join('\n')}
+portRules:
+  - name: smtp
+    ports: 25
+    filteringMode: multiple
+    affinity: single
+    service: {address: '127.0.0.1:2525', proxyProtocol: v2, check: {kind: none}}
+  - name: one
+    ports: 26
+    filteringMode: single
+    handlingPriority: {n1: 3, n2: 1, n3: 2}
+    service: {address: '127.0.0.1:2526', proxyProtocol: v2, check: {kind: none}}
+  - {name: off, ports: 27, filteringMode: disabled}
+`;
+
+const inside = (host: NetworkHost, ...command: string[]): string =>
+  execFileSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
+
+describe.skipIf(why !== null)('mode multicast', () => {
+  let cluster: Cluster;
+  let clients: Clients;
+  let decision: Decision;
+
+  beforeAll(async () => {
+    decision = await loadDecision();
+    cluster = startCluster({
+      hostCount: 3,
+      heartbeatPeriodMs: 500,
+      missedHeartbeatsMax: 5,
+      fileText: FILE,
+      sidecarArguments: ['--envoy-args=--concurrency 1 --drain-time-s 1'],
+      prepare: startGreeter,
+    });
+    clients = startClients(cluster.network);
+    await converged(cluster.hosts);
+  }, 120_000);
+  afterAll(() => {
+    clients?.end();
+    cluster?.remove();
+  });
+
+  function startGreeter(host: NetworkHost, stateDir: string): void {
+    const log = openSync(`${stateDir}.greeter.log`, 'a');
+    const script = 'setsid "$@" </dev/null &';
+    const places = ['127.0.0.1,2525,v2', '127.0.0.1,2526,v2', '0.0.0.0,9999'];
+    const args = ['netns', 'exec', host.namespace, 'sh', '-c', script, 'sh', 'python3', GREETER, host.name, ...places];
+    spawnSync('ip', args, { stdio: ['ignore', log, log] });
+  }
+
+  /** These hosts have one view with exactly each other, nothing to complain of, and all of it is accepted by somebody. */
+  async function converged(hosts: readonly ClusterHost[]): Promise<void> {
+    const names = hosts.map(({ name }) => name);
+    const isWell = async () => {
+      const statuses = await Promise.all(hosts.map((host) => cluster.status(host)));
+      return statuses.every(
+        (status) =>
+          status?.envoy.tookConfiguration &&
+          status.rules[0]!.hosts.filter(({ takesPart }) => takesPart)
+            .map(({ host }) => host)
+            .join() === names.join(),
+      );
+    };
+    await waitFor(`a view of ${names}`, isWell, 60_000).catch((error) => {
+      throw new Error(`${error.message}\n${logsOf(cluster)}`);
+    });
+    const accepts = (host: NetworkHost) =>
+      (inside(host, 'nft', 'list', 'table', 'inet', TABLE).match(/: goto take/g) ?? []).length;
+    await waitFor('all buckets to be accepted', () => hosts.reduce((sum, host) => sum + accepts(host), 0) === 65_536);
+  }
+
+  const ownerOf = (client: string, hosts: readonly ClusterHost[]): string => {
+    const bucket = decision.bucket({
+      affinity: 'single',
+      address: client,
+      port: 0,
+      hashSeed: SEED,
+      ipv6PrefixLength: 64,
+    });
+    return decision.owners(
+      bucket,
+      hosts.map(({ name }) => ({ name, loadWeight: 50 })),
+      SEED,
+    ).owner!;
+  };
+
+  async function expectOwners(hosts: readonly ClusterHost[]): Promise<void> {
+    const answers = new Map([
+      ...(await clients.ask(VIP, 25, CLIENTS.slice(0, 500))),
+      ...(await clients.ask(VIP6, 25, CLIENTS.slice(500))),
+    ]);
+    const wrong = CLIENTS.filter((client) => {
+      const to = client.includes(':') ? VIP6 : VIP;
+      return answers.get(client) !== `${ownerOf(client, hosts)} client=${client} to=${to}:25`;
+    });
+    expect(wrong.map((client) => `${client} by ${ownerOf(client, hosts)}: ${answers.get(client)}`)).toEqual([]);
+  }
+
+  it('answers each of 500 client addresses in both families by the host that the decision names', async () => {
+    await expectOwners(cluster.hosts);
+    const { client } = cluster.network;
+    const neighbours = inside(client, 'ip', 'neigh');
+    expect(neighbours).toMatch(new RegExp(`^${VIP} .*lladdr ${MAC}`, 'm'));
+    expect(neighbours).toMatch(new RegExp(`^${VIP6} .*lladdr ${MAC}`, 'm'));
+  });
+
+  it('leads a single-host rule, what no rule covers and echo requests to one host, and a disabled port to none', async () => {
+    const some = CLIENTS.filter((_, i) => i % 50 === 0);
+    const four = some.filter((client) => !client.includes(':'));
+    for (const [port, host] of [
+      [26, 'n2'],
+      [9999, 'n1'],
+    ] as const) {
+      const answers = await clients.ask(VIP, port, four);
+      expect([...answers.values()].map((line) => line.split(' ')[0])).toEqual(four.map(() => host));
+    }
+    expect([...(await clients.ask(VIP, 27, four.slice(0, 3), 2)).values()].join('')).toBe('');
+    const counted = inside(cluster.hosts[2]!, 'nft', 'list', 'counters', 'table', 'inet', TABLE);
+    expect(counted).toMatch(/counter disabled \{\s+packets [1-9]/);
+    for (const address of [VIP, VIP6]) {
+      const said = inside(cluster.network.client, 'ping', '-c', '3', '-i', '0.2', '-W', '2', address);
+      expect(said).toContain('3 received');
+      expect(said).not.toContain('DUP');
+    }
+  });
+
+  it('keeps every session of the other hosts while hosts die, freeze, lose their sidecar, drain and come back', async () => {
+    const [n1, n2, n3] = cluster.hosts as [ClusterHost, ClusterHost, ClusterHost];
+    const held = new Map([
+      ...(await clients.hold(VIP, 25, CLIENTS.slice(0, 100))),
+      ...(await clients.hold(VIP6, 25, CLIENTS.slice(500, 600))),
+    ]);
+    const hostOf = (client: string) => held.get(client)!.split(' ')[0]!;
+    const expectLost = async (lost: readonly ClusterHost[]) => {
+      const names = lost.map(({ name }) => name);
+      const lives = await clients.check();
+      const wrong = [...lives].filter(([client, is]) => is === names.includes(hostOf(client)));
+      expect(wrong.map(([client, is]) => `${client} at ${hostOf(client)} ${is ? 'lives' : 'is lost'}`)).toEqual([]);
+    };
+    await expectLost([]);
+
+    n2.sidecar.kill('SIGKILL');
+    await converged([n1, n3]);
+    await expectOwners([n1, n3]);
+    await expectLost([]);
+    cluster.runSidecar(n2);
+    await converged(cluster.hosts);
+    await expectLost([]);
+
+    await cluster.post(n1, 'drainstop');
+    await converged([n2, n3]);
+    await expectOwners([n2, n3]);
+    await expectLost([]);
+    await cluster.post(n1, 'start');
+    await converged(cluster.hosts);
+    await expectLost([]);
+
+    cluster.signal(n3, 'SIGSTOP');
+    await converged([n1, n2]);
+    await expectOwners([n1, n2]);
+    cluster.signal(n3, 'SIGCONT');
+    await converged(cluster.hosts);
+    await expectLost([]);
+
+    cluster.network.setLink(n3, false);
+    cluster.signal(n3, 'SIGKILL');
+    await converged([n1, n2]);
+    await expectOwners([n1, n2]);
+    await expectLost([n3]);
+    await clients.drop();
+  });
+
+  it('leaves nothing in the kernel of a host that is stopped, and nothing when all are', async () => {
+    const [n1, n2] = cluster.hosts as [ClusterHost, ClusterHost];
+    for (const host of [n2, n1]) {
+      const before = () =>
+        inside(host, 'nft', 'list', 'tables') + inside(host, 'ip', 'addr') + inside(host, 'ip', 'maddr');
+      await cluster.post(host, 'stop');
+      await waitFor(
+        `nothing of ours to be left on ${host.name}`,
+        () => !/envoy_nlb_multicast|:nlb|fd77::c8|03:bf/.test(before()),
+      );
+    }
+  });
+});
