@@ -53,8 +53,7 @@ export class HandoffSecretFiles {
       if (late === undefined) return;
       const name = SECRET_NAMES[late];
       if (waitedMs >= TAKEN_MAX_MS) {
-        const refused = Number(stats.get(STAT.secretRejected(name)) ?? 0);
-        const why = refused > 0 ? `it refused ${refused} so far, see its log` : 'it does not read it';
+        const why = reasonOf(stats.get(STAT.secretVersion(name)), Number(stats.get(STAT.secretRejected(name)) ?? 0));
         throw new Error(`Envoy did not take ${this.paths[late]} within ${TAKEN_MAX_MS / 1000} s: ${why}`);
       }
       await sleep(ASK_EVERY_MS);
@@ -65,6 +64,12 @@ export class HandoffSecretFiles {
 /** Of the certificate the private key is left out: a version is shown to whoever may read Envoy's stats. */
 function versionOf({ certificatePem, publicKeyHashesBase64 }: HandoffIdentity, kind: SecretKind): string {
   return shortHash(kind === 'certificate' ? certificatePem : publicKeyHashesBase64.join(' '));
+}
+
+function reasonOf(version: number | string | undefined, refusedCount: number): string {
+  if (refusedCount > 0) return `it refused ${refusedCount} so far, see its log`;
+  if (version !== undefined) return `it has version ${version}`;
+  return 'its stats do not tell: it was started by an earlier release (nlb drainstop, nlb start), or it is one of yours that leaves out sds.*';
 }
 
 function textOf(path: string): string | null {

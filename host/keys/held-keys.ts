@@ -6,7 +6,7 @@ import type { VerbAnswer } from '../admin/api.js';
 import { type ClusterKey, type ClusterKeys, keyFingerprint } from '../edge/key-file.js';
 import type { Keyring } from '../edge/keyring.js';
 import type { Log } from '../edge/log.js';
-import type { HostName } from '../protocol/types.js';
+import type { HostName, Milliseconds } from '../protocol/types.js';
 import type { HostKeys, KeyName } from './steps.js';
 
 export interface HeldKeysOptions {
@@ -16,6 +16,7 @@ export interface HeldKeysOptions {
   /** Shows and accepts these everywhere: heartbeats, host channel, handoffs. @throws Error where Envoy does not take them */
   use(keys: ClusterKeys): Promise<void>;
   sayProblem(topic: string, text: string | null): void;
+  nowMs(): Milliseconds;
 }
 
 /** `GET /keys`. */
@@ -33,12 +34,15 @@ export interface SentKey {
 }
 
 const KEY_BYTES = 32;
+/** A change takes seconds; two keys that stay are one that somebody forgot to end. */
+const TWO_KEYS_MAX_MS = 600_000;
 
 export class HeldKeys {
   private problem: string | null = null;
   /** One change at a time. */
   private working: Promise<unknown> = Promise.resolve();
   private waitingCount = 0;
+  private twoKeysSinceMs: Milliseconds | null = null;
 
   constructor(private readonly options: HeldKeysOptions) {}
 
@@ -56,6 +60,7 @@ export class HeldKeys {
   /** To be called now and then: somebody may have changed the file. */
   look(): void {
     const { keyring, log, self } = this.options;
+    this.sayTwoKeys();
     let keys: ClusterKeys | null;
     try {
       keys = keyring.look();
@@ -142,6 +147,15 @@ export class HeldKeys {
   private say(problem: string | null): void {
     this.problem = problem;
     this.options.sayProblem('key', problem);
+  }
+
+  private sayTwoKeys(): void {
+    const { keyring, nowMs, sayProblem } = this.options;
+    const [first, second] = keyring.keys.valid;
+    this.twoKeysSinceMs = second === undefined ? null : (this.twoKeysSinceMs ?? nowMs());
+    const isLong = this.twoKeysSinceMs !== null && nowMs() - this.twoKeysSinceMs > TWO_KEYS_MAX_MS;
+    const text = `Two cluster keys (${first!.id} and ${second?.id}) have been valid here for more than 10 min: nlb key rotate ends the change, nlb key list shows where each host is`;
+    sayProblem('twoKeys', isLong ? text : null);
   }
 
   private find(fingerprint: string): ClusterKey | null {

@@ -26,6 +26,7 @@ export class SidecarKeys {
         await sidecar.envoy.useIdentity(handoffIdentityOf(keys, clusterName));
       },
       sayProblem: (topic, text) => sidecar.sayProblem(topic, text),
+      nowMs: () => sidecar.options.clock.nowMs(),
     });
     const rotation = new Rotation({
       self: host.name,

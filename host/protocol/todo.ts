@@ -19,7 +19,7 @@ export const TODO = {
   outside: 'nlb display names the difference; this host comes in by itself when it is gone',
   unverified: (reason: DropReason): string => {
     if (reason === 'wrongMac' || reason === 'unknownKey') {
-      return 'make the key files the same, then systemctl restart envoy-nlb where it was changed';
+      return 'make the key files the same (scp -p); a sidecar reads a changed one by itself';
     }
     if (reason === 'otherCluster')
       return 'take the address out of one of the two cluster files, or make `cluster` the same';

@@ -202,7 +202,7 @@ async function startAnew(host: SidecarHost, file: string): Promise<number> {
   return logFrom;
 }
 
-const KEYS = 'make the key files the same, then systemctl restart envoy-nlb where it was changed';
+const KEYS = 'make the key files the same (scp -p); a sidecar reads a changed one by itself';
 const OTHER_CLUSTER = 'take the address out of one of the two cluster files, or make `cluster` the same';
 const fromAll = (why: string, todo: string) => ({
   mail1: [unverified('mail3', mail3.ip, why, todo)],

@@ -19,12 +19,14 @@ let held: HeldKeys;
 let used: number[][];
 let refusal: string | null;
 let problems: (string | null)[];
+let said: Map<string, string | null>;
+let nowMs: number;
 
 beforeEach(() => {
   path = join(freshDirectory(), 'cluster.key');
   writeFileSync(path, `1 ${A}\n`, { mode: 0o600 });
   keyring = new Keyring(path);
-  [used, refusal, problems] = [[], null, []];
+  [used, refusal, problems, said, nowMs] = [[], null, [], new Map(), 0];
   held = new HeldKeys({
     self: 'mail1',
     keyring,
@@ -33,7 +35,8 @@ beforeEach(() => {
       if (refusal !== null) throw new Error(refusal);
       used.push(valid.map(({ id }) => id));
     },
-    sayProblem: (_topic, text) => void problems.push(text),
+    sayProblem: (topic, text) => void (topic === 'key' ? problems.push(text) : said.set(topic, text)),
+    nowMs: () => nowMs,
   });
 });
 
@@ -84,6 +87,22 @@ describe('HeldKeys', () => {
     expect(authenticator.keyId).toBe(2);
     expect(authenticator.mac(1, new Uint8Array(4))).toHaveLength(32);
     expect(used[0]).toEqual([2, 1]);
+  });
+
+  it('says that two keys are valid only once they stay', async () => {
+    await held.add({ id: 2, hex: B });
+    held.look();
+    nowMs += 600_000;
+    held.look();
+    expect(said.get('twoKeys')).toBeNull();
+    nowMs += 1;
+    held.look();
+    expect(said.get('twoKeys')).toBe(
+      'Two cluster keys (1 and 2) have been valid here for more than 10 min: nlb key rotate ends the change, nlb key list shows where each host is',
+    );
+    await held.forget(fingerprints()[1]!);
+    held.look();
+    expect(said.get('twoKeys')).toBeNull();
   });
 
   it('keeps its keys where the file becomes wrong, says so, and goes by it when it is mended', async () => {
