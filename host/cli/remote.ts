@@ -103,7 +103,7 @@ export function dialRemote(server: RemoteServer): Promise<TLSSocket> {
       const shown = fingerprintOf(socket);
       if (fingerprint !== null && shown !== fingerprint) {
         fail(
-          `it shows the certificate ${shown}, the token file says ${fingerprint}: another machine, or a certificate made anew (compare nlb display there)`,
+          `it shows the certificate ${shown}, the token file says ${fingerprint}: another machine, or a certificate made anew (compare nlb token list there)`,
         );
         return;
       }
@@ -140,7 +140,7 @@ function shownBy(options: ConnectionOptions): Promise<string | null> {
 
 function untrusted(shown: string | null, code: string): string {
   const what = shown === null ? '' : `; it is ${shown}`;
-  return `nobody vouches for its certificate (${code})${what}. Compare that with what nlb display says on that host, then add the line "fingerprint ${shown ?? 'sha256:...'}" to the token file`;
+  return `nobody vouches for its certificate (${code})${what}. Compare that with what nlb token list says on that host, then add the line "fingerprint ${shown ?? 'sha256:...'}" to the token file`;
 }
 
 function reasonOf(error: Error): string {

@@ -107,7 +107,10 @@ async function list({ path, isOn }: Place, call: Call, terminal: Terminal): Prom
     return [id, name, role, timeText(added), end];
   });
   terminal.out(rows.length === 0 ? `No tokens in ${path}\n` : table(['ID', 'NAME', 'ROLE', 'ADDED', 'ENDS'], rows));
+  const { state } = await remoteState(call, terminal);
   if (!isOn) terminal.out(`${HOW_TO_SWITCH_ON}\n`);
+  else if (state?.url != null)
+    terminal.out(`For ${state.url}${state.fingerprint === null ? '' : `, certificate ${state.fingerprint}`}\n`);
   return EXIT.yes;
 }
 

@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import { type Door, routeAt, send, serve } from '../admin/door.js';
 import { isRoute, no } from '../admin/route.js';
 import type { Clock } from '../edge/clock.js';
@@ -29,6 +30,8 @@ export interface RemoteServerOptions {
 
 /** BOUNDED: connections; the page has one open that stays. */
 const CONNECTIONS_MAX = 200;
+/** BOUNDED: of them, those of one address. */
+const CONNECTIONS_OF_ONE_MAX = 50;
 /** BOUNDED: streams of statuses of one token. */
 const STREAMS_MAX = 10;
 const HEADERS_TIMEOUT_MS = 5000;
@@ -45,12 +48,15 @@ export class RemoteServer {
   private readonly byToken = new RateLimit(BY_TOKEN);
   private readonly refused = new RateLimit(REFUSED);
   private readonly streams = new Map<ServerResponse, Token>();
+  /** Open connections by address. BOUNDED: by CONNECTIONS_MAX. */
+  private readonly connections = new Map<string, number>();
 
   constructor(private readonly options: RemoteServerOptions) {
     this.server = createServer({ ...credentials(options.certificate), handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
     this.server.maxConnections = CONNECTIONS_MAX;
     this.server.headersTimeout = HEADERS_TIMEOUT_MS;
     this.server.requestTimeout = REQUEST_TIMEOUT_MS;
+    this.server.on('connection', (socket: Socket) => this.count(socket));
     this.server.on('request', (request, response) => void this.answer(request, response));
     this.server.on('tlsClientError', (_error, socket) => socket.destroy());
   }
@@ -93,6 +99,19 @@ export class RemoteServer {
       this.server.close(() => resolve());
       this.server.closeAllConnections();
     });
+  }
+
+  /** One address that holds connections open must not keep everybody else out. */
+  private count(socket: Socket): void {
+    const address = socket.remoteAddress ?? 'unknown';
+    const count = (this.connections.get(address) ?? 0) + 1;
+    this.connections.set(address, count);
+    socket.on('close', () => {
+      const left = (this.connections.get(address) ?? 1) - 1;
+      if (left > 0) this.connections.set(address, left);
+      else this.connections.delete(address);
+    });
+    if (count > CONNECTIONS_OF_ONE_MAX) socket.destroy();
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

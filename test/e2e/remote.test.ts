@@ -96,16 +96,20 @@ describe('remote control', () => {
     await addToken('cfg', 'configure');
     expect(await remote('cfg', 'apply', changed)).toMatchObject({ code: 0 });
     expect((await local(mail1, 'revisions')).out).toContain('cfg on mail1');
+    expect(await remote('ops', 'key', 'rotate')).toMatchObject({ code: 4, err: expect.stringContaining('configure') });
+    expect(await remote('cfg', 'key', 'rotate')).toMatchObject({ code: 0 });
     expect(await local(mail1, 'token', 'remove', 'ops', '--config', mail1.filePath)).toMatchObject({ code: 0 });
     const gone = await remote('ops', 'query');
     expect(gone.code).toBe(4);
     expect(gone.err).toContain('the token is not valid here (any more)');
-    const listed = await local(mail1, 'token', 'list', '--config', mail1.filePath);
+    const listed = await local(mail1, 'token', 'list', '--config', mail1.filePath, '--host', 'mail1');
+    expect(listed.out).toContain(`For ${URL_OF_MAIL1}, certificate sha256:`);
     expect(listed.out.split('\n').map((line) => line.split(/ {2,}/)[2])).toEqual([
       'NAME',
       'early',
       'ann',
       'cfg',
+      undefined,
       undefined,
     ]);
   });
