@@ -1,5 +1,5 @@
 /** The load process seen from outside: one job at a time, and its outcome. */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { ROOT } from './root.js';
 
@@ -18,6 +18,8 @@ export interface Job {
   parallel: number;
   /** Leaves every connection open once it has its banner, until release(). */
   hold: boolean;
+  /** Bytes that a service is to send instead of its banner, a multiple of 65,536; the services are told with bulk(). */
+  bulkBytes?: number;
 }
 
 export interface Outcome {
@@ -31,9 +33,14 @@ export interface Outcome {
 export class LoadProcess {
   private constructor(private readonly child: ChildProcess) {}
 
-  /** Always as built: a forked process runs no TypeScript. */
-  static start(): LoadProcess {
-    return new LoadProcess(fork(join(ROOT, 'build/test/bench/load.js'), { stdio: 'inherit' }));
+  /**
+   * Always as built: such a process runs no TypeScript.
+   *
+   * @param prefix  put before the command, e.g. `ip netns exec a`
+   */
+  static start(prefix: readonly string[] = []): LoadProcess {
+    const [program = '', ...args] = [...prefix, process.execPath, join(ROOT, 'build/test/bench/load.js')];
+    return new LoadProcess(spawn(program, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] }));
   }
 
   /** Opens the services that variants lead to. */
@@ -43,6 +50,11 @@ export class LoadProcess {
 
   async drive(job: Job): Promise<Outcome> {
     return (await this.ask({ drive: job })) as Outcome;
+  }
+
+  /** From now on the services send that much to each connection; 0: their banner. */
+  async bulk(bytes: number): Promise<void> {
+    await this.ask({ bulk: bytes });
   }
 
   async release(): Promise<void> {

@@ -15,13 +15,27 @@ const PATIENCE_MS = 10_000;
 const held: Socket[] = [];
 let accepted = 0;
 let keepOpen = false;
+/** What each connection gets in place of the banner; 0: the banner. */
+let bulkBytes = 0;
+const BLOCK = Buffer.alloc(1 << 16);
 
 function greet(socket: Socket): void {
   accepted++;
   socket.on('error', () => socket.destroy());
   socket.resume();
-  if (keepOpen) socket.write(BANNER);
+  if (bulkBytes > 0) sendBulk(socket, bulkBytes);
+  else if (keepOpen) socket.write(BANNER);
   else socket.end(BANNER);
+}
+
+/** As much as the other end takes, and then the end. */
+function sendBulk(socket: Socket, left: number): void {
+  for (let rest = left; rest > 0; rest -= BLOCK.length) {
+    if (socket.write(BLOCK)) continue;
+    socket.once('drain', () => sendBulk(socket, rest - BLOCK.length));
+    return;
+  }
+  socket.end();
 }
 
 async function serve(places: readonly Place[]): Promise<void> {
@@ -51,7 +65,7 @@ function visit(place: Place, source: string, hold: boolean): Promise<boolean> {
       length += bytes.length;
       if (hold && length === BANNER.length) finish(true);
     });
-    socket.on('end', () => finish(length === BANNER.length));
+    socket.on('end', () => finish(length === (bulkBytes || BANNER.length)));
   });
 }
 
@@ -60,6 +74,7 @@ async function drive(job: Job): Promise<Outcome> {
   let started = 0;
   let failed = 0;
   keepOpen = hold;
+  bulkBytes = job.bulkBytes ?? 0;
   accepted = 0;
   const startedNs = process.hrtime.bigint();
   const client = async () => {
@@ -77,8 +92,21 @@ async function release(): Promise<void> {
   for (const socket of held.splice(0)) socket.destroy();
 }
 
-process.on('message', (message: { serve: Place[] } | { drive: Job } | { release: true }) => {
-  const answer = 'serve' in message ? serve(message.serve) : 'drive' in message ? drive(message.drive) : release();
+async function setBulk(bytes: number): Promise<void> {
+  bulkBytes = bytes;
+}
+
+type Message = { serve: Place[] } | { drive: Job } | { release: true } | { bulk: number };
+
+process.on('message', (message: Message) => {
+  const answer =
+    'serve' in message
+      ? serve(message.serve)
+      : 'drive' in message
+        ? drive(message.drive)
+        : 'bulk' in message
+          ? setBulk(message.bulk)
+          : release();
   answer.then(
     (value) => process.send?.({ value: value ?? null }),
     (error: Error) => process.send?.({ error: error.message }),

@@ -1,6 +1,7 @@
 /** `npm run bench`: what a new connection costs, in turns, ours beside others. See --help and docs/performance.md. */
 import { decisionTimes } from './decision-time.js';
 import { measureMapChanges } from './kernel/map-changes.js';
+import { measureKernelTurns } from './kernel/turns.js';
 import { HELP, type Options, readOptions } from './options.js';
 import { measureOpen, measureSoak, measureTurns } from './parts.js';
 import { sidecarDelay } from './sidecar-delay.js';
@@ -34,6 +35,8 @@ async function run({ parts, variants, plan, soak }: Options, show: (text: string
     show(`Event-loop delay of a sidecar, 32 hosts and 32 port rules:\n${fields(report.sidecar)}`);
   }
   if (parts.includes('kernel')) {
+    report.kernel_turns = await measureKernelTurns(plan, say);
+    show(`One address for all, in namespaces:\n${fields(report.kernel_turns)}`);
     const changes = [await measureMapChanges(3, say), await measureMapChanges(8, say)];
     report.kernel_map_changes = changes;
     for (const one of changes) show(`The kernel's maps under load, ${one.hosts} hosts:\n${fields(one)}`);

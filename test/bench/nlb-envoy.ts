@@ -21,6 +21,8 @@ export interface NlbEnvoy {
   /** Handoffs over TLS, as a cluster with a key has them, or plain. */
   tls?: boolean;
   listenersAs?: (generated: EnvoyJson[]) => EnvoyJson[];
+  /** Put before the command, e.g. `ip netns exec a`. */
+  prefix?: string[];
 }
 
 /** A cluster `PREFIX.1` to `PREFIX.3` whose rule leads to `address` on every host. */
@@ -57,7 +59,8 @@ export async function startNlbEnvoy(options: NlbEnvoy): Promise<RunningEnvoy> {
     return options.listenersAs?.(kept) ?? kept;
   };
   const ecds = wasmPath === null ? {} : { ecds: filterOf(file, self, 1, wasmPath) };
-  return startEnvoy({ file, self, identity, openFilesMax: OPEN_FILES_MAX, listenersAs: changed, ...ecds });
+  const { prefix = [] } = options;
+  return startEnvoy({ file, self, identity, prefix, openFilesMax: OPEN_FILES_MAX, listenersAs: changed, ...ecds });
 }
 
 /** All hosts of a cluster. */

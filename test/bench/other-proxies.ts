@@ -5,7 +5,12 @@ import { type ProxyProcess, startProxy } from './proxy-process.js';
 /** Ends with the benchmark, however that ends; Envoy asks for this by itself. */
 const TOGETHER = ['setpriv', '--pdeathsig', 'TERM'];
 
-export function startHaproxy(name: string, place: Place, services: readonly Place[]): Promise<ProxyProcess> {
+export function startHaproxy(
+  name: string,
+  place: Place,
+  services: readonly Place[],
+  prefix: string[] = [],
+): Promise<ProxyProcess> {
   const servers = services.map(({ host, port }, i) => `  server s${i + 1} ${host}:${port}`).join('\n');
   const config = `global
   nbthread 1
@@ -20,10 +25,21 @@ listen smtp
   balance source
 ${servers}
 `;
-  return startProxy({ name, config, place, command: (path) => [...TOGETHER, '/usr/sbin/haproxy', '-db', '-f', path] });
+  return startProxy({
+    name,
+    config,
+    place,
+    prefix,
+    command: (path) => [...TOGETHER, '/usr/sbin/haproxy', '-db', '-f', path],
+  });
 }
 
-export function startNginx(name: string, place: Place, services: readonly Place[]): Promise<ProxyProcess> {
+export function startNginx(
+  name: string,
+  place: Place,
+  services: readonly Place[],
+  prefix: string[] = [],
+): Promise<ProxyProcess> {
   const servers = services.map(({ host, port }) => `    server ${host}:${port};`).join('\n');
   const config = `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 worker_processes 1;
@@ -43,5 +59,5 @@ ${servers}
 }
 `;
   const command = (path: string, directory: string) => [...TOGETHER, '/usr/sbin/nginx', '-c', path, '-p', directory];
-  return startProxy({ name, config, place, command });
+  return startProxy({ name, config, place, prefix, command });
 }

@@ -1,5 +1,5 @@
 /** A proxy as a child process: started, waited for until its port accepts, paused between its turns, ended. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,14 +20,16 @@ export interface ProxyStart {
   command(configPath: string, directory: string): string[];
   /** Accepts once the proxy serves. */
   place: Place;
+  /** Put before the command and before what looks whether it accepts, e.g. `ip netns exec a`. */
+  prefix?: string[];
 }
 
-export async function startProxy({ name, config, command, place }: ProxyStart): Promise<ProxyProcess> {
+export async function startProxy({ name, config, command, place, prefix = [] }: ProxyStart): Promise<ProxyProcess> {
   const directory = mkdtempSync(join(tmpdir(), `nlb-bench-${name}-`));
   const configPath = join(directory, 'config.json');
   writeFileSync(configPath, config.replaceAll('{directory}', directory));
   const log = openSync(join(directory, 'log'), 'a');
-  const [program = '', ...args] = command(configPath, directory);
+  const [program = '', ...args] = [...prefix, ...command(configPath, directory)];
   const child = spawn(program, args, { stdio: ['ignore', log, log] });
   let failure: Error | null = null;
   child.once('error', (error) => {
@@ -40,7 +42,7 @@ export async function startProxy({ name, config, command, place }: ProxyStart): 
   try {
     await waitFor(`${name} to accept at ${place.host}:${place.port}`, async () => {
       if (failure !== null || child.exitCode !== null) return 'ended';
-      return (await accepts(place)) ? 'serves' : null;
+      return (await accepts(place, prefix)) ? 'serves' : null;
     }).then((state) => {
       if (state === 'ended') throw new Error(`${program} ended: ${failure?.message ?? `exit code ${child.exitCode}`}`);
     });
@@ -59,7 +61,8 @@ async function end(child: ChildProcess): Promise<void> {
   await waitFor(`process ${child.pid} to end`, () => child.exitCode !== null || child.signalCode !== null);
 }
 
-function accepts(place: Place): Promise<boolean> {
+async function accepts(place: Place, prefix: string[]): Promise<boolean> {
+  if (prefix.length > 0) return listens(place, prefix);
   return new Promise((resolve) => {
     const socket = connect(place.port, place.host);
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
@@ -67,4 +70,10 @@ function accepts(place: Place): Promise<boolean> {
     socket.setTimeout(1000, () => socket.destroy());
     socket.once('connect', () => socket.destroy());
   });
+}
+
+/** In another namespace nothing can be connected to from here; somebody listens there. */
+function listens({ port }: Place, prefix: string[]): boolean {
+  const [program = '', ...args] = [...prefix, 'ss', '-Htln', `sport = :${port}`];
+  return spawnSync(program, args, { encoding: 'utf8' }).stdout.trim() !== '';
 }

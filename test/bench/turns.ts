@@ -36,6 +36,11 @@ export class Lane {
     return this.variant.proxies.flatMap(({ pid }) => withDescendants(pid));
   }
 
+  /** Where clients connect to, and with what addresses. */
+  get ways(): { places: Running['places']; sources: string[] } {
+    return { places: this.variant.places, sources: this.variant.clients };
+  }
+
   pause(): void {
     for (const pid of this.pids) process.kill(pid, 'SIGSTOP');
   }
