@@ -93,8 +93,6 @@ export interface LinkSettings {
   failback: 'never' | 'immediate' | { fromMinute: number; toMinute: number };
   /** Source of connections that the holder opens itself. */
   outgoing: 'dedicatedIp' | 'virtualIp';
-  /** Bits of the kernel's packet marks that are ours, in one piece, at least 8. */
-  markMask: number;
 }
 
 /** HTTPS with tokens, on the dedicated address. Paths are relative to the cluster file. */

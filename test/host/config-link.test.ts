@@ -10,27 +10,26 @@ const ARP = 'mode: arp\nvirtualIps: [10.0.0.100, 2001:db8::100]\n';
 test('parseClusterFile() lets rules listen on the virtual IPs in mode arp, and gives its settings their defaults', () => {
   const file = fileOf(withLink(ARP));
   expect([file.mode, file.listenOn, file.virtualIps]).toEqual(['arp', 'virtualIp', ['10.0.0.100', '2001:db8::100']]);
-  expect(file.link).toEqual({ interfaces: {}, failback: 'never', outgoing: 'dedicatedIp', markMask: 0x00ff0000 });
+  expect(file.link).toEqual({ interfaces: {}, failback: 'never', outgoing: 'dedicatedIp' });
 });
 
 test('parseClusterFile() leaves a file in mode routed as it was: its fingerprint must not change with the release', () => {
   expect('link' in fileOf(changed())).toBe(false);
 });
 
-test('parseClusterFile() reads interface, failback, outgoing and markMask', () => {
+test('parseClusterFile() reads interface, failback and outgoing', () => {
   const one = fileOf(withLink(`${ARP}interface: eth1\nfailback: 23:30-02:00\noutgoing: virtualIp\n`));
   expect(one.link).toEqual({
     interfaces: { mail1: 'eth1', mail2: 'eth1' },
     failback: { fromMinute: 1410, toMinute: 120 },
     outgoing: 'virtualIp',
-    markMask: 0x00ff0000,
   });
-  const each = fileOf(withLink(`${ARP}interface: {mail2: ens3.25}\nfailback: immediate\nkernel: {markMask: 0xff}\n`));
-  expect(each.link).toMatchObject({ interfaces: { mail2: 'ens3.25' }, failback: 'immediate', markMask: 255 });
+  const each = fileOf(withLink(`${ARP}interface: {mail2: ens3.25}\nfailback: immediate\n`));
+  expect(each.link).toMatchObject({ interfaces: { mail2: 'ens3.25' }, failback: 'immediate' });
   expect(fileItems(each).get('failback')).toBe('"immediate"');
 });
 
-test('parseClusterFile() takes interface and markMask in mode multicast', () => {
+test('parseClusterFile() takes interface in mode multicast', () => {
   const file = fileOf(withLink('mode: multicast\nvirtualIps: [10.0.0.100]\ninterface: eth1\n'));
   expect([file.mode, file.listenOn, file.link?.interfaces]).toEqual(['multicast', 'virtualIp', expect.anything()]);
 });
@@ -91,13 +90,6 @@ describe('parseClusterFile() says of', () => {
       what: 'a failback that ends where it begins',
       text: withLink(`${ARP}failback: 02:00-02:00\n`),
       says: ['4:11: failback is "02:00-02:00", expected a time of day that ends after it begins such as 02:00-04:00'],
-    },
-    {
-      what: 'marks in two pieces',
-      text: withLink(`${ARP}kernel: {markMask: 0x00ff00f0}\n`),
-      says: [
-        '4:20: kernel.markMask is 0x00ff00f0, expected bits of the packet mark in one piece, at least 8, such as 0x00ff0000',
-      ],
     },
   ];
   test.each(cases)('$what', ({ text, says }) => {

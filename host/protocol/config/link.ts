@@ -1,20 +1,17 @@
 /**
- * What the modes arp and multicast need beside the rest: the interface the virtual IPs are on, who gets them back, which
- * address outgoing connections have, and which bits of the kernel's packet marks are ours. All of it in one place: the
- * schema, what is checked, and the filled-in form.
+ * What the modes arp and multicast need beside the rest: the interface the virtual IPs are on, who gets them back, and which
+ * address outgoing connections have. All of it in one place: the schema, what is checked, and the filled-in form.
  */
 import type { LinkSettings } from '../types.js';
 import type { Draft, Sound } from './draft.js';
 import type { YamlPath } from './finding.js';
 import type { Complaint } from './yaml-text.js';
 
-/** Bits of the packet mark that tell hosts apart: 32 hosts and what else the ruleset has to remember. */
-const MARK_BITS_MIN = 8;
 const FAILBACK = /^(never|immediate|([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)$/;
 /** `null` in a map by host stands for no key: an interface name of Linux, at most 15 bytes. */
 const INTERFACE = '^[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}$';
 
-export const LINK_DEFAULTS = { failback: 'never', outgoing: 'dedicatedIp', markMask: 0x00ff0000 } as const;
+export const LINK_DEFAULTS = { failback: 'never', outgoing: 'dedicatedIp' } as const;
 
 export const LINK_SCHEMA = {
   interface: {
@@ -36,20 +33,6 @@ export const LINK_SCHEMA = {
     default: LINK_DEFAULTS.outgoing,
     description: "Mode arp: the address the holder's own connections go out with.",
   },
-  kernel: {
-    type: 'object',
-    additionalProperties: false,
-    description: "Modes arp and multicast: what of the kernel is the cluster's.",
-    properties: {
-      markMask: {
-        type: 'integer',
-        minimum: 1,
-        maximum: 4294967295,
-        default: LINK_DEFAULTS.markMask,
-        'x-expected': `bits of the packet mark in one piece, at least ${MARK_BITS_MIN}, such as 0x00ff0000`,
-      },
-    },
-  },
 } as const;
 
 export interface LinkDraft {
@@ -59,7 +42,6 @@ export interface LinkDraft {
   interfaces: string | Record<string, string> | null;
   failback: string;
   outgoing: 'dedicatedIp' | 'virtualIp';
-  markMask: number;
 }
 
 export function linkDraft(sound: Sound): LinkDraft {
@@ -70,7 +52,6 @@ export function linkDraft(sound: Sound): LinkDraft {
     interfaces: sound.entries<string>('interface') ?? sound.get<string>('interface') ?? null,
     failback: sound.or<string>(LINK_DEFAULTS.failback, 'failback'),
     outgoing: sound.or<'dedicatedIp' | 'virtualIp'>(LINK_DEFAULTS.outgoing, 'outgoing'),
-    markMask: sound.or<number>(LINK_DEFAULTS.markMask, 'kernel', 'markMask'),
   };
 }
 
@@ -88,7 +69,6 @@ export function linkComplaints(draft: Draft): Complaint[] {
     ...loopback(draft, link.mode),
     ...unknownHosts(draft),
     ...emptyWindow(link),
-    ...scatteredMask(link),
   ];
 }
 
@@ -132,16 +112,8 @@ function emptyWindow({ failback }: LinkDraft): Complaint[] {
   return [{ path: ['failback'], expected: 'a time of day that ends after it begins such as 02:00-04:00' }];
 }
 
-function scatteredMask({ markMask }: LinkDraft): Complaint[] {
-  const bits = markMask.toString(2).replace(/0+$/, '');
-  if (!bits.includes('0') && bits.length >= MARK_BITS_MIN) return [];
-  const expected = LINK_SCHEMA.kernel.properties.markMask['x-expected'];
-  const says = `is 0x${markMask.toString(16).padStart(8, '0')}, expected ${expected}`;
-  return [{ path: ['kernel', 'markMask'], expected, says }];
-}
-
 export function linkOf(draft: Draft): LinkSettings | undefined {
-  const { mode, interfaces, failback, outgoing, markMask } = draft.link;
+  const { mode, interfaces, failback, outgoing } = draft.link;
   if (!isLinkMode(mode)) return undefined;
   const names = draft.hosts.flatMap(({ name }) => (name === undefined ? [] : [name]));
   const everywhere = typeof interfaces === 'string' ? interfaces : null;
@@ -150,7 +122,6 @@ export function linkOf(draft: Draft): LinkSettings | undefined {
     interfaces: everywhere === null ? { ...byHost } : Object.fromEntries(names.map((name) => [name, everywhere])),
     failback: failbackOf(failback),
     outgoing,
-    markMask,
   };
 }
 
