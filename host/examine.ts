@@ -7,6 +7,11 @@ import { holderOf, type Listening, listeningSockets } from './edge/listening.js'
 import { lookAt } from './edge/smtp-look.js';
 import { MAIL_PORTS, parseServiceAddress, serviceOf } from './protocol/config/index.js';
 import type { ClusterFile, HostConfig, PortRule } from './protocol/types.js';
+import { findLinks } from './virtual-ip/link.js';
+import { whoAnswers } from './virtual-ip/neighbours.js';
+
+/** A second question goes out in that time. */
+const ANSWER_MS = 1200;
 
 /** Ports whose services speak TLS from the first byte. */
 const TLS_PORTS = new Set([443, 465, 636, 993, 995]);
@@ -21,9 +26,10 @@ export async function examine(
   const sockets = listeningSockets();
   const others = file.hosts.filter(({ name }) => name !== self.name);
   const rules = file.portRules.filter(({ service }) => service !== null);
-  const [handoffs, services] = await Promise.all([
+  const [handoffs, services, link] = await Promise.all([
     Promise.all(others.map((host) => handoffTo(self, host, file.ports.handoff))),
     Promise.all(rules.map((rule) => serviceFacts(rule, self, sockets))),
+    linkFacts(file, self),
   ]);
   return {
     host: self.name,
@@ -33,6 +39,7 @@ export async function examine(
     services,
     onDisabledPorts: onDisabledPorts(file, sockets),
     virtualIpsHere: virtualIpsHere(file),
+    ...link,
   };
 }
 
@@ -91,8 +98,17 @@ function virtualIpsHere({ virtualIps }: ClusterFile): HostFacts['virtualIpsHere'
   return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
     addresses
       .filter(({ address }) => virtualIps.includes(address))
-      .map(({ address }) => ({ address, interface: name })),
+      // Addresses with a label (eth0:nlb) are listed under that.
+      .map(({ address }) => ({ address, interface: name.replace(/:.*$/, '') })),
   );
+}
+
+/** Mode arp: this host asks its link who has the virtual IPs. */
+async function linkFacts(file: ClusterFile, self: HostConfig): Promise<Pick<HostFacts, 'mac' | 'virtualIpAnswers'>> {
+  const { link } = findLinks(file, self);
+  if (file.mode !== 'arp' || link === null) return {};
+  const answers = await whoAnswers([], link.device, file.virtualIps, ANSWER_MS).catch(() => new Map<string, string>());
+  return { mac: link.mac, virtualIpAnswers: [...answers].map(([address, mac]) => ({ address, mac })) };
 }
 
 function ownAddresses(): Set<string> {

@@ -35,6 +35,9 @@ export interface HostFacts {
   onDisabledPorts: { rule: string; socket: string }[];
   /** Virtual IPs this machine has on an interface, and on which. */
   virtualIpsHere: { address: string; interface: string }[];
+  /** Mode arp: the MAC address of this host's link, and who answers there for the virtual IPs as this host hears it. */
+  mac?: string | null;
+  virtualIpAnswers?: { address: string; mac: string }[];
 }
 
 /** A host as the doctor got its facts: over the host channel, with the clock's error bounds. */

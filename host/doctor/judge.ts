@@ -1,4 +1,5 @@
 /** What is wrong with a cluster, from the facts of its hosts: the list of NLB's own troubleshooting, and what to do. Pure. */
+import { judgeHolder } from './judge-holder.js';
 import type { ClusterFile, HostName } from '../protocol/types.js';
 import { type DnsFacts, type DoctorFinding, type Examined, hostsText } from './facts.js';
 import { judgeServices } from './judge-services.js';
@@ -27,6 +28,7 @@ export function judge(
     ...judgeClocks(examined),
     ...judgeServices(examined, nowIso),
     ...judgeLeftovers(file, examined),
+    ...judgeHolder(file, examined),
     ...judgeProblems(examined),
   ];
 }

@@ -179,6 +179,54 @@ describe('judge()', () => {
   });
 });
 
+describe('in mode arp, judge()', () => {
+  const arp = { ...file, mode: 'arp' as const, listenOn: 'virtualIp' as const, virtualIps: ['10.0.0.100'] };
+  const said = (change: (facts: Record<string, HostFacts>) => void) => {
+    const examined = cluster((facts) => {
+      for (const [i, each] of Object.values(facts).entries()) {
+        each.virtualIpsHere = [{ address: '10.0.0.100', interface: 'lo' }];
+        each.mac = `52:54:00:00:00:0${i + 1}`;
+        each.virtualIpAnswers = i === 0 ? [] : [{ address: '10.0.0.100', mac: '52:54:00:00:00:01' }];
+        const virtualIp = { addresses: [], device: 'eth0', holder: 'mail1', since: null, leaseMs: 750 };
+        const rest = { outgoing: 'dedicatedIp' as const, kernelProblem: null };
+        each.status = { ...each.status, virtualIp: { ...virtualIp, ...rest, isHeldHere: i === 0 } };
+      }
+      change(facts);
+    });
+    return judge(arp, examined, [], null, NOW).map(({ text }) => text);
+  };
+
+  test('has nothing to say where one host holds the virtual IPs', () => {
+    expect(said(() => {})).toEqual([]);
+  });
+
+  test('sees two holders: by what they say, by what they have, and by who answers', () => {
+    expect(
+      said((facts) => {
+        facts.mail3!.status.virtualIp!.isHeldHere = true;
+        facts.mail2!.virtualIpsHere.push({ address: '10.0.0.100', interface: 'eth0' });
+        facts.mail3!.virtualIpAnswers = [{ address: '10.0.0.100', mac: '52:54:00:ab:cd:ef' }];
+      }),
+    ).toEqual([
+      'the virtual IPs are held by mail1 and mail3, expected one host',
+      'host mail2 has 10.0.0.100 on eth0 and does not hold it',
+      '10.0.0.100 is answered for by 52:54:00:00:00:01 (mail1) and by 52:54:00:ab:cd:ef (no host of this cluster that answers)',
+    ]);
+  });
+
+  test('names a host without the address on lo, and that nobody holds it', () => {
+    expect(
+      said((facts) => {
+        facts.mail2!.virtualIpsHere = [];
+        facts.mail1!.status.virtualIp!.isHeldHere = false;
+      }),
+    ).toEqual([
+      'host mail2 does not have 10.0.0.100 on lo, so it cannot answer clients that are passed on to it',
+      'no host that answers holds the virtual IPs',
+    ]);
+  });
+});
+
 test('dnsOf() asks forward and back, and leaves test addresses on loopback alone', async () => {
   const asked: string[] = [];
   const resolver: Resolving = {
