@@ -275,7 +275,8 @@ export class Sidecar {
   async endEnvoy(): Promise<void> {
     if (!this.envoy.isWanted || this.envoy.isExisting) return;
     this.options.log.info('this host is stopped and out of every rule: its Envoy is ended');
-    await this.redirect.remove(this.file);
+    // Asked for in one go: what a start wants meanwhile comes after both.
+    void this.redirect.remove(this.file);
     await this.envoy.end();
   }
 

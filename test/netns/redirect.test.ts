@@ -189,6 +189,7 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
     const [n1] = cluster.hosts as [ClusterHost];
     await cluster.post(n1, 'stop');
     await waitFor('the table to be gone', () => !tables(n1).includes('envoy_nlb_'));
+    await waitFor('its Envoy to be gone', async () => (await cluster.status(n1))?.envoy.pid === null);
     await cluster.post(n1, 'start');
     await waitFor('a view of both hosts', () => isWell(cluster), 60_000);
     await waitFor('the redirect to be back', () => tables(n1).includes(TABLE));
