@@ -2,7 +2,7 @@
  * The cluster keys of a running sidecar: those of the key file, read again when the file is replaced or edited. A file that
  * became unreadable or wrong is said, and the last good keys stay valid.
  */
-import { statSync } from 'node:fs';
+import { fileStamp } from './file-stamp.js';
 import { replaceFile } from './files.js';
 import { type ClusterKeys, keyFileText, readKeyFile } from './key-file.js';
 
@@ -12,7 +12,7 @@ export class Keyring {
 
   /** @throws KeyFileError */
   constructor(readonly path: string) {
-    this.seen = stampOf(path);
+    this.seen = fileStamp(path);
     this.present = readKeyFile(path);
   }
 
@@ -27,7 +27,7 @@ export class Keyring {
    * @throws KeyFileError each time while the file is wrong
    */
   look(): ClusterKeys | null {
-    const stamp = stampOf(this.path);
+    const stamp = fileStamp(this.path);
     if (stamp === this.seen) return null;
     const keys = readKeyFile(this.path);
     this.seen = stamp;
@@ -39,17 +39,7 @@ export class Keyring {
   /** Writes the file, whole or not at all, and has the keys valid from then on. @throws EdgeError DISK_FULL and others */
   async replace(keys: ClusterKeys): Promise<void> {
     await replaceFile(this.path, keyFileText(keys));
-    this.seen = stampOf(this.path);
+    this.seen = fileStamp(this.path);
     this.present = keys;
-  }
-}
-
-/** Changes with every edit: editors and scp write anew or rename over. */
-function stampOf(path: string): string {
-  try {
-    const { ino, mtimeNs, size, mode, uid } = statSync(path, { bigint: true });
-    return `${ino} ${mtimeNs} ${size} ${mode} ${uid}`;
-  } catch {
-    return 'missing';
   }
 }

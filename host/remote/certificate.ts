@@ -3,10 +3,11 @@
  * once and keeps in its state directory; that one is known by its fingerprint.
  */
 import { createPrivateKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { EdgeError, systemCode } from '../edge/edge-error.js';
+import { fileStamp } from '../edge/file-stamp.js';
 import { replaceFile } from '../edge/files.js';
 import { certificatePem } from '../edge/x509.js';
 import { parseAddress } from '../protocol/config/address.js';
@@ -44,16 +45,7 @@ export async function loadCertificate(place: CertificatePlace): Promise<RemoteCe
 
 /** Changes when the given files do; empty for a certificate made here. */
 export function certificateStamp(place: CertificatePlace): string {
-  return pathsOf(place)
-    .map((path) => {
-      try {
-        const { ino, mtimeMs, size } = statSync(path);
-        return `${ino} ${mtimeMs} ${size}`;
-      } catch {
-        return 'missing';
-      }
-    })
-    .join(' ');
+  return pathsOf(place).map(fileStamp).join(' ');
 }
 
 /** What is to be said of it; null while it is good for a while. */

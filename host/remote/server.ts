@@ -34,6 +34,8 @@ const CONNECTIONS_MAX = 200;
 const CONNECTIONS_OF_ONE_MAX = 50;
 /** BOUNDED: streams of statuses of one token. */
 const STREAMS_MAX = 10;
+/** Of whoever is refused nothing more is read: else the rest of a body would be taken in and thrown away. */
+const CLOSED = { connection: 'close' } as const;
 const HEADERS_TIMEOUT_MS = 5000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const HANDSHAKE_TIMEOUT_MS = 5000;
@@ -120,7 +122,7 @@ export class RemoteServer {
     const waitS = this.byAddress.take(address, clock.nowMs());
     if (waitS > 0) return tooMany(response, waitS, `from ${address}`);
     const wrong = this.foreign(request);
-    if (wrong !== null) return void send(response, 403, no(wrong));
+    if (wrong !== null) return void send(response, 403, no(wrong), CLOSED);
     const url = new URL(request.url ?? '/', 'https://nlb');
     const route = routeAt(door, request.method ?? 'GET', url);
     // The page's own files hold nothing that is not in the release.
@@ -151,6 +153,7 @@ export class RemoteServer {
       : 'a token is missing, expected Authorization: Bearer';
     log.repeating('warning', `remote ${address}`, `Remote control: ${address} was turned away: ${what}`);
     send(response, 401, no(`${what}; nlb token add on this host makes one`), {
+      ...CLOSED,
       'www-authenticate': 'Bearer realm="envoy-nlb"',
     });
   }
@@ -192,5 +195,6 @@ function credentials({ certPem, keyPem }: RemoteCertificate) {
 }
 
 function tooMany(response: ServerResponse, waitS: number, what: string): void {
-  send(response, 429, no(`too many requests ${what}; try again in ${waitS} s`), { 'retry-after': String(waitS) });
+  const headers = { ...CLOSED, 'retry-after': String(waitS) };
+  send(response, 429, no(`too many requests ${what}; try again in ${waitS} s`), headers);
 }

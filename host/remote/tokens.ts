@@ -8,9 +8,10 @@
  * The token itself is `nlb_1f0c2a3b_` and 43 characters; it is shown once, when it is made.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { ROLES, type Role } from '../admin/route.js';
 import { EdgeError, systemCode } from '../edge/edge-error.js';
+import { fileStamp } from '../edge/file-stamp.js';
 import { modeFault } from '../edge/secret-file.js';
 
 export interface Token {
@@ -106,19 +107,10 @@ export class TokenList {
 
   /** @throws EdgeError each time while the file is wrong */
   look(): void {
-    const stamp = stampOf(this.path);
+    const stamp = fileStamp(this.path);
     if (stamp === this.seen) return;
     this.tokens = readTokens(this.path);
     this.seen = stamp;
-  }
-}
-
-function stampOf(path: string): string {
-  try {
-    const { ino, mtimeNs, size, mode, uid } = statSync(path, { bigint: true });
-    return `${ino} ${mtimeNs} ${size} ${mode} ${uid}`;
-  } catch {
-    return 'missing';
   }
 }
 

@@ -1,0 +1,12 @@
+/** Whether a file is still the one that was read: changes with every edit, as editors and scp write anew or rename over. */
+import { statSync } from 'node:fs';
+
+/** `missing` where there is none. */
+export function fileStamp(path: string): string {
+  try {
+    const { ino, mtimeNs, size, mode, uid } = statSync(path, { bigint: true });
+    return `${ino} ${mtimeNs} ${size} ${mode} ${uid}`;
+  } catch {
+    return 'missing';
+  }
+}
