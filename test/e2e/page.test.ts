@@ -111,6 +111,16 @@ describe.skipIf(binary === null)('the manager page', () => {
     expect(rows).toEqual(['mail1 50.0 % 50.0 % 340', 'mail2 50.0 % 49.6 % 349', 'mail3 · lost 0.0 % 2.0 % 21']);
   });
 
+  test('names who holds the virtual IPs, and what depends on it', async () => {
+    const held = { addresses: ['10.0.0.100'], device: 'eth0', holder: 'mail1', since: new Date().toISOString() };
+    const rest = { isHeldHere: true, outgoing: 'dedicatedIp' as const, leaseMs: 750 };
+    const kernelProblem = 'all connections depend on host mail1: nft is not installed';
+    const status = statusOf(['converged', 'converged', 'converged']);
+    server.status = { ...status, mode: 'arp', virtualIp: { ...held, ...rest, kernelProblem } };
+    await browser.until(`document.body.textContent.includes('10.0.0.100, held by mail1')`);
+    await browser.until(`document.body.textContent.includes('depend on host mail1: nft is not installed')`);
+  });
+
   test('says since when the sidecar gives no answer, and goes on by itself when it does', async () => {
     await server.stop();
     await browser.until(`document.body.innerText.includes('No answer since')`);

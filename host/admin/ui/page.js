@@ -268,6 +268,7 @@ function thisHostFacts(status) {
       'Envoy',
       `${ENVOY_STATES[envoy.state] ?? envoy.state}${version}${pid}; ${took}${envoy.detail ? `: ${envoy.detail}` : ''}`,
     ],
+    ...(status.virtualIp ? [['Virtual IPs', virtualIpText(status)]] : []),
     ['File', `${file.path}, fingerprint ${file.fingerprint}${file.detail ? `; ${file.detail}` : ''}`],
     [
       'Offered',
@@ -275,6 +276,14 @@ function thisHostFacts(status) {
     ],
     ['Dropped packets', dropped.length === 0 ? 'none' : dropped.join(', ')],
   ];
+}
+
+/** Who holds them, and whether its kernel passes on what is not its own. */
+function virtualIpText({ virtualIp, mode }) {
+  const { addresses, holder, since, kernelProblem } = virtualIp;
+  const held = holder === null ? 'held by no host that is heard' : `held by ${holder} ${since ? sinceText(since) : ''}`;
+  const who = mode === 'arp' ? held : 'on every host';
+  return `${addresses.join(', ')}, ${who}; ${kernelProblem ?? 'the kernel passes connections on to their owners'}`;
 }
 
 /** How many connections a draining host still has, and the client that is seen longest. */
