@@ -1,6 +1,7 @@
 /** One new connection: read what is needed, decide, tell Envoy, count. Allocates and keeps nothing, never traps. */
 
 import { countFallback, countHandedOff, countRefused, countRefusedWithoutView, countServedHere } from './counters';
+import { tellLog } from './connection-log';
 import { ENDPOINT_PORT } from './decision/address';
 import { asksForClient, decide, mayServeInstead, NO_RULE, REFUSE_DISABLED } from './decision/decide';
 import { PROTOCOL_TCP, ruleFor } from './decision/rule';
@@ -8,7 +9,7 @@ import { View } from './decision/view';
 import { closeDownstream, readDestination, readSource, setFilterState } from './envoy';
 import { handoffArgument, handoffArgumentLength } from './handoff';
 import { Plugin } from './plugin';
-import { Fallback, Refusal } from './reasons';
+import { Fallback, fallbackText, Refusal, refusalText } from './reasons';
 
 /** What a network filter answers: go on to tcp_proxy, or stop here. */
 const CONTINUE: u32 = 0;
@@ -38,14 +39,17 @@ export function onConnection(plugin: Plugin): u32 {
   if (asksForClient(view, rule) && !readSource(SOURCE)) {
     return withoutOwner(plugin, view, rule, Fallback.clientUnreadable, Refusal.clientUnreadable);
   }
-  const host = decide(view, rule, SOURCE, load<u16>(SOURCE, ENDPOINT_PORT));
+  const clientPort = load<u16>(SOURCE, ENDPOINT_PORT);
+  const host = decide(view, rule, SOURCE, clientPort);
   const row = rowOf(view, rule);
   if (host < 0) {
     const reason = host == REFUSE_DISABLED ? Refusal.ruleDisabled : Refusal.nobodyTakesPart;
     countRefused(plugin.metrics, view, row, reason);
+    if (plugin.isLogged) tellLog(view, rule, host, SOURCE, clientPort, 'refused.', refusalText(reason));
     return refuse();
   }
   if (host == view.self) {
+    if (plugin.isLogged) tellLog(view, rule, host, SOURCE, clientPort, 'served_here', '');
     countServedHere(plugin.metrics, view, row);
     return CONTINUE;
   }
@@ -54,6 +58,7 @@ export function onConnection(plugin: Plugin): u32 {
     return withoutOwner(plugin, view, rule, Fallback.handoffFailed, Refusal.handoffFailed);
   }
   countHandedOff(plugin.metrics, view, row, host);
+  if (plugin.isLogged) tellLog(view, rule, host, SOURCE, clientPort, 'handed_off', '');
   return CONTINUE;
 }
 
@@ -66,8 +71,10 @@ function rowOf(view: View, rule: i32): u32 {
 function withoutOwner(plugin: Plugin, view: View, rule: i32, fallback: Fallback, refusal: Refusal): u32 {
   if (mayServeInstead(view, rule)) {
     countFallback(plugin.metrics, view, rowOf(view, rule), fallback);
+    if (plugin.isLogged) tellLog(view, rule, -1, 0, 0, 'fallback.', fallbackText(fallback));
     return CONTINUE;
   }
   countRefused(plugin.metrics, view, rowOf(view, rule), refusal);
+  if (plugin.isLogged) tellLog(view, rule, -1, 0, 0, 'refused.', refusalText(refusal));
   return refuse();
 }

@@ -11,6 +11,7 @@ import {
   proxy_get_property,
   proxy_increment_metric,
   proxy_log,
+  proxy_set_property,
 } from '@gcoredev/proxy-wasm-sdk-as/assembly/imports';
 import { parseEndpoint } from './decision/address';
 import { VIEW_SIZE_MAX } from './decision/limits';
@@ -99,6 +100,21 @@ export function releaseConfiguration(): void {
 export function setFilterState(argument: usize, length: usize): bool {
   const name = SET_FILTER_STATE;
   return proxy_call_foreign_function(name, SET_FILTER_STATE_LENGTH, argument, length, RESULT, RESULT + 4) == OK;
+}
+
+/** Keeps a value with the connection, for its access log: filter state `wasm.<key>`. */
+export function setProperty(key: usize, keyLength: u32, value: usize, valueLength: u32): void {
+  proxy_set_property(key, keyLength, value, valueLength);
+}
+
+/** "plugin_root_id" */
+const ROOT_ID = memory.data<u8>([112, 108, 117, 103, 105, 110, 95, 114, 111, 111, 116, 95, 105, 100]);
+const ROOT_ID_LENGTH: usize = 14;
+
+/** Is that the id of the root context that speaks now? */
+export function rootIdIs(id: usize, length: u32): bool {
+  if (proxy_get_property(ROOT_ID, ROOT_ID_LENGTH, RESULT, RESULT + 4) != OK) return false;
+  return load<u32>(RESULT, 4) == length && memory.compare(load<usize>(RESULT), id, length) == 0;
 }
 
 /** Closes the client's connection: it reads a clean end of file. */

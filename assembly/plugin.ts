@@ -4,6 +4,7 @@
  */
 
 import { decodeView, forgetKept, freeView, View } from './decision/view';
+import { isLogWanted } from './connection-log';
 import { metricsOf } from './counters';
 import { handoffsOf } from './handoff';
 
@@ -17,6 +18,8 @@ export class Plugin {
   /** See counters.ts and handoff.ts. */
   metrics: usize;
   handoffs: usize;
+  /** See connection-log.ts. */
+  isLogged: bool;
 }
 
 /** UNBOUNDED here; as many as Envoy keeps root contexts: the newest, and older ones with connections still open. */
@@ -35,6 +38,7 @@ export function addPlugin(rootId: u32): Plugin {
   plugin.next = first;
   plugin.rootId = rootId;
   plugin.view = null;
+  plugin.isLogged = false;
   first = plugin;
   return plugin;
 }
@@ -47,6 +51,7 @@ export function configure(plugin: Plugin, bytes: usize, length: u32): bool {
   plugin.view = view;
   plugin.metrics = metricsOf(view);
   plugin.handoffs = handoffsOf(view);
+  plugin.isLogged = isLogWanted();
   forgetOldKept();
   return true;
 }

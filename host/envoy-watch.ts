@@ -1,7 +1,9 @@
 /** What this host's Envoy was last seen to do: what it carries, and since when it is down. */
 import type { Clock } from './edge/clock.js';
+import { boundConnectionLog } from './edge/connection-log.js';
 import type { OwnEnvoy } from './edge/own-envoy.js';
 import { readHandedOffOpen, readTraffic, type Traffic } from './edge/traffic.js';
+import type { ClusterFile, HostName } from './protocol/types.js';
 import { NO_RULE } from './protocol/xds/index.js';
 
 /** An Envoy that is down for longer takes this host out of its rules; a shorter while is what fallbacks are for. */
@@ -44,6 +46,11 @@ export class EnvoyWatch {
   gateSeen(rule: string): { isOpen: boolean; atMs: number } | null {
     if (this.envoy().state.state !== 'serving') return null;
     return { isOpen: this.traffic?.get(rule)?.isGateOpen ?? false, atMs: this.trafficMs };
+  }
+
+  /** What is wrong with the connection log, or null. */
+  boundLog(file: ClusterFile, self: HostName): Promise<string | null> {
+    return boundConnectionLog(file, self, () => this.envoy().admin.post('/reopen_logs'));
   }
 
   /** Open connections that this host serves or passes on; null where Envoy does not say. */

@@ -289,6 +289,7 @@ export class Sidecar {
     await this.multicast?.look();
     await this.redirect.look();
     await lookAtTraffic(this);
+    this.sayProblem('connectionLog', await this.envoyWatch.boundLog(this.file, this.options.host.name));
     this.takingPart.look();
     this.doors?.look();
     const overflow = this.loop.newOverflowText();

@@ -42,6 +42,12 @@ export function decide(view: View, rule: i32, client: usize, port: u16): i32 {
   return owner < 0 ? REFUSE_NOBODY : owner;
 }
 
+/** The bucket of a client of a rule with multiple hosts. */
+export function bucketOfClient(view: View, rule: i32, client: usize, port: u16): u32 {
+  const size = writeKey(view.rule(rule).affinity, client, port, view.ipv6PrefixLength, KEY);
+  return bucketOf(hashOf(KEY, size, view.hashSeed));
+}
+
 /** The host of the lowest handling priority among those that take part. */
 function firstHandler(view: View, rule: i32): i32 {
   let first = REFUSE_NOBODY;

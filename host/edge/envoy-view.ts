@@ -6,6 +6,7 @@ import { copyFile, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
+import { makeRoomForLog } from './connection-log.js';
 import { encodeView } from '../protocol/view-bytes.js';
 import { type KeptClients, NOBODY_KEPT } from '../protocol/view-kept.js';
 import { envoyClusters, type EnvoyPaths, filterConfig, listeners } from '../protocol/xds/index.js';
@@ -69,6 +70,7 @@ export class EnvoyView {
     const { self, paths, wasmPath } = this.options;
     const { file } = inForce;
     if (this.generated?.file !== file) {
+      makeRoomForLog(file, self);
       this.generated = {
         file,
         wish: { cds: envoyClusters(file, self, paths, paths), lds: listeners(file, self, paths, paths) },
@@ -77,7 +79,10 @@ export class EnvoyView {
     const bytes = encodeView(inForce, self, kept);
     const wrong = this.options.checkView(bytes);
     if (wrong !== null) throw new Error(`view ${inForce.view.number} does not check out: ${wrong}`);
-    return { ...this.generated.wish, ecds: [filterConfig(Buffer.from(bytes).toString('base64'), wasmPath)] };
+    return {
+      ...this.generated.wish,
+      ecds: [filterConfig(Buffer.from(bytes).toString('base64'), wasmPath, file.connectionLog !== undefined)],
+    };
   }
 
   async stop(): Promise<void> {

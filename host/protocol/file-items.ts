@@ -25,6 +25,9 @@ export function fileItems(file: ClusterFile): Map<string, string> {
   for (const [item, value] of Object.entries(file.link ?? {})) items.set(item, JSON.stringify(value));
   items.set('hosts', file.hosts.map(({ name }) => name).join(' '));
   items.set('portRules', file.portRules.map(({ name }) => name).join(' '));
+  for (const [item, value] of Object.entries(file.connectionLog ?? {})) {
+    items.set(`connectionLog ${item}`, String(value).replace(/[^\x20-\x7e]/g, '?'));
+  }
   for (const [item, value] of Object.entries(file.remoteControl ?? {})) {
     items.set(`remoteControl ${item}`, JSON.stringify(value).replace(/[^\x20-\x7e]/g, '?'));
   }

@@ -106,6 +106,14 @@ export interface RemoteControl {
   names: string[];
 }
 
+/** One line a connection, by Envoy. */
+export interface ConnectionLogSettings {
+  /** Absolute, `{name}` is the host's own name; or `stdout`. Ask connectionLogPath(). */
+  path: string;
+  format: 'json' | 'text';
+  maxMiB: number;
+}
+
 /** The cluster file, checked and with all defaults filled in. The same on every host. */
 export interface ClusterFile {
   /** Full internet name of the cluster. */
@@ -133,6 +141,7 @@ export interface ClusterFile {
   link?: LinkSettings;
   /** Left out where it is off. */
   remoteControl?: RemoteControl;
+  connectionLog?: ConnectionLogSettings;
 }
 
 /** Why a host does not take part in a rule. */

@@ -48,7 +48,7 @@ export function viewOf(file: ClusterFile, viewNumber: number): InForce {
 
 export function filterOf(file: ClusterFile, self: HostName, viewNumber: number, wasmPath: string): EnvoyJson {
   const bytes = encodeView(viewOf(file, viewNumber), self);
-  return filterConfig(Buffer.from(bytes).toString('base64'), wasmPath);
+  return filterConfig(Buffer.from(bytes).toString('base64'), wasmPath, file.connectionLog !== undefined);
 }
 
 export async function startNlbEnvoy(options: NlbEnvoy): Promise<RunningEnvoy> {

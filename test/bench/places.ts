@@ -15,6 +15,7 @@ export const SDK_PREFIX = '127.0.64';
 export const BARE_PREFIX = '127.0.65';
 export const EMPTY_PREFIX = '127.0.66';
 export const HANDOFF_PLAIN_PREFIX = '127.0.67';
+export const LOGGED_PREFIX = '127.0.71';
 /** Of the soak, which runs when the others have ended. */
 export const SOAK_PREFIX = '127.0.64';
 

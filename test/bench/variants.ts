@@ -45,9 +45,15 @@ function stock(name: string, what: string, port: number, more: (wasm: WasmPaths)
 }
 
 /** One generated host that owns all the clients that come. */
-function local(name: string, what: string, prefix: string, wasmOf: (wasm: WasmPaths) => string | null): Variant {
+function local(
+  name: string,
+  what: string,
+  prefix: string,
+  wasmOf: (wasm: WasmPaths) => string | null,
+  more: Partial<ClusterFile> = {},
+): Variant {
   const start = async (wasm: WasmPaths): Promise<Running> => {
-    const file = benchFile(prefix, SERVICE_TEXT);
+    const file = { ...benchFile(prefix, SERVICE_TEXT), ...more };
     const envoy = await startNlbEnvoy({ file, self: 'mail1', wasmPath: wasmOf(wasm) });
     return running(file, [envoy], 'mail1');
   };
@@ -111,12 +117,16 @@ const CLUSTER_SERVICES = entriesOf(benchFile(places.CLUSTER_PREFIX, OWN_SERVICE)
 /** What the load process has to serve. */
 export const SERVICES: Place[] = [...places.SPREAD, ...CLUSTER_SERVICES];
 
+/** Written and thrown away: the disk is not what is measured. */
+const LOGGED = { connectionLog: { path: '/dev/null', format: 'json' as const, maxMiB: 100 } };
+
 export const VARIANTS: Variant[] = [
   stock('plain', 'Envoy, tcp_proxy alone, its defaults', 4101, () => ({})),
   stock('empty_wasm', 'the same with an empty wasm filter', 4102, ({ empty }) => ({ wasmPath: empty })),
   local('nlb_bare', 'our generated configuration without the filter', places.BARE_PREFIX, () => null),
   local('nlb_empty', 'our generated configuration with an empty filter', places.EMPTY_PREFIX, ({ empty }) => empty),
   local('nlb_local', 'ours, the entry host owns the client', places.LOCAL_PREFIX, ({ filter }) => filter),
+  local('nlb_logged', 'nlb_local with a connection log in JSON', places.LOGGED_PREFIX, ({ filter }) => filter, LOGGED),
   local('nlb_sdk', "the same decision on the SDK's runtime", places.SDK_PREFIX, ({ sdk }) => sdk),
   handoff('nlb_handoff', 'ours, another host owns the client; both Envoys counted', places.HANDOFF_PREFIX, true),
   handoff('nlb_handoff_plain', 'the same without TLS between the hosts', places.HANDOFF_PLAIN_PREFIX, false),

@@ -42,7 +42,8 @@ describe('plugin configurations in one VM', () => {
       roots.push(host.addRoot(viewOf(rules.slice(0, 1 + (i % 32))))!);
       host.connect(roots[0]!, CLIENT, '10.0.0.1:1');
       if (roots.length > 3) host.removeRoot(roots.shift()!);
-      if (i === 100) settledBytes = host.memory.length;
+      // The heap is full of holes at first and settles within 160 rounds, also over 20,000.
+      if (i === 200) settledBytes = host.memory.length;
     }
     expect(host.memory.length).toBe(settledBytes);
   });

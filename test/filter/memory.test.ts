@@ -20,7 +20,7 @@ describe('filter.wasm', () => {
     );
   });
 
-  it('asks for no other calls of Envoy than the seven it needs, and takes no data', () => {
+  it('asks for no other calls of Envoy than the eight it needs, and takes no data', () => {
     const module = new wasmApi.Module(built.wasm);
     expect(
       wasmApi.Module.imports(module)
@@ -34,6 +34,7 @@ describe('filter.wasm', () => {
       'proxy_get_property',
       'proxy_increment_metric',
       'proxy_log',
+      'proxy_set_property',
     ]);
     const names = wasmApi.Module.exports(module).map(({ name }) => name);
     expect(names.filter((name) => /data|close|request|response|log|tick/.test(name))).toEqual([]);

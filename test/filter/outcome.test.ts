@@ -101,6 +101,7 @@ describe('the filter', () => {
 
   it('reads the client only under a multiple-hosts rule', () => {
     const { host, root } = filterWith([{ filteringMode: 'single', parts: [1, 2, 3] }]);
+    host.calls.clear();
     host.connect(root, CLIENT);
     expect(host.calls.get('proxy_get_property')).toBe(1);
   });
@@ -175,6 +176,38 @@ describe('this host serves in the owner’s stead, counted as fallback, where it
   });
 });
 
+describe('the connection log', () => {
+  const RULES: TestRule[] = [
+    { parts: [10, 50, 50] },
+    { name: 'off', portFirst: 26, portLast: 26, filteringMode: 'disabled', parts: [] },
+  ];
+
+  it('costs no call where there is none', () => {
+    const { host, root } = filterWith(RULES);
+    for (let i = 0; i < 50; i++) host.end(host.connect(root, `192.0.2.${i}:9`, `10.0.0.1:${25 + (i % 3)}`));
+    expect(host.calls.get('proxy_set_property')).toBeUndefined();
+  });
+
+  it('is told view, rule, bucket, owner and outcome of each connection where there is one', () => {
+    const host = new ProxyHost(wasm);
+    host.properties.set('plugin_root_id', 'nlb.log');
+    const root = host.addRoot(viewOf(RULES, 'mail1'))!;
+    const toldOf = (source: string, port: number) => {
+      host.told.clear();
+      const { envoyCluster } = host.connect(root, source, `10.0.0.1:${port}`);
+      return { envoyCluster, told: Object.fromEntries([...host.told].map(([key, value]) => [key.slice(4), value])) };
+    };
+    for (let i = 0; i < 40; i++) {
+      const { envoyCluster, told } = toldOf(`192.0.2.${i}:9`, 25);
+      const owner = envoyCluster === null ? 'mail1' : envoyCluster.split('.')[2];
+      const outcome = envoyCluster === null ? 'served_here' : 'handed_off';
+      expect(told).toEqual({ view: '7', rule: 'smtp', outcome, owner, bucket: expect.stringMatching(/^\d{1,5}$/) });
+    }
+    expect(toldOf('192.0.2.1:9', 26).told).toEqual({ view: '7', rule: 'off', outcome: 'refused.rule_disabled' });
+    expect(toldOf('192.0.2.1:9', 27).told).toMatchObject({ rule: '_none', owner: 'mail1', outcome: 'served_here' });
+  });
+});
+
 describe('no answer of Envoy makes a trap', () => {
   const calls: HostCall[] = [
     'proxy_get_buffer_bytes',
@@ -184,6 +217,7 @@ describe('no answer of Envoy makes a trap', () => {
     'proxy_define_metric',
     'proxy_increment_metric',
     'proxy_log',
+    'proxy_set_property',
   ];
   it.each(calls)('%s fails with each status code, before and after the view is in force', (call) => {
     for (let status = 1; status <= 12; status++) {

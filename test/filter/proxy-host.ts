@@ -10,6 +10,7 @@ export type HostCall =
   | 'proxy_get_buffer_bytes'
   | 'proxy_get_property'
   | 'proxy_call_foreign_function'
+  | 'proxy_set_property'
   | 'proxy_close_stream'
   | 'proxy_define_metric'
   | 'proxy_increment_metric'
@@ -50,6 +51,8 @@ export class ProxyHost {
   readonly failures = new Map<HostCall, number>();
   readonly counters = new Map<string, number>();
   readonly logged: string[] = [];
+  /** What was kept with connections for the access log, the last of each. */
+  readonly told = new Map<string, string>();
   /** How often each call was made. */
   readonly calls = new Map<string, number>();
   private readonly metricNames: string[] = [];
@@ -172,6 +175,10 @@ export class ProxyHost {
           return 0;
         }
         return STATUS.badArgument;
+      },
+      proxy_set_property: (path: number, length: number, value: number, size: number) => {
+        this.told.set(this.text(path, length), this.text(value, size));
+        return 0;
       },
       proxy_close_stream: (stream: number) => {
         if (stream !== DOWNSTREAM || !this.connection) return STATUS.badArgument;

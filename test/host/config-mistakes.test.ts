@@ -53,7 +53,7 @@ const MISTAKES: Mistake[] = [
     what: 'an unknown key near to none',
     edits: [['mode: routed', 'mode: routed\ncolour: red']],
     says: [
-      '3:1: colour is a key that is not known: expected one of cluster, mode, listenOn, virtualIps, hashSeed, ipv6PrefixLength, keyFile, interface, failback, outgoing, heartbeat, ports, otherPorts, remoteControl, hosts, portRules',
+      '3:1: colour is a key that is not known: expected one of cluster, mode, listenOn, virtualIps, hashSeed, ipv6PrefixLength, keyFile, interface, failback, outgoing, heartbeat, ports, otherPorts, remoteControl, connectionLog, hosts, portRules',
     ],
   },
   {

@@ -3,6 +3,7 @@ import type { ClusterFile, HostConfig, PersistedState, PortRule, Service } from 
 import { DEFAULTS, defaultPatienceMs } from './defaults.js';
 import type { Draft, HostDraft, RuleDraft, ServiceDraft, Sound } from './draft.js';
 import { linkOf } from './link.js';
+import { connectionLogOf } from './connection-log.js';
 import { remoteControlOf } from './remote-control.js';
 
 /** Asserts rather than checks: whoever calls this has found no mistake in the file. */
@@ -10,6 +11,7 @@ export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
   const hosts: HostConfig[] = draft.hosts.map(hostFrom).sort((a, b) => a.priority - b.priority);
   const link = linkOf(draft);
   const remoteControl = remoteControlOf(draft);
+  const connectionLog = connectionLogOf(sound);
   return {
     clusterName: sure(sound.get<string>('cluster')),
     mode: sure(draft.link.mode),
@@ -27,6 +29,7 @@ export function clusterFileOf(draft: Draft, sound: Sound): ClusterFile {
     // Left out where it says nothing, so that the fingerprint of a file in mode routed stays what it was.
     ...(link === undefined ? {} : { link }),
     ...(remoteControl === undefined ? {} : { remoteControl }),
+    ...(connectionLog === undefined ? {} : { connectionLog }),
   };
 }
 

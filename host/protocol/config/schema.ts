@@ -7,6 +7,7 @@
  */
 import { DEFAULTS } from './defaults.js';
 import { LINK_SCHEMA } from './link.js';
+import { CONNECTION_LOG_SCHEMA } from './connection-log.js';
 import { REMOTE_CONTROL_SCHEMA } from './remote-control.js';
 
 const hostName = {
@@ -239,6 +240,7 @@ export const CLUSTER_FILE_SCHEMA = {
         'Who takes TCP connections to a virtual IP that no port rule covers: programs of the host they come to, or those of the default host.',
     },
     remoteControl: REMOTE_CONTROL_SCHEMA,
+    connectionLog: CONNECTION_LOG_SCHEMA,
     hosts: { type: 'array', minItems: 1, maxItems: 32, items: host, 'x-expected': 'a list of 1-32 hosts' },
     portRules: { type: 'array', minItems: 1, maxItems: 32, items: portRule, 'x-expected': 'a list of 1-32 port rules' },
   },

@@ -5,6 +5,7 @@
  */
 import type { ClusterFile, HostConfig, HostName, PortRule } from '../types.js';
 import { clientLog } from './client-log.js';
+import { connectionLog } from './connection-log.js';
 import { handoffListener } from './handoff-listener.js';
 import type { HandoffSecrets } from './handoff-tls.js';
 import { ruleListener, ruleStatPrefix } from './names.js';
@@ -55,6 +56,7 @@ function listenerOf(
     per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
     tcp_keepalive: TCP_KEEPALIVE,
     max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
+    ...connectionLog(file, ownHost.name),
     filter_chains: [
       {
         name,

@@ -8,6 +8,8 @@ import type { HostName, Milliseconds, PortRule } from '../types.js';
 export const DECISION_RESOURCE = 'nlb.decision';
 /** The root context of filter.wasm. */
 export const FILTER_ROOT_ID = 'nlb';
+/** The same, with what the connection log wants to know of each connection (assembly/connection-log.ts). */
+export const LOGGED_ROOT_ID = 'nlb.log';
 
 /** What the handoff listener says back to whoever of the cluster says it: "the Envoy of this host lives". */
 export const ALIVE = 'alive';

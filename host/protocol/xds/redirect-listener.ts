@@ -21,6 +21,7 @@ import {
   typed,
 } from './sockets.js';
 import { clientLog } from './client-log.js';
+import { connectionLog } from './connection-log.js';
 import { decisionFilter, otherPortsProxy, ruleProxy } from './tcp-proxy.js';
 
 export function redirectListeners(file: ClusterFile, ownHost: HostConfig, paths: EnvoyPaths): EnvoyJson[] {
@@ -34,6 +35,7 @@ export function redirectListeners(file: ClusterFile, ownHost: HostConfig, paths:
       per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
       tcp_keepalive: TCP_KEEPALIVE,
       max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
+      ...connectionLog(file, ownHost.name),
       listener_filters: [
         {
           name: 'envoy.filters.listener.original_dst',
