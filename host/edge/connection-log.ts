@@ -18,7 +18,7 @@ export function makeRoomForLog({ connectionLog }: ClusterFile, self: HostName): 
 }
 
 /**
- * Puts a log that has grown too large aside, in place of the one before. BOUNDED: twice maxMiB, and what comes till the next look.
+ * Puts a log that has grown too large aside, in place of the one before. BOUNDED: twice maxMiB, and what comes meanwhile.
  *
  * @param reopen  lets Envoy open its logs anew
  * @returns       what is wrong, for the administrator, or null
