@@ -63,6 +63,8 @@ export class OwnEnvoy {
   private view: EnvoyView | null = null;
   private file: ClusterFile | null = null;
   private begun = false;
+  /** While it is being ended: it may still look as if it served, and a new one is not begun before. */
+  private ending: Promise<void> | null = null;
   /** Meant to serve; false once this host is stopped. */
   private wanted = true;
 
@@ -74,7 +76,7 @@ export class OwnEnvoy {
     this.files = new EnvoyFiles({
       paths: this.paths,
       admin: this.admin,
-      isServing: () => this.state.state === 'serving',
+      isServing: () => this.ending === null && this.state.state === 'serving',
       whenWritten: () => this.begin(),
       complaints: () => this.minder?.complaints() ?? [],
     });
@@ -178,7 +180,10 @@ export class OwnEnvoy {
   async end(): Promise<void> {
     if (!this.wanted || this.isExisting) return;
     this.wanted = false;
-    if (this.begun) await this.minder?.end();
+    if (!this.begun) return;
+    this.ending = this.minder?.end() ?? null;
+    await this.ending;
+    this.ending = null;
     this.begun = false;
   }
 
@@ -199,6 +204,7 @@ export class OwnEnvoy {
   }
 
   private async begin(): Promise<void> {
+    await this.ending;
     if (this.begun || !this.minder || !this.file) return;
     const limits = { openFilesMax: openFilesMax(), workerCount: workersOf(this.options.extraArguments) };
     const text = JSON.stringify(bootstrap(this.file, this.options.self, this.paths, limits), null, 1);

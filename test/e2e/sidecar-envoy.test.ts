@@ -177,6 +177,18 @@ describe('OwnEnvoy', () => {
     await waitFor('a greeting', async () => (await greeting('127.0.51.9', RULE)).startsWith('220'));
   });
 
+  it('is there again where it is wanted while it is still being ended', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const opening = await open(file);
+    await serving(opening, view(file, 1), 'one');
+    const ended = opening.envoy.end();
+    opening.envoy.want();
+    opening.envoy.decideBy(view(file, 2), 'two');
+    await ended;
+    await waitFor('view two taken', () => opening.taken.includes('two'));
+    expect(await greeting('127.0.51.9', RULE)).toMatch(/^220 mail1/);
+  });
+
   it('does not start twice, and minds no more once it ended on purpose', async () => {
     const file = clusterFile('127.0.51', 1);
     const opening = await open(file);
