@@ -8,6 +8,7 @@ import { ask, saidBy } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
 import { jsonText, wrapped } from './output.js';
+import { staticLines } from './static-arp.js';
 import type { Terminal } from './terminal.js';
 
 interface Macs {
@@ -24,7 +25,8 @@ export const verb: Verb = {
   help: `
 Tells the MAC addresses that a virtual IP has where hosts share one (modes
 unicast, multicast and igmp), e.g. for a static ARP entry in a router. Without
-an argument: those of the cluster's virtual IPs, from the running sidecar.
+an argument: those of the cluster's virtual IPs, from the running sidecar; in
+mode multicast with the lines that routers and switches may need.
 
 Exit code 0: told. 1: the cluster has no virtual IP. 2: no such address or name.
 3: no sidecar answers.`,
@@ -53,7 +55,17 @@ function macsOf(virtualIp: string): Macs {
 
 function say(call: Call, terminal: Terminal, mode: string | null, macs: Macs[]): number {
   if (call.flag('json')) terminal.out(jsonText({ mode, addresses: macs }));
-  else terminal.out([...macs.map(macsText), modeText(mode, macs)].filter((text) => text !== '').join('\n'));
+  else {
+    const first = macs[0];
+    const lines =
+      mode === 'multicast' && first !== undefined
+        ? staticLines(
+            first.multicast!,
+            macs.map((each) => each.virtualIp),
+          )
+        : '';
+    terminal.out([...macs.map(macsText), modeText(mode, macs), lines].filter((text) => text !== '').join('\n'));
+  }
   return macs.length > 0 ? EXIT.yes : EXIT.no;
 }
 

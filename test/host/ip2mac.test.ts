@@ -56,6 +56,30 @@ its own. These are what it would have.
 `);
   });
 
+  test('prints in mode multicast what routers and switches may need, all virtual IPs under the address of the first', async () => {
+    const directory = freshDirectory();
+    const body = { file: { mode: 'multicast', virtualIps: ['10.0.0.100', '2001:db8::64'] } };
+    const sidecar = await fakeSidecar(directory, { 'GET /in-force': { code: 200, body } });
+    const { code, out } = await nlb(['ip2mac', '--state-dir', directory]);
+    await sidecar.close();
+    expect(code).toBe(0);
+    expect(
+      out.slice(out.indexOf('In mode')),
+    ).toBe(`In mode multicast all virtual IPs have 03-BF-0A-00-00-64. Where a router does not learn it:
+  Linux
+    ip neigh replace 10.0.0.100 lladdr 03:bf:0a:00:00:64 nud permanent dev eth0
+    ip neigh replace 2001:db8::64 lladdr 03:bf:0a:00:00:64 nud permanent dev eth0
+  Windows
+    netsh interface ipv4 add neighbors "Ethernet" 10.0.0.100 03-bf-0a-00-00-64
+    netsh interface ipv6 add neighbors "Ethernet" 2001:db8::64 03-bf-0a-00-00-64
+  Cisco IOS, the router
+    arp 10.0.0.100 03bf.0a00.0064 ARPA
+    ipv6 neighbor 2001:db8::64 Vlan10 03bf.0a00.0064
+  Cisco IOS, a switch that is to spare the ports without a host
+    mac address-table static 03bf.0a00.0064 vlan 10 interface Gi1/0/1 Gi1/0/2
+`);
+  });
+
   test('tells those of any address without a sidecar, and refuses what is none', async () => {
     const directory = freshDirectory();
     const said = await nlb(['ip2mac', '192.0.2.7', '--json', '--state-dir', directory]);

@@ -20,7 +20,7 @@ export interface Clients {
 /** `count` addresses of a family, spread over several /24. */
 export function clientAddresses(family: 4 | 6, count: number): string[] {
   return Array.from({ length: count }, (_, i) =>
-    family === 4 ? `10.78.${1 + (i % 20)}.${1 + ((i * 7) % 250)}` : `fd78::${(i + 1).toString(16)}`,
+    family === 4 ? `10.78.${1 + (i % 40)}.${1 + ((i * 7) % 250)}` : `fd78::${(i + 1).toString(16)}`,
   );
 }
 

@@ -1,5 +1,5 @@
 /**
- * Mode multicast: real sidecars, Envoys and kernels, clients of 500 addresses in each family. Every host receives every
+ * Mode multicast: real sidecars, Envoys and kernels, clients of 1,000 addresses in each family. Every host receives every
  * packet; who answers a client is compared with the decision.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -19,7 +19,7 @@ const [VIP, VIP6, MAC] = ['10.77.0.200', 'fd77::c8', '03:bf:0a:4d:00:c8'];
 const SEED = 0x5eed1234;
 const GREETER = fileURLToPath(new URL('greeter.py', import.meta.url));
 const TABLE = 'envoy_nlb_multicast_mail_test_example';
-const CLIENTS = [...clientAddresses(4, 500), ...clientAddresses(6, 500)];
+const CLIENTS = [...clientAddresses(4, 1000), ...clientAddresses(6, 1000)];
 
 const FILE = (hosts: NetworkHost[]): string => `cluster: mail.test.example
 mode: multicast
@@ -115,8 +115,8 @@ describe.skipIf(why !== null)('mode multicast', () => {
 
   async function expectOwners(hosts: readonly ClusterHost[]): Promise<void> {
     const answers = new Map([
-      ...(await clients.ask(VIP, 25, CLIENTS.slice(0, 500))),
-      ...(await clients.ask(VIP6, 25, CLIENTS.slice(500))),
+      ...(await clients.ask(VIP, 25, CLIENTS.slice(0, 1000))),
+      ...(await clients.ask(VIP6, 25, CLIENTS.slice(1000))),
     ]);
     const wrong = CLIENTS.filter((client) => {
       const to = client.includes(':') ? VIP6 : VIP;
@@ -125,7 +125,7 @@ describe.skipIf(why !== null)('mode multicast', () => {
     expect(wrong.map((client) => `${client} by ${ownerOf(client, hosts)}: ${answers.get(client)}`)).toEqual([]);
   }
 
-  it('answers each of 500 client addresses in both families by the host that the decision names', async () => {
+  it('answers each of 1,000 client addresses in both families by the host that the decision names', async () => {
     await expectOwners(cluster.hosts);
     const { client } = cluster.network;
     const neighbours = inside(client, 'ip', 'neigh');
@@ -134,7 +134,7 @@ describe.skipIf(why !== null)('mode multicast', () => {
   });
 
   it('leads a single-host rule, what no rule covers and echo requests to one host, and a disabled port to none', async () => {
-    const some = CLIENTS.filter((_, i) => i % 50 === 0);
+    const some = CLIENTS.filter((_, i) => i % 100 === 0);
     const four = some.filter((client) => !client.includes(':'));
     for (const [port, host] of [
       [26, 'n2'],
@@ -157,7 +157,7 @@ describe.skipIf(why !== null)('mode multicast', () => {
     const [n1, n2, n3] = cluster.hosts as [ClusterHost, ClusterHost, ClusterHost];
     const held = new Map([
       ...(await clients.hold(VIP, 25, CLIENTS.slice(0, 100))),
-      ...(await clients.hold(VIP6, 25, CLIENTS.slice(500, 600))),
+      ...(await clients.hold(VIP6, 25, CLIENTS.slice(1000, 1100))),
     ]);
     const hostOf = (client: string) => held.get(client)!.split(' ')[0]!;
     const expectLost = async (lost: readonly ClusterHost[]) => {
