@@ -32,7 +32,7 @@ export class SidecarApi implements AdminApi {
       traffic: sidecar.envoyWatch.traffic ?? new Map(),
       shares: sidecar.shares.byRule,
       serviceFailures: sidecar.services.failures(),
-      virtualIp: sidecar.linkMode?.status() ?? null,
+      virtualIp: sidecar.linkMode?.status() ?? sidecar.multicast?.status() ?? null,
       recentClients: sidecar.stick.status(),
       ownProblems: sidecar.problems.list(),
       startedAt: sidecar.startedAt,

@@ -172,7 +172,11 @@ export function virtualIpLines({ virtualIp, mode, thisHost }: ClusterStatus): st
   const who = mode === 'arp' ? held : 'every host has them';
   const where = device === null ? `no interface on ${thisHost} for them` : `${device} on ${thisHost}`;
   const lease = isHeldHere ? `, lease ${leaseMs} ms` : '';
-  const kernel = kernelProblem ?? 'connections are passed on to their owners in the kernel';
+  const works =
+    mode === 'arp'
+      ? 'connections are passed on to their owners in the kernel'
+      : "the kernel takes this host's own clients";
+  const kernel = kernelProblem ?? works;
   return wrapped(`Virtual IPs ${addresses.join(', ')}: ${who} (${where}${lease}); ${kernel}`);
 }
 

@@ -2,8 +2,7 @@
  * What of ours is in the kernel of this machine, found without a sidecar: tables by their name, virtual IPs by the cluster file
  * and by their label, settings by what was kept of them. Nothing of anybody else's is touched.
  */
-import { runProgram } from '../edge/nft.js';
-import { Nft } from '../edge/nft.js';
+import { complaintOf, Nft, runProgram } from '../edge/nft.js';
 import { isOurTable } from '../kernel/names.js';
 import { ipBatch, LABEL } from './addresses.js';
 import { Sysctls } from './sysctls.js';
@@ -11,6 +10,8 @@ import { Sysctls } from './sysctls.js';
 export interface Leftovers {
   tables: { family: string; name: string }[];
   addresses: { device: string; address: string; prefixLength: number }[];
+  /** Ethernet addresses of mode multicast that a card still takes frames for. */
+  groups: { device: string; mac: string }[];
 }
 
 interface ListedDevice {
@@ -30,31 +31,49 @@ export async function findLeftovers(virtualIps: readonly string[], prefix: reado
       return isOurs ? [{ device: ifname, address: local, prefixLength: prefixlen }] : [];
     }),
   );
-  return { tables, addresses };
+  return { tables, addresses, groups: await findGroups(prefix) };
+}
+
+/** Only a program that means it enters such an address: `link 03:bf:0a:00:00:64 static`. */
+async function findGroups(prefix: readonly string[]): Promise<Leftovers['groups']> {
+  const { stdout } = await runProgram([...prefix, 'ip', 'maddr', 'show']);
+  let device = '';
+  return stdout.split('\n').flatMap((line) => {
+    device = /^\d+:\s+(\S+)/.exec(line)?.[1] ?? device;
+    const [, mac] = /^\s+link\s+(03:bf:\S+).*\bstatic\b/.exec(line) ?? [];
+    return mac === undefined ? [] : [{ device, mac }];
+  });
 }
 
 /** @returns what could not be removed, in the words of nft and ip */
 export async function removeLeftovers(
-  { tables, addresses }: Leftovers,
+  { tables, addresses, groups }: Leftovers,
   stateDirectory: string,
   prefix: readonly string[] = [],
 ): Promise<string[]> {
   const nft = new Nft(prefix);
   const refused: string[] = [];
-  for (const { family, name } of tables) {
-    await nft.removeTable(family, name).catch((error: Error) => refused.push(error.message));
-  }
+  // Addresses first: without the rules this host would answer for them.
   const lines = addresses.map(
     ({ device, address, prefixLength }) => `addr del ${address}/${prefixLength} dev ${device}`,
   );
   refused.push(...(await ipBatch(prefix, lines)));
+  for (const { device, mac } of groups) {
+    // A process each: `ip maddr` ends the batch that it stands in.
+    const result = await runProgram([...prefix, 'ip', 'maddr', 'del', mac, 'dev', device]);
+    if (result.code !== 0) refused.push(complaintOf(result));
+  }
+  for (const { family, name } of tables) {
+    await nft.removeTable(family, name).catch((error: Error) => refused.push(error.message));
+  }
   new Sysctls(stateDirectory).restore();
   return refused;
 }
 
-export function leftoverLines({ tables, addresses }: Leftovers): string[] {
+export function leftoverLines({ tables, addresses, groups }: Leftovers): string[] {
   return [
     ...tables.map(({ family, name }) => `nftables table ${family} ${name}`),
     ...addresses.map(({ device, address, prefixLength }) => `address ${address}/${prefixLength} on ${device}`),
+    ...groups.map(({ device, mac }) => `Ethernet address ${mac} on ${device}`),
   ];
 }

@@ -6,7 +6,9 @@ import type { Clock } from '../edge/clock.js';
 import type { Decision } from '../edge/decision.js';
 import { MulticastKernel } from '../kernel/multicast.js';
 import type { Effect } from '../protocol/events.js';
+import { leaseMs } from '../protocol/lease.js';
 import type { ClusterFile, HostConfig, InForce } from '../protocol/types.js';
+import type { VirtualIpStatus } from './status.js';
 import type { Sidecar } from '../sidecar.js';
 import { findLinks } from './link.js';
 
@@ -96,6 +98,21 @@ export class MulticastMode {
   /** Resolves when the kernel has all that it was told so far. */
   async settled(): Promise<void> {
     await this.kernel?.settled();
+  }
+
+  status(): VirtualIpStatus {
+    const { virtualIps, heartbeat } = this.options.file();
+    const { kernel, device } = this;
+    return {
+      addresses: [...virtualIps],
+      device,
+      holder: null,
+      since: null,
+      isHeldHere: kernel !== null,
+      outgoing: 'dedicatedIp',
+      leaseMs: leaseMs(heartbeat.periodMs),
+      kernelProblem: kernel === null ? 'this host takes no connections' : kernel.problem(),
+    };
   }
 
   /** Now and then: interfaces go down, are renamed, and come back bare. */

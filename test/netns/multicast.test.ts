@@ -19,6 +19,7 @@ const [VIP, VIP6, MAC] = ['10.77.0.200', 'fd77::c8', '03:bf:0a:4d:00:c8'];
 const SEED = 0x5eed1234;
 const GREETER = fileURLToPath(new URL('greeter.py', import.meta.url));
 const TABLE = 'envoy_nlb_multicast_mail_test_example';
+const NLB = fileURLToPath(new URL('../../build/host/main.js', import.meta.url));
 const CLIENTS = [...clientAddresses(4, 1000), ...clientAddresses(6, 1000)];
 
 const FILE = (hosts: NetworkHost[]): string => `cluster: mail.test.example
@@ -199,16 +200,28 @@ describe.skipIf(why !== null)('mode multicast', () => {
     await clients.drop();
   });
 
-  it('leaves nothing in the kernel of a host that is stopped, and nothing when all are', async () => {
-    const [n1, n2] = cluster.hosts as [ClusterHost, ClusterHost];
-    for (const host of [n2, n1]) {
-      const before = () =>
-        inside(host, 'nft', 'list', 'tables') + inside(host, 'ip', 'addr') + inside(host, 'ip', 'maddr');
-      await cluster.post(host, 'stop');
-      await waitFor(
-        `nothing of ours to be left on ${host.name}`,
-        () => !/envoy_nlb_multicast|:nlb|fd77::c8|03:bf/.test(before()),
+  it('leaves nothing in the kernel of a host that is stopped, nor after nlb cleanup where its sidecar is gone', async () => {
+    const [n1, n2, n3] = cluster.hosts as [ClusterHost, ClusterHost, ClusterHost];
+    const ours = (host: NetworkHost) =>
+      `${inside(host, 'nft', 'list', 'tables')}${inside(host, 'ip', 'addr')}${inside(host, 'ip', 'maddr')}`.match(
+        /envoy_nlb_multicast|:nlb|fd77::c8|03:bf/g,
       );
+    expect(ours(n3)).not.toBeNull();
+    expect(
+      inside(n3, process.execPath, NLB, 'cleanup', `${cluster.directory}/cluster.yaml`, '--state-dir', n3.stateDir),
+    ).toBe(
+      `Removed:
+  nftables table inet ${TABLE}
+  nftables table arp ${TABLE}
+  address ${VIP}/32 on eth0
+  address ${VIP6}/128 on eth0
+  Ethernet address ${MAC} on eth0
+`,
+    );
+    expect(ours(n3)).toBeNull();
+    for (const host of [n2, n1]) {
+      await cluster.post(host, 'stop');
+      await waitFor(`nothing of ours to be left on ${host.name}`, () => ours(host) === null);
     }
   });
 });
