@@ -1,6 +1,6 @@
 /**
- * Mode multicast: what an administrator enters where a router does not take a group address from an ARP answer (RFC 1812, 3.3.2), and
- * where a switch is not to flood it. The usual systems; `eth0`, `Vlan10` and the ports stand for the site's own.
+ * Mode multicast: what an administrator enters where a router does not take a group address from an ARP answer (RFC 1812,
+ * 3.3.2), and where a switch is not to flood it. The usual systems; `eth0`, `Vlan10` and the ports stand for the site's own.
  */
 
 /**
