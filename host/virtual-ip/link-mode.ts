@@ -68,7 +68,7 @@ export class LinkMode {
   /** After each step of the protocol: somebody may have let go, or be lost. */
   look(): void {
     this.holding?.look();
-    if (this.datapath !== null && this.options.isResting()) this.removeDatapath();
+    if (this.datapath !== null && this.options.isResting()) void this.removeDatapath();
     this.datapath?.renew();
   }
 
@@ -136,10 +136,11 @@ export class LinkMode {
     return why === null ? null : `all connections depend on host ${holder}: ${why}`;
   }
 
-  private removeDatapath(): void {
-    void this.datapath?.close();
+  private removeDatapath(): Promise<void> {
+    const { datapath } = this;
     this.datapath = null;
     this.device = null;
+    return datapath?.close() ?? Promise.resolve();
   }
 
   /** The kernel's part belongs to an interface, which may be another one by now. */
@@ -147,15 +148,19 @@ export class LinkMode {
     const { file, host, say, prefix = [] } = this.options;
     const device = this.holding === null ? (findLinks(file(), host).link?.device ?? null) : this.holding.device;
     if (device === null || device === this.device) return;
-    this.removeDatapath();
+    const closed = this.removeDatapath();
     this.device = device;
     const { clusterName, mode } = file();
     const onProblem = (problem: string | null) => say('kernel', problem);
     const datapathOptions = { clusterName, self: host.name, device, leaseMs: this.leaseMs, onProblem, prefix };
     this.datapath = createDatapath(mode, datapathOptions, this.options.ranker);
-    const { datapath, newest } = this;
+    const { datapath } = this;
     if (datapath === null) return;
-    this.opened = datapath.open();
-    void this.opened.then(() => (newest === null ? undefined : datapath.decideBy(newest.inForce, newest.checksum)));
+    // The one before has the same table: it is gone before this one makes it anew.
+    this.opened = closed.then(() => datapath.open());
+    void this.opened.then(() => {
+      const { newest } = this;
+      return newest === null ? undefined : datapath.decideBy(newest.inForce, newest.checksum);
+    });
   }
 }
