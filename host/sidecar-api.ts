@@ -5,6 +5,7 @@ import { type Explanation, explain } from './admin/explain.js';
 import type { ClusterStatus } from './admin/status.js';
 import { drainStatus } from './control/drain-status.js';
 import { DRAIN_MAX_MS, HostControl, timeoutOf } from './control/host-control.js';
+import { forgetHost } from './control/forget-host.js';
 import { lookAtTraffic } from './control/look-at-traffic.js';
 import { controlRules } from './control/rule-control.js';
 import type { HostFacts } from './doctor/facts.js';
@@ -106,6 +107,8 @@ export class SidecarApi implements AdminApi {
         // So that the answer tells how many are open now.
         await lookAtTraffic(this.sidecar);
         return controlRules(control, verb, asked);
+      case 'forget':
+        return forgetHost(this.sidecar, asked);
       case 'reload':
         return this.reload();
       case 'move-vip':

@@ -14,6 +14,7 @@ export const VERBS = [
   'enable',
   'disable',
   'drain',
+  'forget',
   'reload',
   'move-vip',
 ] as const;

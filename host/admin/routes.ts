@@ -18,6 +18,7 @@ const VERB_TEXTS: Record<Verb, string> = {
   disable: 'This host ends the open connections of port rules and takes no new ones.',
   drain: 'This host takes no new connections of port rules; the open ones finish.',
   'move-vip': 'Mode arp: this host takes the virtual IPs from the host that holds them.',
+  forget: 'A lost host is not missed here any more, until it is heard again.',
   reload: 'Offers the changed cluster file on the disk of this host.',
 };
 
@@ -27,6 +28,7 @@ const RULES_MEANT: Parameter[] = [
 ];
 
 const VERB_QUERY: Partial<Record<Verb, Parameter[]>> = {
+  forget: [{ name: 'name', help: 'the host, by name or host priority', required: true }],
   drainstop: [{ name: 'timeoutMs', help: 'what is open after that many milliseconds is ended; left out, nothing is' }],
   enable: RULES_MEANT,
   disable: RULES_MEANT,

@@ -15,6 +15,7 @@ import type { Absence, FilteringMode, Affinity, Protocol, RuleControl } from '..
  * - `lost`: was in the view, not heard any more
  * - `outside`: heard, but contradicts the cluster; `detail` names the difference
  * - `notSeen`: listed in the file, never heard since this sidecar started
+ * - `forgotten`: lost or never seen, and nobody waits for it (nlb forget) until it is heard again
  */
 export type HostState =
   | 'converged'
@@ -25,7 +26,8 @@ export type HostState =
   | 'sidecarSilent'
   | 'lost'
   | 'outside'
-  | 'notSeen';
+  | 'notSeen'
+  | 'forgotten';
 
 export interface HostStatus {
   name: string;

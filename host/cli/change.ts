@@ -12,11 +12,13 @@ interface Change {
   argument?: string;
   help: string;
   options?: Record<string, Option>;
+  /** With `--all`: a host, by name or host priority, that is not asked. */
+  skips?(call: Call): string;
   /** Path and query of the request. */
   path(call: Call): string;
 }
 
-export function changeVerb({ name, argument, help, options = {}, path }: Change): Verb {
+export function changeVerb({ name, argument, help, options = {}, skips, path }: Change): Verb {
   const flags = Object.entries(options).map(([option, { value }]) => ` [--${option}${value ? ` ${value}` : ''}]`);
   const count = argument === undefined ? 0 : 1;
   return {
@@ -27,7 +29,7 @@ export function changeVerb({ name, argument, help, options = {}, path }: Change)
     async run(call, terminal) {
       const asked = path(call);
       const one = (door: Door) => changeOn(door, asked);
-      if (call.flag('all')) return onEveryHost(call, terminal, one);
+      if (call.flag('all')) return onEveryHost(call, terminal, one, skips?.(call));
       const { exitCode, text, answer } = await one(await findSidecar(call, terminal));
       if (call.flag('json')) terminal.out(jsonText(answer));
       else if (exitCode === EXIT.yes) terminal.out(`${text}\n`);

@@ -48,7 +48,7 @@ function exitCodeOf(status: ClusterStatus): number {
 export function displayText(status: ClusterStatus): string {
   return [
     `Cluster ${status.clusterName}, mode ${status.mode}\n${sentenceOf(status)}\n${viewLine(status)}`,
-    `Hosts (${status.hosts.length}), * is this host:\n${hostTable(status)}${drainText(status)}`,
+    `Hosts (${status.hosts.filter(({ state }) => state !== 'forgotten').length}), * is this host:\n${hostTable(status)}${drainText(status)}`,
     `Port rules (${status.rules.length}):\n${ruleTable(status)}${redirectedLine(status)}`,
     `Shares of new connections:\n${shareTable(status)}${countLines(status)}`,
     virtualIpLines(status) + envoyLine(status) + fileLines(status) + droppedLine(status),

@@ -19,14 +19,16 @@ export interface HostAnswer {
   answer: unknown;
 }
 
-/** @returns the highest exit code of all hosts; one that does not answer has `unreachable` */
+/** `skipped`: a host, by name or host priority, that is not asked. @returns the highest exit code of all hosts; one that does not answer has `unreachable` */
 export async function onEveryHost(
   call: Call,
   terminal: Terminal,
   one: (door: Door) => Promise<HostAnswer>,
+  skipped?: string,
 ): Promise<number> {
   if (call.has('host')) throw new CliError(EXIT.usage, '--host names one host and --all means every one: choose');
-  const doors = await findAll(call, terminal);
+  const found = await findAll(call, terminal);
+  const doors = found.filter(({ host, priority }) => host !== skipped && String(priority) !== skipped);
   const answers = await Promise.all(doors.map(async ({ host, door }) => ({ host, ...(await safely(one, door)) })));
   if (call.flag('json')) terminal.out(jsonText(answers.map(({ text: _, ...rest }) => rest)));
   else for (const { host, exitCode, text } of answers) print(terminal, host, exitCode, text);

@@ -45,13 +45,19 @@ export async function findSidecar(call: Call, terminal: Terminal): Promise<Door>
   throw new CliError(EXIT.usage, text);
 }
 
+export interface FoundHost {
+  host: string;
+  priority: number;
+  door: Door;
+}
+
 /**
- * The sidecars of all hosts of the cluster, by ascending host priority; whichever of this machine answers first is asked
- * which they are.
+ * The sidecars of all hosts of the cluster but the forgotten ones, by ascending host priority; whichever of this machine
+ * answers first is asked which they are.
  *
  * @throws CliError unreachable where none of this machine answers
  */
-export async function findAll(call: Call, terminal: Terminal): Promise<{ host: string; door: Door }[]> {
+export async function findAll(call: Call, terminal: Terminal): Promise<FoundHost[]> {
   const remote = remoteDoor(call, terminal);
   if (remote !== null) return allThrough(remote);
   const directory = stateDirectoryOf(call, terminal);
@@ -64,9 +70,13 @@ export async function findAll(call: Call, terminal: Terminal): Promise<{ host: s
   throw new CliError(EXIT.unreachable, `Cannot reach any of the ${sockets.length} sidecars under ${directory}`);
 }
 
-async function allThrough(door: Door): Promise<{ host: string; door: Door }[]> {
+async function allThrough(door: Door): Promise<FoundHost[]> {
   const { hosts } = await statusOf(door);
-  return hosts.map(({ name, isThisHost }) => ({ host: name, door: { ...door, elsewhere: isThisHost ? null : name } }));
+  return hosts
+    .filter(({ state }) => state !== 'forgotten')
+    .map(({ name, priority, isThisHost }) => {
+      return { host: name, priority, door: { ...door, elsewhere: isThisHost ? null : name } };
+    });
 }
 
 function here(socketPath: string): Door {

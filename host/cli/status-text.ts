@@ -20,6 +20,7 @@ const STATE_WORDS: Record<HostState, string> = {
   lost: 'lost',
   outside: 'outside',
   notSeen: 'not seen yet',
+  forgotten: 'forgotten',
 };
 
 const ABSENCE_WORDS = {
@@ -58,8 +59,19 @@ function isInView(host: HostStatus): boolean {
   return host.state === 'converged' || host.state === 'draining' || host.state === 'sidecarSilent';
 }
 
+/** Those that somebody wants to hear of. */
+function listed(status: ClusterStatus): HostStatus[] {
+  return status.hosts.filter(({ state }) => state !== 'forgotten');
+}
+
+function forgottenLine(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  return wrapped(`Forgotten until heard again: ${names.join(', ')} (still in the cluster file)`, '  ');
+}
+
 export function hostTable(status: ClusterStatus): string {
-  const rows = status.hosts.map((host) => [
+  const forgotten = status.hosts.filter((host) => host.state === 'forgotten').map(({ name }) => name);
+  const rows = listed(status).map((host) => [
     String(host.priority),
     host.name + (host.isThisHost ? ' *' : ''),
     host.dedicatedIp,
@@ -71,7 +83,7 @@ export function hostTable(status: ClusterStatus): string {
     if (detail === null || status.problems.some(({ text }) => text.includes(detail))) return [];
     return [wrapped(`${name}: ${detail}`, '  ')];
   });
-  return table(['PRI', 'HOST', 'ADDRESS', 'STATE', 'SINCE'], rows) + details.join('');
+  return table(['PRI', 'HOST', 'ADDRESS', 'STATE', 'SINCE'], rows) + details.join('') + forgottenLine(forgotten);
 }
 
 /** The rules as nlb.exe shows them; Pri and Load are those of this host. */

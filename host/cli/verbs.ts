@@ -38,6 +38,7 @@ export const VERBS: Readonly<Record<string, Entry>> = {
   drain: { summary: 'no new connections of a port rule here', load: () => import('./drain.js') },
   queryport: { summary: 'a port rule, its state and counts here', load: () => import('./queryport.js') },
   params: { summary: 'the values in force, with the names of NLB', load: () => import('./params.js') },
+  forget: { summary: 'miss a lost host no more', load: () => import('./forget.js') },
   drainstop: { summary: 'finish open connections, then stop', load: () => import('./drainstop.js') },
 };
 

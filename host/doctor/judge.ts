@@ -90,7 +90,7 @@ function judgeDns(file: ClusterFile, dns: DnsFacts): DoctorFinding[] {
 function judgeHeartbeats(examined: readonly Examined[]): DoctorFinding[] {
   const hears = (from: Examined, name: HostName): boolean => {
     const state = from.facts.status.hosts.find((host) => host.name === name)?.state;
-    return state !== 'lost' && state !== 'notSeen' && state !== 'sidecarSilent';
+    return state !== 'lost' && state !== 'notSeen' && state !== 'forgotten' && state !== 'sidecarSilent';
   };
   return examined.flatMap((here) =>
     examined.flatMap((there) => {

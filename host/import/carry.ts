@@ -32,6 +32,7 @@ export interface ImportedHost {
   name: string;
   priority: number;
   dedicatedIp: string;
+  initialState?: 'stopped' | 'suspended';
 }
 
 export interface Imported {
@@ -114,9 +115,10 @@ function carryHost(
   if (given === undefined && others.length > 0) {
     findings.push({ item, kind: 'leftBehind', text: `has further dedicated IPs ${others.join(', ')}: one is enough` });
   }
-  if (host.initialState !== null && host.initialState !== 'started') {
-    const text = `starts ${host.initialState}: a host starts as it was left here; run nlb stop on it once`;
-    findings.push({ item, kind: 'leftBehind', text });
+  const initialState = host.initialState === 'stopped' || host.initialState === 'suspended' ? host.initialState : null;
+  if (initialState !== null) {
+    const text = `starts ${initialState}: initialState says so; what nlb start and stop said later is kept over a start of the machine, persistedStates: [] does as NLB`;
+    findings.push({ item, kind: 'assumed', text });
   }
   const priority = host.priority ?? freePriority(listed);
   if (host.priority === null) {
@@ -127,7 +129,7 @@ function carryHost(
       text: `has no priority in what was given: ${priority} is the next free one`,
     });
   }
-  return [{ name, priority, dedicatedIp }];
+  return [{ name, priority, dedicatedIp, ...(initialState === null ? {} : { initialState }) }];
 }
 
 function freePriority(listed: readonly NlbHost[]): number {

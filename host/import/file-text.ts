@@ -15,13 +15,16 @@ export function importedFileText(imported: Imported, hashSeed: number): string {
     'keyFile: cluster.key',
     ...heartbeatLines(heartbeat),
     'hosts:',
-    ...hosts.map(
-      (host) => `  - {name: ${host.name}, priority: ${host.priority}, dedicatedIp: ${quoted(host.dedicatedIp)}}`,
-    ),
+    ...hosts.map(hostLine),
     'portRules:',
     ...rules.flatMap(ruleLines),
     '',
   ].join('\n');
+}
+
+function hostLine({ name, priority, dedicatedIp, initialState }: Imported['hosts'][number]): string {
+  const more = initialState === undefined ? '' : `, initialState: ${initialState}`;
+  return `  - {name: ${name}, priority: ${priority}, dedicatedIp: ${quoted(dedicatedIp)}${more}}`;
 }
 
 function heartbeatLines({ periodMs, missedMax }: Imported['heartbeat']): string[] {

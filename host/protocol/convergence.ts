@@ -40,7 +40,7 @@ function isSettled(state: ProtocolState, nowMs: Milliseconds): boolean {
   if (nowMs >= state.graceUntilMs) return true;
   if (state.confirmed !== null && !state.resumed) return true;
   const others = state.side.visible.filter((name) => name !== state.self);
-  if (others.length === state.peers.size) return true;
+  if (others.length >= state.peers.size - state.forgotten.size) return true;
   return others.some((name) => state.peers.get(name)!.row!.phase !== 'starting');
 }
 

@@ -35,6 +35,8 @@ export interface DurableState {
   revision: number;
   /** Returns to the cluster that still count for damping (R11). */
   returnCount: number;
+  /** Hosts that nobody waits for until they are heard (forgotten.ts). */
+  forgotten: HostName[];
 }
 
 export type ProtocolEvent =
@@ -52,6 +54,8 @@ export type ProtocolEvent =
   | { kind: 'envoyAnswer'; nowMs: Milliseconds; host: HostName; answered: boolean }
   /** A planned stop of the sidecar. Ticks go on until `statusOf(...).left`. */
   | { kind: 'leave'; nowMs: Milliseconds }
+  /** `nlb forget`; nothing happens where that host is heard. */
+  | { kind: 'forget'; nowMs: Milliseconds; host: HostName }
   /** `nlb start --now`: forget the damping of this host and its rules. */
   | { kind: 'start'; nowMs: Milliseconds };
 
@@ -150,7 +154,8 @@ export interface HostReport {
     | 'sidecarSilent'
     | 'lost'
     | 'outside'
-    | 'notSeen';
+    | 'notSeen'
+    | 'forgotten';
   sinceMs: Milliseconds;
   detail: string | null;
 }
@@ -216,5 +221,6 @@ export function emptyDurable(): DurableState {
     inForce: null,
     revision: 0,
     returnCount: 0,
+    forgotten: [],
   };
 }

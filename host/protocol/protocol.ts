@@ -11,6 +11,7 @@ import { forgive, isWaiting, newDamper, noteReturn, waitLeftS } from './damping.
 import { sayDifferencesAnew } from './differences.js';
 import { noteDisagreement } from './disagreement.js';
 import { type CreateArguments, type Effect, emptyDurable, type OfferEvent, type ProtocolEvent } from './events.js';
+import { forget, recall } from './forgotten.js';
 import { awaitAfterAbsence, giveLeave, newLettingGo, noteLapse } from './letting-go.js';
 import { receive } from './membership.js';
 import { newPeer } from './peer.js';
@@ -26,6 +27,7 @@ import type { Milliseconds, OwnSettings } from './types.js';
 import { speaksDecision } from './versions.js';
 
 export { contendersOf } from './holder.js';
+export { whyNotForgotten } from './forgotten.js';
 export { statusOf } from './report.js';
 export type { ProtocolState } from './state.js';
 
@@ -78,6 +80,7 @@ export function createState(args: CreateArguments): ProtocolState {
       outside: null,
     },
     lostFrom: new Map(),
+    forgotten: new Set(durable.forgotten),
     hostDamper: newDamper(durable.returnCount, nowMs),
     ruleDampers: known.file.portRules.map(() => newDamper(0, nowMs)),
     leaving: null,
@@ -152,6 +155,7 @@ export function step(state: ProtocolState, event: ProtocolEvent): { state: Proto
   if (state.changed) {
     state.changed = false;
     converge(state, nowMs);
+    if (state.forgotten.size > 0) recall(state);
     if (state.known.fingerprint !== fingerprint) matchPeers(state);
     if (event.kind === 'tick') {
       noteDisagreement(state, nowMs);
@@ -199,6 +203,9 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
     case 'leave':
       state.leaving ??= { sinceMs: nowMs, viewNumber: state.confirmed?.number ?? 0 };
       persist(state);
+      return;
+    case 'forget':
+      forget(state, nowMs, event.host);
       return;
     case 'start':
       forgive(state.hostDamper);

@@ -14,7 +14,7 @@ const LEAVE_MAX_MS = 1000;
 export function statusOf(state: ProtocolState, nowMs: Milliseconds): ProtocolStatus {
   const isAlone = state.side.agreeing.length === 1 && state.peers.size > 0;
   return {
-    state: clusterState(state, isAlone),
+    state: clusterState(state, isAlone && state.peers.size > state.forgotten.size),
     inForce: state.inForce,
     inForceChecksum: state.inForceChecksum,
     inForceSinceMs: state.inForceSinceMs,
@@ -128,6 +128,7 @@ function ownReport(state: ProtocolState): Said {
 function peerReport(state: ProtocolState, nowMs: Milliseconds, peer: Peer, before: HostReport['state']): Said {
   const { name } = peer.config;
   const inView = state.inForce?.view.hosts.some((host) => host.name === name) ?? false;
+  if (state.forgotten.has(name) && !isForeign(state, nowMs, peer)) return { state: 'forgotten', detail: null };
   if (peer.left) return { state: 'stopped', detail: 'left on purpose' };
   if (isSilent(state, nowMs, peer)) return { state: 'sidecarSilent', detail: 'sidecar silent, Envoy serving' };
   if (!state.side.visible.includes(name)) {

@@ -87,6 +87,8 @@ export interface ProtocolState {
   side: Side;
   /** Hosts lost from a view of this host and not yet back, with that view's number; bounded by the file. */
   lostFrom: Map<HostName, number>;
+  /** Not waited for, and not missed, until they are heard; bounded by the file. */
+  forgotten: Set<HostName>;
   hostDamper: Damper;
   ruleDampers: Damper[];
   leaving: { sinceMs: Milliseconds; viewNumber: number } | null;
@@ -145,6 +147,7 @@ export function persist(state: ProtocolState): void {
     inForce: state.inForce,
     revision: state.known.revision,
     returnCount: state.leaving === null ? state.hostDamper.returnCount : 0,
+    forgotten: [...state.forgotten],
   };
   state.effects.push({ kind: 'persist', durable });
 }

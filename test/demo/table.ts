@@ -28,6 +28,7 @@ const STATE_WORDS: Record<HostState, string> = {
   lost: '✖ lost',
   outside: '⚠ outside',
   notSeen: '○ not seen',
+  forgotten: '○ forgotten',
 };
 
 const PART_WORDS: [PartKind, string][] = [

@@ -239,3 +239,29 @@ describe('nlb drainstop', () => {
     await cluster.converged();
   });
 });
+
+describe('nlb forget', () => {
+  it('takes a dead host off the lists until it is heard again, and never a living one', async () => {
+    await cluster.converged();
+    const state = async () => (await mail1.status()).hosts[2]!.state;
+    const living = await post(mail1, '/forget?name=mail3');
+    expect(living).toEqual({
+      ok: false,
+      text: 'Cannot forget it: host mail3 is heard (converged): stop it there (nlb stop), or take it out of the file (nlb apply)',
+    });
+    expect(await post(mail1, '/forget?name=1')).toEqual({
+      ok: false,
+      text: 'Cannot forget it: host mail1 is this host',
+    });
+    await mail3.end('SIGKILL');
+    process.kill(mail3.envoyPid!, 'SIGKILL');
+    await waitFor('mail3 is lost', async () => (await state()) === 'lost');
+    expect(await post(mail1, '/forget?name=3')).toMatchObject({ ok: true });
+    await waitFor('mail3 is forgotten', async () => (await state()) === 'forgotten');
+    await mail1.end('SIGTERM');
+    mail1.run();
+    await waitFor('mail3 is forgotten after a restart', async () => (await state()) === 'forgotten');
+    mail3.run();
+    await cluster.converged();
+  });
+});

@@ -123,6 +123,7 @@ describe('verbs that change this host', () => {
     [['drainstop', '--timeout', '2m'], 'POST /drainstop?timeoutMs=120000'],
     [['suspend'], 'POST /suspend'],
     [['resume'], 'POST /resume'],
+    [['forget', 'mail2'], 'POST /forget?name=mail2'],
     [['enable', 'all'], 'POST /enable?port=all'],
     [['disable', '25'], 'POST /disable?port=25'],
     [['drain', '80', '--vip', '10.0.0.100'], 'POST /drain?port=80&vip=10.0.0.100'],
@@ -310,6 +311,19 @@ describe('a host elsewhere', () => {
       { host: 'mail3', exitCode: 3, answer: silent.body },
     ]);
     expect(await against(['reload', '--all', '--host', 'mail2'], answers)).toMatchObject({ code: 2 });
+  });
+
+  test('nlb forget --all asks all but the host that is meant, and --all asks no forgotten one', async () => {
+    const done = { code: 200, body: { ok: true, text: 'forgotten' } };
+    const asks = { 'POST /forget?name=mail2': done, 'POST /hosts/mail3/forget?name=mail2': done };
+    const said = await against(['forget', 'mail2', '--all'], { ...status(), ...asks });
+    expect([said.code, said.out]).toEqual([0, 'mail1: forgotten\nmail3: forgotten\n']);
+    const hosts = statusFixture().hosts.map((host) => (host.name === 'mail2' ? { ...host, state: 'forgotten' } : host));
+    const stop = { 'POST /stop': done, 'POST /hosts/mail3/stop': done };
+    expect((await against(['stop', '--all'], { ...status({ hosts }), ...stop })).code).toBe(0);
+    const { out } = await against(['query'], status({ hosts }));
+    expect(out).not.toContain('  2    mail2');
+    expect(out).toContain('Forgotten until heard again: mail2 (still in the cluster file)');
   });
 
   test('nlb query --all says one line a host', async () => {

@@ -120,7 +120,7 @@ describe('nlb import of nlb params', () => {
       expect.arrayContaining([
         'contradiction: port rule 101-300/both affinity is single on host ddmvm-2k3-s and none on host WEB2: took single',
         'left behind: RemoteControlEnabled of host WEB2 is ENABLED: it is off here; a shared password over UDP is never spoken',
-        'left behind: host WEB2 starts stopped: a host starts as it was left here; run nlb stop on it once',
+        'assumed: host WEB2 starts stopped: initialState says so; what nlb start and stop said later is kept over a start of the machine, persistedStates: [] does as NLB',
         'contradiction: AliveMsgTolerance is 5 and 8 on different hosts: took 8',
       ]),
     );

@@ -40,6 +40,7 @@ const ACCIDENTS: readonly (readonly [kind: string, Accident])[] = [
   ['drain', drain],
   ['suspend', suspend],
   ['rule disabled, drained, enabled', controlRule],
+  ['lost host forgotten', forget],
   ['planned end', leave],
   ['replay', replay],
   ['config change', reload],
@@ -185,6 +186,12 @@ function say(cluster: Cluster, host: SimHost, settings: SimHost['settings']): st
 function allAtOnce(cluster: Cluster): string {
   for (const host of cluster.all) cluster.after(cluster.random() * 3, () => flapService(cluster, host));
   return 'a service of each host changes';
+}
+
+/** `nlb forget --all`: of a living host all refuse it, or take it back at once. */
+function forget(cluster: Cluster, host: SimHost): string {
+  for (const each of cluster.all) cluster.give(each, { kind: 'forget', nowMs: cluster.clock(each), host: host.name });
+  return `forget ${host.name}`;
 }
 
 function leave(cluster: Cluster, host: SimHost): string {

@@ -5,6 +5,7 @@
  *     cut 1 from 2,3              deafen 1 to 2 (2 hears nothing of 1)    heal
  *     kill 2                      killsidecar 2             stall 2 3s    restart 2 [empty]
  *     drainstop 2                 stop 2 (a planned end)    service 2 smtp down|up
+ *     forget 2 on 1               (nlb forget; a living host is not)
  *     suspend 2                   resume 2                  disable|drain|enable 2 smtp
  *     file 2 affinity none        offer 2 affinity none     key 2 7       claim 2 from 10.0.0.13
  *     replay 2                    now 2 (nlb start --now)   upgrade 2 (to the next release)
@@ -61,6 +62,11 @@ function act(cluster: Cluster, words: string[]): void {
     stop: () => give('leave'),
     now: () => give('start'),
     drainstop: () => settle(cluster, host, { ...host.settings, hostState: 'draining' }),
+    forget: () => {
+      for (const each of hostsOf(cluster, rest[1]!)) {
+        cluster.give(each, { kind: 'forget', nowMs: cluster.clock(each), host: host.name });
+      }
+    },
     suspend: () => settle(cluster, host, { ...host.settings, hostState: 'suspended' }),
     resume: () => settle(cluster, host, { ...host.settings, hostState: 'stopped' }),
     disable: () => setRule(cluster, host, rest[0]!, { control: 'disabled' }),

@@ -24,6 +24,7 @@ const HOST_STATES = {
   lost: { sign: '✖', word: 'Lost', tone: 'bad' },
   outside: { sign: '⚠', word: 'Outside', tone: 'bad' },
   notSeen: { sign: '○', word: 'Not seen yet', tone: 'calm' },
+  forgotten: { sign: '◌', word: 'Forgotten', tone: 'calm' },
 };
 const CLUSTER_STATES = {
   starting: { sign: '↻', word: 'Starting', tone: 'busy' },
