@@ -44,6 +44,8 @@ export interface SidecarStickOptions {
 /** How often Envoy's log is looked at, and what is due. */
 const LOOK_MS = 50;
 const PRUNE_MS = 10_000;
+/** Of 256 kB each: all that a log may have grown to (client-log-file.ts). */
+const READS_AT_START_MAX = 40;
 /** Looks at Envoy's counts in a row: what is logged of a connection comes a moment after it is counted. */
 const QUIET_LOOKS = 4;
 /** A count may be older than what is logged since. */
@@ -57,6 +59,8 @@ export class SidecarStick {
   private readonly saved: SavedClientsFile;
   private log: ClientLogFile | null = null;
   private isLogRead = false;
+  /** What the other hosts know is known here too, or they do not answer. */
+  private known: Promise<void> = Promise.resolve();
   private seenTraffic: Traffic | null = null;
   private inForce: InForce | null = null;
   private file: ClusterFile | null = null;
@@ -84,13 +88,15 @@ export class SidecarStick {
   }
 
   /**
-   * Takes up what an earlier life knew. A host whose Envoy does not serve yet asks the others before it takes part.
+   * Takes up what an earlier life knew, and asks the others. A host whose Envoy does not serve yet waits for them before it takes
+   * part; one that serves goes on by the view that Envoy has, and writes the next one when it knows what they know.
    *
    * @param isServing  an Envoy of an earlier life serves: nobody waits for anything
    */
   async begin(file: ClusterFile, isServing: boolean): Promise<void> {
     this.start(file);
-    if (this.isUsed && !isServing) await this.peers.first();
+    if (this.isUsed) this.known = this.peers.first();
+    if (!isServing) await this.known;
   }
 
   private start(file: ClusterFile): void {
@@ -108,6 +114,7 @@ export class SidecarStick {
     };
     const from = saved && (saved.log ?? LOG_START);
     this.log = new ClientLogFile({ path, from, take, reopen });
+    for (let i = 0; i < READS_AT_START_MAX && !this.isLogRead; i++) this.readLog();
     this.timer = setInterval(() => this.look(), LOOK_MS);
   }
 
@@ -128,7 +135,8 @@ export class SidecarStick {
   }
 
   /** Who is kept by a view that is about to be written. */
-  keptFor(inForce: InForce): Promise<KeptClients> {
+  async keptFor(inForce: InForce): Promise<KeptClients> {
+    await this.known;
     this.inForce = inForce;
     this.useFile(inForce.file);
     this.open.look(this.options.clock.nowMs());
