@@ -166,8 +166,8 @@ export class Sidecar {
     this.services.watch(file);
     this.multicast = await openMulticastMode(this, file, !this.takingPart.isOff, () => this.keeper.mayConfirm);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
-    const opened = this.envoy.open(file, !this.takingPart.isOff);
-    const [isAdopted] = await Promise.all([opened, this.services.firstChecks()]);
+    const [isAdopted] = await Promise.all([this.envoy.open(file, !this.takingPart.isOff), this.services.firstChecks()]);
+    if (!isAdopted) this.takingPart.comeBack();
     this.linkMode = linkModeOf(this, this.directory.path, file);
     const claim = await this.linkMode?.open();
     this.loop = new Loop({

@@ -15,7 +15,10 @@ export function controlledBy(sidecar: Sidecar): Controlled {
     inForce: () => sidecar.protocol.inForce,
     become: (state, drainForMs) => sidecar.takingPart.become(state, drainForMs),
     wantEnvoy: () => sidecar.envoy.want(),
-    skipDelay: () => sidecar.loop.post({ kind: 'start' }),
+    skipDelay() {
+      sidecar.loop.post({ kind: 'start' });
+      sidecar.takingPart.beBack();
+    },
     controlOf: (rule) => sidecar.takingPart.controlOf(rule),
     control: (rules, control) => sidecar.takingPart.control(rules, control),
     openCount: (rule) => sidecar.envoyWatch.traffic?.get(rule)?.servedOpenCount ?? null,

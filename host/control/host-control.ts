@@ -31,6 +31,8 @@ export class HostControl {
     if (state === 'started') return yes(`host ${host.name} is started already`);
     host.wantEnvoy();
     host.become('started');
+    // Also its weights come back at once then.
+    if (now) host.skipDelay();
     if (state === 'draining') return this.done('drainInterrupted', `${this.name} is started again: its drain is over`);
     return this.done('hostStarted', `${this.name} is started and takes part with the next view`);
   }

@@ -1,12 +1,16 @@
 /** The TakingPart of a running sidecar: what it asks of the sidecar's parts, and what it does with them. */
 import { bootId } from '../edge/boot-id.js';
-import type { ClusterFile } from '../protocol/types.js';
+import type { ClusterFile, Milliseconds, PortRule } from '../protocol/types.js';
 import { RuleControls } from '../rule-controls.js';
 import type { SavedState, StateKeeper } from '../saved-state.js';
 import type { Sidecar } from '../sidecar.js';
 import { type Kept, TakingPart } from '../taking-part.js';
 import { drainEndText } from './drain-end.js';
 import { stateAtStart } from './state-at-start.js';
+
+function longestFailbackMs(rules: readonly PortRule[]): Milliseconds {
+  return Math.max(0, ...rules.map(({ failbackMs }) => failbackMs ?? 0));
+}
 
 /** @param file  in force, or on disk before the first view */
 export async function ownPart(
@@ -33,6 +37,7 @@ export async function ownPart(
     isOut: (rule) => isOut(sidecar, rule),
     isKnownEverywhere: () => sidecar.protocol.takenEverywhere,
     isEnvoyUsable: () => sidecar.envoyWatch.isUsable(),
+    failbackMs: () => longestFailbackMs((sidecar.loop ? sidecar.file : sidecar.options.file).portRules),
     gateSeen: (rule) => sidecar.envoyWatch.gateSeen(rule),
     post: (settings) => sidecar.loop?.post({ kind: 'settings', settings }),
     keep: (kept) => void keep(sidecar, keeper, kept),

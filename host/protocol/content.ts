@@ -20,6 +20,8 @@ import type {
 export interface Participant {
   name: HostName;
   hostState: HostState;
+  /** Eighths of its weights that a host which came back has again; 0 for all of them. @default 0 */
+  returning?: number;
   rules: readonly RuleState[];
 }
 
@@ -46,6 +48,7 @@ export function buildContent(
     const rules = file.portRules.map((rule, index) => rulePart(rule, participant, participant.rules[index] ?? 'up'));
     hosts.push({ name: config.name, priority: config.priority, rules });
   }
+  for (const index of file.portRules.keys()) returnSlowly(file, index, hosts, participants);
   return contentOf(file, {
     fingerprint,
     decisionVersion: versions.decision,
@@ -96,6 +99,27 @@ function rulePart(rule: PortRule, host: Participant, state: RuleState): RulePart
     handlingPriority: rule.filteringMode === 'single' ? handlingPriority! : 0,
     absence: null,
   };
+}
+
+/**
+ * A host that came back has part of its weight, where the rule says so and others have all of theirs: where all come at the
+ * same time, as at a cold start, nobody is slowed down. Weighted rendezvous moves nobody between the others.
+ */
+function returnSlowly(file: ClusterFile, index: number, hosts: ViewHost[], participants: readonly Participant[]): void {
+  const failbackMs = file.portRules[index]!.failbackMs;
+  if (failbackMs === undefined) return;
+  // Eighths are of the longest time in the file: a rule with a shorter one is done earlier.
+  const longestMs = Math.max(...file.portRules.map((rule) => rule.failbackMs ?? 0));
+  const takingPart = hosts.filter((host) => host.rules[index]!.absence === null);
+  const eighthsOf = (host: ViewHost) => participants.find(({ name }) => name === host.name)?.returning ?? 0;
+  if (takingPart.every((host) => eighthsOf(host) > 0)) return;
+  for (const host of takingPart) {
+    const eighths = eighthsOf(host);
+    if (eighths === 0) continue;
+    const part = Math.min(1, (eighths * longestMs) / (8 * failbackMs));
+    const rule = host.rules[index]!;
+    host.rules[index] = { ...rule, loadWeight: Math.max(1, Math.round(rule.loadWeight * part)) };
+  }
 }
 
 /** Reasons in the order of weight: what the administrator did to the whole host comes first. */

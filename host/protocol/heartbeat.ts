@@ -12,7 +12,7 @@ export const ECHOES_MAX = 2;
 const SENDER_BYTES = 80;
 const ROW_BYTES = 41;
 /** Row numbers count down from the highest in the packet; what is further behind is sent as no number at all. */
-const BEHIND_MAX = 0xffff;
+const BEHIND_MAX = 0x1fff;
 
 /** All but `up` say why this host takes no part in a rule; its own state stands beside. */
 export type RuleState = 'up' | 'ruleDisabled' | 'serviceDown' | 'ruleDraining';
@@ -36,6 +36,8 @@ export interface Row {
   holds: boolean;
   /** The sender vouches that it is fresh (R7). An unproven row is an echo, nothing else. */
   proven: boolean;
+  /** 1-7: its host has come back and takes its weights in eighths; 0: it has all of them. */
+  returning: number;
   /** First 4 hex digits of the fingerprint in force, and of the offered one (0000 for none). */
   file: string;
   offered: string;
@@ -101,8 +103,8 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   out.u8(stateByte(row));
   out.u8(heartbeat.priority | (HOLDER_WISHES.indexOf(heartbeat.wish) << 6));
   writeRules(out, row.rules);
-  out.u8((heartbeat.echoes.length << 6) | heartbeat.rows.length);
-  out.u8(name.length);
+  out.u8((heartbeat.echoes.length << 6) | ((row.returning & 4) << 3) | heartbeat.rows.length);
+  out.u8(((row.returning & 3) << 6) | name.length);
   out.raw(name);
   for (const echo of heartbeat.echoes) out.u64(echo);
   const highest = heartbeat.rows.reduce((most, each) => Math.max(most, each.confirmedNumber), 0);
@@ -140,14 +142,15 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
   const wish = HOLDER_WISHES[priorityByte >> 6];
   const rules = readRules(from);
   const counts = from.u8();
-  const nameLength = from.u8();
+  const nameByte = from.u8();
+  const nameLength = nameByte & 63;
   if (wish === undefined || priority < 1 || priority > 32 || nameLength > 32) return null;
   const name = asciiText(from.raw(nameLength));
   const echoes: bigint[] = [];
   for (let i = 0; i < counts >> 6; i++) echoes.push(from.u64());
   const highest = from.u32();
   const rows: Row[] = [];
-  for (let i = 0; i < (counts & 63); i++) {
+  for (let i = 0; i < (counts & 31); i++) {
     const row = readRow(from, highest);
     if (row === null) return null;
     rows.push(row);
@@ -159,6 +162,7 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
     nameHash: senderHash,
     instance,
     sequence,
+    returning: ((counts & 32) >> 3) | (nameByte >> 6),
     file: fingerprint.slice(0, 4),
     offered: offered.slice(0, 4),
     confirmedNumber,
@@ -194,7 +198,7 @@ function writeRow(out: ByteWriter, row: Row, highest: number): void {
   out.u8((row.speaks.decisionLow << 4) | row.speaks.decisionHigh);
   out.u16(Number.parseInt(row.file, 16));
   out.u16(Number.parseInt(row.offered, 16));
-  out.u16(behind);
+  out.u16((row.returning << 13) | behind);
   out.u32(row.confirmedHead);
   out.u32(row.hears);
   writeRules(out, row.rules);
@@ -209,7 +213,8 @@ function readRow(from: ByteReader, highest: number): Row | null {
   const decision = from.u8();
   const file = hex16(from.u16());
   const offered = hex16(from.u16());
-  const behind = from.u16();
+  const behindAndReturning = from.u16();
+  const behind = behindAndReturning & BEHIND_MAX;
   const confirmedHead = from.u32();
   const hears = from.u32();
   const rules = readRules(from);
@@ -229,6 +234,7 @@ function readRow(from: ByteReader, highest: number): Row | null {
     leaving: state.leaving,
     holds: state.holds,
     proven: state.proven,
+    returning: behindAndReturning >> 13,
     speaks,
     nameHash,
     instance,

@@ -163,12 +163,12 @@ export function rowChanged(before: Row | null, after: Row): boolean {
   if (before.hears !== after.hears || before.confirmedNumber !== after.confirmedNumber) return true;
   if (before.confirmedHead !== after.confirmedHead || before.phase !== after.phase) return true;
   if (before.hostState !== after.hostState || before.waiting !== after.waiting) return true;
-  if (before.holds !== after.holds) return true;
+  if (before.holds !== after.holds || before.returning !== after.returning) return true;
   return before.leaving !== after.leaving || before.file !== after.file || before.offered !== after.offered;
 }
 
 /** Everything of a row but sequence and freshness. */
 export function rowKey(row: Row): string {
-  const flags = `${row.hostState}${row.phase}${row.waiting}${row.leaving}${row.holds}`;
+  const flags = `${row.hostState}${row.phase}${row.waiting}${row.leaving}${row.holds}${row.returning}`;
   return `${flags}|${row.file}|${row.offered}|${row.confirmedNumber}|${row.confirmedHead}|${row.hears}|${row.rules.join()}`;
 }

@@ -144,6 +144,7 @@ function rowOf(peer: Peer): Row | null {
     leaving: false,
     holds: false,
     proven: false,
+    returning: 0,
     file: '0000',
     offered: '0000',
     confirmedNumber: 0,

@@ -68,10 +68,11 @@ export function contentOfSide(state: ProtocolState, nowMs: Milliseconds): Conten
   const participants = side.agreeing.map((name): Participant => {
     if (name === state.self) {
       const rules = rulesOfSelf(state, nowMs, side.known);
-      return { name, hostState: state.settings.hostState, rules };
+      return { name, hostState: state.settings.hostState, returning: state.settings.returning ?? 0, rules };
     }
     const row = state.peers.get(name)!.row!;
-    return { name, hostState: row.hostState, rules: rulesOfRow(state, row, side.known) };
+    const { hostState, returning } = row;
+    return { name, hostState, returning, rules: rulesOfRow(state, row, side.known) };
   });
   return buildContent(side.known.file, side.known.fingerprint, participants, { protocol, decision });
 }

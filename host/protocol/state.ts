@@ -188,6 +188,7 @@ export function ownRow(state: ProtocolState, nowMs: Milliseconds): Row {
     leaving: state.leaving !== null,
     holds: [...state.peers.values()].some((peer) => peer.link === 'held'),
     proven: true,
+    returning: state.settings.returning ?? 0,
     file: state.known.fingerprint.slice(0, 4),
     offered: state.offer?.fingerprint.slice(0, 4) ?? '0000',
     confirmedNumber: confirmed?.number ?? 0,

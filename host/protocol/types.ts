@@ -62,6 +62,8 @@ export interface PortRule {
    * the file's fingerprint is that of releases that did not know it.
    */
   stickForMs?: Milliseconds;
+  /** A host that comes back takes its weight in steps over this time; multiple hosts only. Absent: at once. */
+  failbackMs?: Milliseconds;
   /** Null for a disabled rule. By host: use serviceOf(rule, host). */
   service: Service | null;
 }
@@ -193,4 +195,6 @@ export interface OwnSettings {
   hostState: HostState;
   /** Index-aligned with the portRules of the file in force. */
   rules: { control: RuleControl; serviceUp: boolean }[];
+  /** How far a host that came back has its weights again, in eighths 1-7; 0 or absent: all of them. See content.ts. */
+  returning?: number;
 }

@@ -195,6 +195,7 @@ function takingPart(hostState: HostState = 'started', saved: Record<string, 'dis
     left: null as number | null,
   };
   const part = new TakingPart({
+    failbackMs: () => 0,
     hostState,
     controls: new RuleControls(saved),
     drainLeftMs: null,

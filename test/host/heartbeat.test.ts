@@ -20,6 +20,7 @@ function row(index: number, part: Partial<Row> = {}): Row {
     leaving: false,
     holds: index % 2 === 1,
     proven: true,
+    returning: index % 8,
     file: 'beef',
     offered: '0000',
     confirmedNumber: 70_000 + index,

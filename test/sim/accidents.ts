@@ -175,7 +175,9 @@ function flapService(cluster: Cluster, host: SimHost): string {
   return say(cluster, host, { ...host.settings, rules: [{ ...first!, serviceUp: !first!.serviceUp }, ...rest] });
 }
 
-function say(cluster: Cluster, host: SimHost, settings: SimHost['settings']): string {
+function say(cluster: Cluster, host: SimHost, wanted: SimHost['settings']): string {
+  // Not drawn: the lives stay those that were looked through before.
+  const settings = { ...wanted, returning: Math.floor(cluster.clock(host)) % 8 };
   host.settings = settings;
   cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings });
   const down = settings.rules.filter((rule) => rule.control !== 'enabled' || !rule.serviceUp).length;

@@ -36,7 +36,7 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
     ...part,
   });
   const portRules = [
-    rule('smtp', 25, { affinity: options.affinity ?? 'single' }),
+    rule('smtp', 25, { affinity: options.affinity ?? 'single', failbackMs: 600_000 }),
     rule('single', 26, {
       filteringMode: 'single',
       loadWeights: {},

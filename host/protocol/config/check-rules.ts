@@ -25,6 +25,7 @@ function complaintsOf(rule: RuleDraft, draft: Draft): Complaint[] {
     ...weightComplaints(rule, draft),
     ...handlingComplaints(rule),
     ...stickComplaints(rule),
+    ...failbackComplaints(rule),
     ...(rule.service === undefined ? [] : serviceComplaints(rule, rule.service, draft)),
   ];
 }
@@ -102,6 +103,14 @@ function handlingComplaints(rule: RuleDraft): Complaint[] {
     const [holder, priority] = entries[first]!;
     return { path: at, expected, says: `is ${priority}, which is taken by ${holder}, expected ${expected}` };
   });
+}
+
+/** One host serves all there: there is no part of it to give back. */
+function failbackComplaints(rule: RuleDraft): Complaint[] {
+  if (rule.filteringMode !== 'single' || !rule.failbackMs) return [];
+  const expected = 'failback immediate under filteringMode single';
+  const says = 'has no meaning under filteringMode single: one host serves all clients, and takes them back at once';
+  return [{ path: [...rule.path, 'failback'], expected, says }];
 }
 
 /** Refused where it could not mean anything: whoever writes it expects clients to stay. */

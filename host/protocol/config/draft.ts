@@ -9,7 +9,7 @@ import { pathText, type YamlPath } from './finding.js';
 import { type RemoteControlDraft, remoteControlDraft } from './remote-control.js';
 import { isLinkMode, type LinkDraft, linkDraft } from './link.js';
 import { type PortRange, parsePortRange } from './ports.js';
-import { parseStickTime } from './stick-time.js';
+import { parseFailback, parseStickTime } from './stick-time.js';
 import { valueAt } from './yaml-text.js';
 
 export interface HostDraft {
@@ -48,6 +48,8 @@ export interface RuleDraft {
   ownerPatienceMs?: number | undefined;
   /** Undefined where clients are not remembered. */
   stickForMs?: number | undefined;
+  /** 0 for at once. */
+  failbackMs?: number | undefined;
   /** Undefined where there is none, or where it is no map. */
   service?: ServiceDraft | undefined;
   /** Keys that are written, sound or not. */
@@ -165,14 +167,15 @@ function ruleDraft(sound: Sound, path: YamlPath): RuleDraft {
     weightedHosts: sound.keys(...path, 'loadWeight'),
     handlingPriorities: sound.entries<number>(...path, 'handlingPriority'),
     ownerPatienceMs: sound.get(...path, 'ownerPatienceMs'),
-    stickForMs: stickForOf(sound.get(...path, 'stickFor')),
+    stickForMs: timeOf(sound.get(...path, 'stickFor'), parseStickTime),
+    failbackMs: timeOf(sound.get(...path, 'failback'), parseFailback),
     service: sound.entries(...path, 'service') === null ? undefined : serviceDraft(sound, [...path, 'service']),
     written,
   };
 }
 
-function stickForOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : (parseStickTime(text) ?? undefined);
+function timeOf(text: string | undefined, parse: (text: string) => number | null): number | undefined {
+  return text === undefined ? undefined : (parse(text) ?? undefined);
 }
 
 function serviceDraft(sound: Sound, path: YamlPath): ServiceDraft {

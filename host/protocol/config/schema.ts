@@ -3,7 +3,7 @@
  * editor can complete and underline while somebody types.
  *
  * `x-expected` is what a message says was expected; where it is missing the message is made from the schema itself.
- * The formats `ip-address`, `port-range`, `service-address` and `stick-time` are ours (validate.ts).
+ * The formats `ip-address`, `port-range`, `service-address`, `stick-time` and `rule-failback` are ours (validate.ts).
  */
 import { DEFAULTS } from './defaults.js';
 import { LINK_SCHEMA } from './link.js';
@@ -183,6 +183,13 @@ const portRule = {
       format: 'stick-time',
       'x-expected': 'a time from 1s to 24h such as 90s, 30m or 4h',
       description: 'How long after its last connection a client is not taken from its host by one that comes.',
+    },
+    failback: {
+      type: 'string',
+      format: 'rule-failback',
+      default: 'immediate',
+      'x-expected': 'immediate, or slowly and a time from 1s to 24h such as slowly 10m',
+      description: 'How a host that comes back gets its weight again: at once, or in eighths over a time.',
     },
     service,
   },

@@ -11,6 +11,12 @@ export function parseStickTime(text: string): Milliseconds | null {
   return ms <= STICK_MAX_MS ? ms : null;
 }
 
+/** `immediate` is 0; null for what is neither that nor `slowly` and a time. */
+export function parseFailback(text: string): Milliseconds | null {
+  if (text === 'immediate') return 0;
+  return text.startsWith('slowly ') ? parseStickTime(text.slice('slowly '.length)) : null;
+}
+
 /** The shortest way to write it. */
 export function stickTimeText(ms: Milliseconds): string {
   if (ms % UNITS_MS.h! === 0) return `${ms / UNITS_MS.h!}h`;

@@ -7,7 +7,7 @@ import { keyHint } from './hints.js';
 import { parsePortRange } from './ports.js';
 import { CLUSTER_FILE_SCHEMA } from './schema.js';
 import { isServiceTemplate } from './service-address.js';
-import { parseStickTime } from './stick-time.js';
+import { parseFailback, parseStickTime } from './stick-time.js';
 import { valueText, type YamlPath } from './finding.js';
 import type { Complaint } from './yaml-text.js';
 import { notYetHint } from './not-yet.js';
@@ -30,6 +30,7 @@ ajv.addFormat('ip-address', (text: string) => {
 ajv.addFormat('port-range', (text: string) => parsePortRange(text) !== null);
 ajv.addFormat('service-address', isServiceTemplate);
 ajv.addFormat('stick-time', (text: string) => parseStickTime(text) !== null);
+ajv.addFormat('rule-failback', (text: string) => parseFailback(text) !== null);
 const validate = ajv.compile(CLUSTER_FILE_SCHEMA);
 
 /** Everything that the schema has to say against `value`, one complaint for a place. */

@@ -1,0 +1,59 @@
+/** A host that comes back slowly, on real sidecars: its weight in the view, step by step, and who is moved. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { greeting } from './harness/client.js';
+import { waitFor } from './harness/wait.js';
+import { PORTS, SidecarCluster, type SidecarHost } from './sidecar-cluster.js';
+
+const cluster = new SidecarCluster('127.0.73', 3, false, '    failback: slowly 6s\n');
+const [mail1, mail2, mail3] = cluster.hosts as [SidecarHost, SidecarHost, SidecarHost];
+
+beforeAll(() => cluster.start(), 120_000);
+afterAll(() => cluster.stop());
+
+const weightAt = async (host: SidecarHost) => (await host.status()).rules[0]!.hosts[2]!.loadWeight;
+const allWeightsBack = () =>
+  waitFor('mail3 has all its weight everywhere', async () => {
+    const weights = await Promise.all(cluster.hosts.map(weightAt));
+    return weights.every((weight) => weight === 50);
+  });
+
+async function owners(): Promise<string[]> {
+  const all: string[] = [];
+  for (let i = 1; i <= 60; i++) {
+    const line = await greeting(`127.0.74.${i}`, { host: mail1.ip, port: PORTS.rule });
+    all.push(/^220 (\w+) /.exec(line)?.[1] ?? line);
+  }
+  return all;
+}
+
+describe('failback: slowly', () => {
+  it('gives a host that was stopped its weight in steps; clients go to it alone, none between the others', async () => {
+    await allWeightsBack();
+    await mail3.ask('POST', '/stop');
+    await waitFor('mail3 is out', () => mail3.envoyPid === null);
+    const before = await owners();
+    await mail3.ask('POST', '/start');
+    const seen: number[] = [];
+    await waitFor('mail3 is all the way back', async () => {
+      const weight = await weightAt(mail2);
+      if (weight > 0 && weight !== seen.at(-1)) seen.push(weight);
+      return weight === 50;
+    });
+    expect(seen.length).toBeGreaterThan(2);
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+    await allWeightsBack();
+    await cluster.converged();
+    const after = await owners();
+    expect(after).toContain('mail3');
+    expect(after.filter((owner, i) => owner !== before[i] && owner !== 'mail3')).toEqual([]);
+  });
+
+  it('gives it all of it at once with nlb start --now', async () => {
+    await mail3.ask('POST', '/stop');
+    await waitFor('mail3 is out', () => mail3.envoyPid === null);
+    await mail3.ask('POST', '/start?now=true');
+    const first = await waitFor('mail3 takes part', () => weightAt(mail2));
+    expect(first).toBe(50);
+    await cluster.converged();
+  });
+});
