@@ -14,7 +14,7 @@ import type { Traffic } from './edge/traffic.js';
 import type { ClusterFile, HostName, InForce, Milliseconds } from './protocol/types.js';
 import type { KeptClients } from './protocol/view-kept.js';
 import type { Sidecar } from './sidecar.js';
-import { hostsTakingPart, stickRulesOf } from './stick/kept.js';
+import { hostsTakingPart, keptCount, stickRulesOf } from './stick/kept.js';
 import { type ListedRule, type ListQuestion, listedClients } from './stick/listed.js';
 import { readLogLine } from './stick/log-line.js';
 import { OpenClients } from './stick/open-clients.js';
@@ -59,6 +59,7 @@ export class SidecarStick {
   private readonly saved: SavedClientsFile;
   private log: ClientLogFile | null = null;
   private isLogRead = false;
+  private isStopped = false;
   /** What the other hosts know is known here too, or they do not answer. */
   private known: Promise<void> = Promise.resolve();
   private seenTraffic: Traffic | null = null;
@@ -95,7 +96,8 @@ export class SidecarStick {
    */
   async begin(file: ClusterFile, isServing: boolean): Promise<void> {
     this.start(file);
-    if (this.isUsed) this.known = this.peers.first();
+    const asked = this.isUsed ? this.peers.first() : Promise.resolve();
+    this.known = asked.then(() => this.catchUp());
     if (!isServing) await this.known;
   }
 
@@ -114,6 +116,11 @@ export class SidecarStick {
     };
     const from = saved && (saved.log ?? LOG_START);
     this.log = new ClientLogFile({ path, from, take, reopen });
+  }
+
+  /** Envoy's log since the life before: with the others' claims known, so that those made now are newer. */
+  private catchUp(): void {
+    if (this.isStopped) return;
     for (let i = 0; i < READS_AT_START_MAX && !this.isLogRead; i++) this.readLog();
     this.timer = setInterval(() => this.look(), LOOK_MS);
   }
@@ -124,6 +131,7 @@ export class SidecarStick {
   }
 
   async stop(): Promise<void> {
+    this.isStopped = true;
     if (this.timer) clearInterval(this.timer);
     this.timer = null;
     await this.saved.settled();
@@ -140,7 +148,10 @@ export class SidecarStick {
     this.inForce = inForce;
     this.useFile(inForce.file);
     this.open.look(this.options.clock.nowMs());
-    return this.keeping.keptFor(inForce);
+    const kept = await this.keeping.keptFor(inForce);
+    // A sidecar that is killed goes on with all whom its Envoy's view keeps.
+    if (keptCount(kept) > 0) void this.save();
+    return kept;
   }
 
   /** An end that was not logged (a full disk) must not keep clients for ever: Envoy also counts what is open. */
