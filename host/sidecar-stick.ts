@@ -60,8 +60,11 @@ export class SidecarStick {
   private log: ClientLogFile | null = null;
   private isLogRead = false;
   private isStopped = false;
-  /** What the other hosts know is known here too, or they do not answer. */
-  private known: Promise<void> = Promise.resolve();
+  private settle!: () => void;
+  /** What the other hosts know is known here too, or they do not answer. Views may come before begin(): packets do not wait. */
+  private readonly known = new Promise<void>((resolve) => {
+    this.settle = resolve;
+  });
   private seenTraffic: Traffic | null = null;
   private inForce: InForce | null = null;
   private file: ClusterFile | null = null;
@@ -91,13 +94,14 @@ export class SidecarStick {
   /**
    * Takes up what an earlier life knew, and asks the others. A host whose Envoy does not serve yet waits for them before it takes
    * part; one that serves goes on by the view that Envoy has, and writes the next one when it knows what they know.
-   *
-   * @param isServing  an Envoy of an earlier life serves: nobody waits for anything
    */
   async begin(file: ClusterFile, isServing: boolean): Promise<void> {
     this.start(file);
     const asked = this.isUsed ? this.peers.first() : Promise.resolve();
-    this.known = asked.then(() => this.catchUp());
+    void asked.then(() => {
+      this.catchUp();
+      this.settle();
+    });
     if (!isServing) await this.known;
   }
 
@@ -132,6 +136,7 @@ export class SidecarStick {
 
   async stop(): Promise<void> {
     this.isStopped = true;
+    this.settle();
     if (this.timer) clearInterval(this.timer);
     this.timer = null;
     await this.saved.settled();
