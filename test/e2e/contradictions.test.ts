@@ -4,7 +4,7 @@
  * The clock of mail2 is 400 days ahead throughout: no clock decides anything.
  */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProblemStatus } from '../../host/admin/status.js';
 import type { DoctorFinding } from '../../host/doctor/facts.js';
@@ -38,8 +38,8 @@ beforeAll(async () => {
     else writeFileSync(host.filePath, FILE);
   }
   mail2.environment = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(SHIFTED_CLOCK)}` };
-  writeFileSync(join(cluster.directory, 'other.key'), `1 ${'6b'.repeat(32)}\n`, { mode: 0o600 });
-  writeFileSync(join(cluster.directory, 'second.key'), `2 ${'6b'.repeat(32)}\n`, { mode: 0o600 });
+  writeFileSync(join(dirname(mail3.filePath), 'other.key'), `1 ${'6b'.repeat(32)}\n`, { mode: 0o600 });
+  writeFileSync(join(dirname(mail3.filePath), 'second.key'), `2 ${'6b'.repeat(32)}\n`, { mode: 0o600 });
   await cluster.start();
 });
 afterAll(async () => {
