@@ -60,6 +60,10 @@ export class MulticastKernel implements MulticastDatapath {
   private turn: Promise<void> = Promise.resolve();
   private complaint: string | null = null;
   private isClosed = false;
+  /** What came in force last, until the kernel has let go for it. */
+  private pending: { inForce: InForce; checksum: string } | null = null;
+  private mayTake = '';
+  private took = '';
 
   constructor(private readonly options: MulticastOptions) {
     this.prefix = options.prefix ?? [];
@@ -88,29 +92,45 @@ export class MulticastKernel implements MulticastDatapath {
 
   /** Lets go of what is no longer this host's own. */
   async decideBy(inForce: InForce, checksum: string): Promise<void> {
-    await this.inTurn(async () => {
-      const { self } = this.options;
-      this.hashSeed = inForce.file.hashSeed;
-      await this.reframe(inForce.file);
-      const acceptance = await acceptanceOf(inForce, self, (ranked, taking) => this.owners.ownersOf(ranked, taking));
-      this.wanted = { acceptance, checksum };
-      await this.accept(inBoth(this.accepting, acceptance));
-    });
+    const asked = { inForce, checksum };
+    this.pending = asked;
+    await this.inTurn(() => this.letGo(asked));
   }
 
   async take(checksum: string): Promise<void> {
-    await this.inTurn(async () => {
-      // Overtaken: a newer one is in force, and the protocol will say when that may be taken.
-      if (this.wanted?.checksum !== checksum) return;
-      await this.accept(this.wanted.acceptance);
-    });
+    this.mayTake = checksum;
+    await this.inTurn(() => this.takeOwn());
+  }
+
+  /** The kernel refused, or is still about it: nothing is renewed, and this host must not say that it has let go. */
+  get isBehind(): boolean {
+    return this.pending !== null && !this.isClosed;
+  }
+
+  private async letGo(asked: { inForce: InForce; checksum: string }): Promise<void> {
+    const { inForce, checksum } = asked;
+    const { self } = this.options;
+    this.hashSeed = inForce.file.hashSeed;
+    await this.reframe(inForce.file);
+    const acceptance = await acceptanceOf(inForce, self, (ranked, taking) => this.owners.ownersOf(ranked, taking));
+    this.wanted = { acceptance, checksum };
+    this.took = '';
+    await this.accept(inBoth(this.accepting, acceptance));
+    if (this.pending === asked) this.pending = null;
+  }
+
+  /** Where a newer one is in force, the protocol will say when that may be taken. */
+  private async takeOwn(): Promise<void> {
+    if (this.wanted?.checksum !== this.mayTake || this.took === this.mayTake) return;
+    await this.accept(this.wanted.acceptance);
+    this.took = this.mayTake;
   }
 
   /** The kernel's own lease: nothing is taken back by hand when the sidecar dies, it runs out. */
   renewAt(sentMs: Milliseconds): void {
     const { clock } = this.options;
     const { leaseMs } = this.frame;
-    if (this.loaded === null || clock.nowMs() - sentMs > leaseMs * LATE_PART) return;
+    if (this.loaded === null || this.isBehind || clock.nowMs() - sentMs > leaseMs * LATE_PART) return;
     this.socket?.send(this.token, RENEWAL_PORT, '127.0.0.1', (error) => {
       // The rule that takes it drops it, and says so.
       if (error === null && !this.isClosed) void this.inTurn(() => this.mendRules());
@@ -131,6 +151,9 @@ export class MulticastKernel implements MulticastDatapath {
     await this.inTurn(async () => {
       if (this.loaded === null) await this.make(this.accepting);
       if (!(await this.address.isThere())) await this.address.put();
+      // What the kernel refused is asked for again.
+      if (this.pending !== null) await this.letGo(this.pending);
+      await this.takeOwn();
     });
   }
 

@@ -2,6 +2,7 @@
  * Mode multicast in a running sidecar: the kernel's part on the interface of this host, made anew where that is another one.
  * What the protocol says of letting go, taking and signs of life is handed on as it comes (R10).
  */
+import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../edge/clock.js';
 import type { Decision } from '../edge/decision.js';
 import { MulticastKernel } from '../kernel/multicast.js';
@@ -23,6 +24,9 @@ export interface MulticastModeOptions {
   isWanted(): boolean;
   say(topic: string, problem: string | null): void;
 }
+
+/** The kernel refused to let go: it is asked again as often as it is looked at. */
+const RETRY_MS = 500;
 
 /**
  * Before Envoy serves and before the first packet to the others. Null in the other modes.
@@ -97,7 +101,11 @@ export class MulticastMode {
 
   /** Resolves when the kernel has all that it was told so far. */
   async settled(): Promise<void> {
-    await this.kernel?.settled();
+    for (;;) {
+      await this.kernel?.settled();
+      if (this.kernel === null || !this.kernel.isBehind) return;
+      await setTimeout(RETRY_MS, undefined, { ref: false });
+    }
   }
 
   status(): VirtualIpStatus {
