@@ -5,7 +5,7 @@
  *       chain prerouting {
  *         type nat hook prerouting priority dstnat; policy accept;
  *         iif lo return
- *         ip daddr 10.0.0.100 tcp dport { 1-24, 26-65535 } dnat ip to 10.0.0.100:7623
+ *         ip daddr 10.0.0.100 tcp dport { 1-24, 26-65535 } dnat ip to 10.0.0.100:7624
  *       }
  *     }
  *

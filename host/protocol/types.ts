@@ -129,7 +129,7 @@ export interface ClusterFile {
   /** 1-128; what class C means for IPv6. Default 64. */
   ipv6PrefixLength: number;
   heartbeat: { periodMs: Milliseconds; missedMax: number };
-  /** `redirect`, TCP: where the kernel redirects to; absent: 7623. Ask redirectPortOf(). */
+  /** `redirect`, TCP: where the kernel redirects to; absent: 7624. Ask redirectPortOf(). */
   ports: { heartbeat: number; handoff: number; channel: number; page: number; redirect?: number };
   /** Where what no port rule covers goes. Absent: to the entry host's own programs, as the kernel does it. */
   otherPorts?: 'defaultHost';

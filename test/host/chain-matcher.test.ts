@@ -66,7 +66,7 @@ const someFile = fc
     return otherPorts ? { ...file, otherPorts: 'defaultHost' } : file;
   });
 
-const OWN_PORTS = [7620, 7621, 7622, 7623];
+const OWN_PORTS = [7620, 7621, 7622, 7624];
 /** Where rules begin and end, and one port in no rule's neighbourhood. */
 const portsOfInterest = ({ portRules }: ClusterFile): number[] =>
   [...portRules.flatMap(({ portFirst, portLast }) => [portFirst - 1, portFirst, portLast, portLast + 1]), 60000].filter(

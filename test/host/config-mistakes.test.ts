@@ -326,7 +326,7 @@ const MISTAKES: Mistake[] = [
     ],
     says: [
       '15:12: portRules[1].ports is 7600-7700, expected ports without 7620, which is ports.handoff: what is handed off must not arrive for it',
-      '15:12: portRules[1].ports is 7600-7700, expected ports without 7623, which is ports.redirect, where rules listen',
+      '15:12: portRules[1].ports is 7600-7700, expected ports without 7624, which is ports.redirect, where rules listen',
     ],
   },
   {

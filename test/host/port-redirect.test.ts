@@ -25,8 +25,8 @@ describe('redirects()', () => {
 
   it('leave out the ports of the sidecar, and on each address those with a listener there', () => {
     const file = fileWith(WIDE, { name: 'smtp', portFirst: 25, portLast: 25, virtualIp: VIPS[1]! });
-    expect(rangesAt(file, VIPS[0]!)).toBe('1-7619 7624-65535');
-    expect(rangesAt(file, VIPS[1]!)).toBe('1-24 26-7619 7624-65535');
+    expect(rangesAt(file, VIPS[0]!)).toBe('1-7619 7623 7625-65535');
+    expect(rangesAt(file, VIPS[1]!)).toBe('1-24 26-7619 7623 7625-65535');
   });
 
   it('take a disabled rule inside along, which the filter then refuses', () => {
@@ -37,7 +37,7 @@ describe('redirects()', () => {
       virtualIp: VIPS[0]!,
       filteringMode: 'disabled',
     });
-    expect(rangesAt(file, VIPS[0]!)).toBe('1-7619 7624-65535');
+    expect(rangesAt(file, VIPS[0]!)).toBe('1-7619 7623 7625-65535');
   });
 
   it('are the widest rules, until the others have at most 1,024 listeners', () => {
@@ -47,7 +47,7 @@ describe('redirects()', () => {
 
   it('are all other ports with otherPorts defaultHost', () => {
     const file: ClusterFile = { ...fileWith({ portFirst: 25, portLast: 25 }), otherPorts: 'defaultHost' };
-    expect(rangesAt(file, VIPS[0]!)).toBe('1-24 26-7619 7624-65535');
+    expect(rangesAt(file, VIPS[0]!)).toBe('1-24 26-7619 7623 7625-65535');
   });
 });
 
@@ -57,15 +57,15 @@ it('redirectRuleset() replaces the table whole, or takes it away', () => {
     { first: 1, last: 24 },
     { first: 26, last: 26 },
   ];
-  const both = VIPS.map((address) => ({ address, ranges, toPort: 7623 }));
+  const both = VIPS.map((address) => ({ address, ranges, toPort: 7624 }));
   expect(redirectRuleset(table, both)).toBe(`add table inet envoy_nlb_redirect_mail_example_org_mail1
 delete table inet envoy_nlb_redirect_mail_example_org_mail1
 table inet envoy_nlb_redirect_mail_example_org_mail1 {
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
     iif lo return
-    ip daddr 10.0.0.100 tcp dport { 1-24, 26 } dnat ip to 10.0.0.100:7623
-    ip6 daddr fd00::100 tcp dport { 1-24, 26 } dnat ip6 to [fd00::100]:7623
+    ip daddr 10.0.0.100 tcp dport { 1-24, 26 } dnat ip to 10.0.0.100:7624
+    ip6 daddr fd00::100 tcp dport { 1-24, 26 } dnat ip6 to [fd00::100]:7624
   }
 }
 `);
@@ -123,8 +123,8 @@ describe('PortRedirect', () => {
     const own = { name: 'own', portFirst: 45000, portLast: 45000 };
     const [without, withOwn] = [fileWith(WIDE), fileWith(WIDE, { ...own, virtualIp: VIPS[0]! })];
     const [all, allBut] = [
-      '10.0.0.100 tcp dport { 1-7619, 7624-65535 }',
-      '10.0.0.100 tcp dport { 1-7619, 7624-44999, 45001-65535 }',
+      '10.0.0.100 tcp dport { 1-7619, 7623, 7625-65535 }',
+      '10.0.0.100 tcp dport { 1-7619, 7623, 7625-44999, 45001-65535 }',
     ];
     await redirect.follow(without);
     await redirect.prepare(withOwn);

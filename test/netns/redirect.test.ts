@@ -140,7 +140,7 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
       expect(ask(entry, 9999, entry.address)).toBe(
         `${entry.name} client=${cluster.network.client.address} to=${entry.address}:9999`,
       );
-      expect(ask(entry, 7623)).toBe('closed');
+      expect(ask(entry, 7624)).toBe('closed');
     }
     const [, n2] = cluster.hosts as [ClusterHost, ClusterHost];
     await waitFor('the count of n2', async () => (await cluster.status(n2))?.otherPorts?.handedOffCount === 2);

@@ -11,7 +11,7 @@ export const DEFAULTS = {
   /** The values of Windows NLB: AliveMsgPeriod and AliveMsgTolerance. */
   heartbeat: { periodMs: 1000, missedMax: 5 },
   ports: { heartbeat: 7620, handoff: 7620, channel: 7621, page: 7622 },
-  redirectPort: 7623,
+  redirectPort: 7624,
   otherPorts: 'entryHost',
   protocol: 'tcp',
   filteringMode: 'multiple',
