@@ -25,8 +25,14 @@ describe('redirects()', () => {
 
   it('leave out the ports of the sidecar, and on each address those with a listener there', () => {
     const file = fileWith(WIDE, { name: 'smtp', portFirst: 25, portLast: 25, virtualIp: VIPS[1]! });
-    expect(rangesAt(file, VIPS[0]!)).toBe('1-7619 7623 7625-65535');
-    expect(rangesAt(file, VIPS[1]!)).toBe('1-24 26-7619 7623 7625-65535');
+    expect(rangesAt(file, VIPS[0]!)).toBe('1-7619 7623-7623 7625-65535');
+    expect(rangesAt(file, VIPS[1]!)).toBe('1-24 26-7619 7623-7623 7625-65535');
+  });
+
+  it('leave out the port of remote control where it is on', () => {
+    const remoteControl = { port: 7623 } as ClusterFile['remoteControl'];
+    const file = { ...fileWith(WIDE), remoteControl } as ClusterFile;
+    expect(rangesAt(file, VIPS[0]!)).toBe('1-7619 7625-65535');
   });
 
   it('take a disabled rule inside along, which the filter then refuses', () => {
@@ -37,7 +43,7 @@ describe('redirects()', () => {
       virtualIp: VIPS[0]!,
       filteringMode: 'disabled',
     });
-    expect(rangesAt(file, VIPS[0]!)).toBe('1-7619 7623 7625-65535');
+    expect(rangesAt(file, VIPS[0]!)).toBe('1-7619 7623-7623 7625-65535');
   });
 
   it('are the widest rules, until the others have at most 1,024 listeners', () => {
@@ -47,7 +53,7 @@ describe('redirects()', () => {
 
   it('are all other ports with otherPorts defaultHost', () => {
     const file: ClusterFile = { ...fileWith({ portFirst: 25, portLast: 25 }), otherPorts: 'defaultHost' };
-    expect(rangesAt(file, VIPS[0]!)).toBe('1-24 26-7619 7623 7625-65535');
+    expect(rangesAt(file, VIPS[0]!)).toBe('1-24 26-7619 7623-7623 7625-65535');
   });
 });
 

@@ -220,7 +220,7 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners elsewhere', () => {
       return status?.envoy.tookConfiguration && status.problems.length > 0 ? status.problems : null;
     });
     expect(problems.map(({ text }) => text)).toEqual([
-      `Ports 1-24, 26-7619, 7624-65535 of ${VIP} and 1-24, 26-7619, 7624-65535 of ${VIP6} are not carried: clients that come to this host for them do not reach the cluster: nftables needs CAP_NET_ADMIN, which this process does not have: run it as root or with AmbientCapabilities=CAP_NET_ADMIN`,
+      `Ports 1-24, 26-7619, 7623, 7625-65535 of ${VIP} and 1-24, 26-7619, 7623, 7625-65535 of ${VIP6} are not carried: clients that come to this host for them do not reach the cluster: nftables needs CAP_NET_ADMIN, which this process does not have: run it as root or with AmbientCapabilities=CAP_NET_ADMIN`,
     ]);
     await waitFor('n2 to serve', () => askThrough(cluster, n1, 25, VIP).startsWith('n2 '));
     expect(askThrough(cluster, n1, 41000, VIP)).toBe('closed');

@@ -56,5 +56,7 @@ function redirectedRules(draft: Draft): Complaint[] {
 /** They belong to the sidecar and its Envoy whatever the address. */
 function ownPortsIn(draft: Draft, range: PortRange): number[] {
   const { handoff, channel, page } = draft.ports;
-  return [handoff, channel, page, redirectPortOf(draft)].filter((port) => covers(range, port)).sort((a, b) => a - b);
+  const remote = draft.remoteControl === null ? [] : [draft.remoteControl.port];
+  const own = [handoff, channel, page, redirectPortOf(draft), ...remote];
+  return own.filter((port) => covers(range, port)).sort((a, b) => a - b);
 }

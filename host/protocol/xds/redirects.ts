@@ -42,7 +42,8 @@ export function redirectable(file: ClusterFile, self: HostName): Redirect[] {
   const ownHost = hostNamed(file, self);
   const { handoff, channel, page } = file.ports;
   const toPort = redirectPortOf(file);
-  const ofSidecar = [handoff, channel, page, toPort].map((port) => ({ first: port, last: port }));
+  const remote = file.remoteControl === undefined ? [] : [file.remoteControl.port];
+  const ofSidecar = [handoff, channel, page, toPort, ...remote].map((port) => ({ first: port, last: port }));
   const addresses = file.listenOn === 'dedicatedIp' ? [ownHost.dedicatedIp] : file.virtualIps;
   return addresses.flatMap((address) => {
     const ranges = without(merged(wantedAt(file, ownHost, address)), ofSidecar);
