@@ -20,7 +20,8 @@ const FIRST_MS = 1100;
 const AHEAD_EVERY_MS = 200;
 /** With a stranger there it is asked again so often. */
 const AGAIN_MS = 2000;
-const FRESH_MAX_MS = 400;
+/** It is asked again every 200 ms while the holder is silent, and each question takes 100 and a few processes. */
+const FRESH_MS = 400;
 const WATCH_EVERY_MS = 10_000;
 
 interface Sentence {
@@ -117,6 +118,6 @@ export class Asking {
 
   /** What was answered while the holder was silent still counts when it is lost. */
   private freshMs(): Milliseconds {
-    return Math.min(this.options.file().heartbeat.periodMs, FRESH_MAX_MS);
+    return FRESH_MS;
   }
 }

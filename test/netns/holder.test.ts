@@ -78,7 +78,7 @@ function leftovers(host: NetworkHost): string[] {
 describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
   test('are taken over from a holder that is stopped, and nothing of ours is left in its kernel', async () => {
     const [first, second] = await heldByFirst();
-    expect(neighbour(VIRTUAL_IP6)).toBe(macOf(first));
+    await waitFor('n1 answers for IPv6', () => neighbour(VIRTUAL_IP6) === macOf(first), LIMIT_MS);
     void cluster.post(second, 'move-vip');
     await heldBy(second);
     expect(await isHolder(first)).toBe(false);
@@ -87,7 +87,7 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
     await cluster.post(first, 'stop');
     await heldBy(second);
     await waitFor('n2 answers', () => watch!.answered.at(-1) === 'n2', LIMIT_MS);
-    expect(neighbour(VIRTUAL_IP6)).toBe(macOf(second));
+    await waitFor('n2 answers for IPv6', () => neighbour(VIRTUAL_IP6) === macOf(second), LIMIT_MS);
     await waitFor('nothing left', () => leftovers(first).length === 0, LIMIT_MS);
     expect(watch!.doubles).toEqual([]);
   });
