@@ -87,7 +87,7 @@ describe('DrainLeft', () => {
   });
 
   test('knows the port that wide rules are redirected to, and no other address with the port of a rule', async () => {
-    const redirected = { local: { address: '10.0.0.11', port: 7623 }, remote: { address: '192.0.2.8', port: 5 } };
+    const redirected = { local: { address: '10.0.0.11', port: 7624 }, remote: { address: '192.0.2.8', port: 5 } };
     const elsewhere = { ...from(6), local: { address: '127.0.0.1', port: 25 } };
     const left = new DrainLeft(async (_ports, see) => [redirected, elsewhere].forEach(see));
     await left.look(0, true, file, self);

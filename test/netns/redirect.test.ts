@@ -107,6 +107,10 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
   beforeAll(async () => {
     cluster = startWide(FILE);
     await waitUntilWell(cluster);
+    // A single-host rule has no fallback: until the first check between the Envoys is answered there is nobody.
+    await waitFor('every Envoy to see the owner', () =>
+      cluster.hosts.every((entry) => [VIP, VIP6].every((address) => ask(entry, 25, address).startsWith('n2 '))),
+    );
   }, 120_000);
   afterAll(() => cluster?.remove());
 
