@@ -25,8 +25,9 @@ function vitest(project) {
   if (!existsSync(report)) return { passed: 0, failed: 1, skipped: 0 };
   const result = JSON.parse(readFileSync(report, 'utf8'));
   const skipped = result.numPendingTests + result.numTodoTests;
-  // A file that fails to load counts no test, so it is counted by itself.
-  const brokenFiles = result.testResults.filter((f) => f.status === 'failed' && f.assertionResults.length === 0).length;
+  // A file that fails to load counts no test, and one whose preparation fails skips all of them: each counts by itself.
+  const hasFailed = (test) => test.status === 'failed';
+  const brokenFiles = result.testResults.filter((f) => hasFailed(f) && !f.assertionResults.some(hasFailed)).length;
   if (result.numTotalTests === 0) return { passed: 0, failed: 1, skipped: 0 };
   for (const file of result.testResults) {
     for (const test of file.assertionResults) {
