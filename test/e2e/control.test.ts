@@ -3,6 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VerbAnswer } from '../../host/admin/api.js';
+import { dispatch } from '../../host/cli/dispatch.js';
 import { greeting, openClient, type TestClient } from './harness/client.js';
 import { waitFor } from './harness/wait.js';
 import { PORTS, SidecarCluster, type SidecarHost } from './sidecar-cluster.js';
@@ -262,6 +263,47 @@ describe('nlb forget', () => {
     mail1.run();
     await waitFor('mail3 is forgotten after a restart', async () => (await state()) === 'forgotten');
     mail3.run();
+    await cluster.converged();
+  });
+});
+
+describe('verbs', () => {
+  it('answer at once (printed, not judged)', async () => {
+    await cluster.converged();
+    const times: string[] = [];
+    for (const args of [
+      ['query'],
+      ['display'],
+      ['params'],
+      ['queryport', '2553'],
+      ['explain', '127.0.82.1', '--port', '2553'],
+      ['drain', '2553'],
+      ['disable', '2553'],
+      ['enable', 'all'],
+      ['drainstop'],
+      ['start'],
+      ['suspend'],
+      ['resume'],
+      ['start'],
+      ['reload'],
+      ['query', '--all'],
+      ['queryport', '2553', '--host', 'mail2'],
+    ]) {
+      const startedMs = performance.now();
+      const said = { out: '' };
+      const code = await dispatch([...args, '--state-dir', mail1.stateDir], {
+        out: (t: string) => {
+          said.out += t;
+        },
+        err: (t: string) => {
+          said.out += t;
+        },
+        ask: null,
+        env: {},
+      } as never);
+      times.push(`${args.join(' ')}: ${(performance.now() - startedMs).toFixed(0)} ms (exit ${code})`);
+    }
+    console.log(times.join('\n'));
     await cluster.converged();
   });
 });
