@@ -9,6 +9,8 @@ export interface ImportedRule {
   last: number;
   filteringMode: 'multiple' | 'single' | 'disabled';
   affinity: 'none' | 'single' | 'classC';
+  /** 0 where it has none. */
+  stickForMinutes: number;
   /** By host of ours; empty for equal. */
   loadWeights: Record<string, number>;
   /** By host of ours; empty: by host priority. */
@@ -118,12 +120,6 @@ function carryRule(
     return [];
   }
   if (rule.protocol === 'both') say('leftBehind', 'its UDP half is not carried yet; TCP is');
-  if (rule.timeoutMinutes > 0) {
-    say(
-      'leftBehind',
-      `extended affinity of ${rule.timeoutMinutes} min is not carried over; affinity ${rule.affinity} is`,
-    );
-  }
   const first = Math.max(rule.first, 1);
   if (first !== rule.first) say('assumed', 'port 0 is none that a client can reach: it begins with 1');
   const filteringMode = modeOf(rule.mode, say);
@@ -136,6 +132,7 @@ function carryRule(
       last: rule.last,
       filteringMode,
       affinity: rule.affinity === 'network' ? 'classC' : rule.affinity === 'none' ? 'none' : 'single',
+      stickForMinutes: stickForMinutes(rule, say),
       loadWeights: filteringMode === 'multiple' ? weightsOf(same, names, say) : {},
       handlingPriorities: filteringMode === 'single' ? prioritiesOf(same, names, say) : {},
       service,
@@ -144,6 +141,16 @@ function carryRule(
 }
 
 type Say = (kind: ImportFinding['kind'], text: string) => void;
+
+/** NLB's Timeout of extended affinity, which counted with affinity single and network under multiple hosts alone. */
+function stickForMinutes({ mode, affinity, timeoutMinutes }: NlbRule, say: Say): number {
+  if (timeoutMinutes === 0 || (mode === 'multiple' && affinity !== 'none')) return timeoutMinutes;
+  say(
+    'leftBehind',
+    `its Timeout of ${timeoutMinutes} min, which had no effect with ${mode} hosts and affinity ${affinity}`,
+  );
+  return 0;
+}
 
 function modeOf(mode: string, say: Say): ImportedRule['filteringMode'] {
   if (mode === 'multiple' || mode === 'single' || mode === 'disabled') return mode;

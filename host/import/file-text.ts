@@ -44,6 +44,7 @@ function ruleLines(rule: ImportedRule): string[] {
     '    protocol: tcp',
     `    filteringMode: ${filteringMode}`,
     ...(filteringMode === 'multiple' ? [`    affinity: ${rule.affinity}`, `    loadWeight: ${weightText(rule)}`] : []),
+    ...(rule.stickForMinutes > 0 ? [`    stickFor: ${rule.stickForMinutes}m`] : []),
     ...(Object.keys(rule.handlingPriorities).length === 0
       ? []
       : [`    handlingPriority: ${mapText(rule.handlingPriorities)}`]),

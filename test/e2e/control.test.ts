@@ -268,42 +268,39 @@ describe('nlb forget', () => {
 });
 
 describe('verbs', () => {
-  it('answer at once (printed, not judged)', async () => {
+  it('do what they say, each in a moment (times are printed, not judged)', async () => {
     await cluster.converged();
     const times: string[] = [];
-    for (const args of [
-      ['query'],
-      ['display'],
-      ['params'],
-      ['queryport', '2553'],
-      ['explain', '127.0.82.1', '--port', '2553'],
-      ['drain', '2553'],
-      ['disable', '2553'],
-      ['enable', 'all'],
-      ['drainstop'],
-      ['start'],
-      ['suspend'],
-      ['resume'],
-      ['start'],
-      ['reload'],
-      ['query', '--all'],
-      ['queryport', '2553', '--host', 'mail2'],
+    const failed: string[] = [];
+    for (const text of [
+      'query',
+      'display',
+      'params',
+      'queryport 2553',
+      'explain 127.0.82.1 --port 2553',
+      'drain 2553',
+      'disable 2553',
+      'enable all',
+      'drainstop',
+      'start',
+      'suspend',
+      'resume',
+      'start',
+      'reload',
+      'queryport 2553 --host mail2',
     ]) {
       const startedMs = performance.now();
-      const said = { out: '' };
-      const code = await dispatch([...args, '--state-dir', mail1.stateDir], {
-        out: (t: string) => {
-          said.out += t;
-        },
-        err: (t: string) => {
-          said.out += t;
-        },
-        ask: null,
-        env: {},
-      } as never);
-      times.push(`${args.join(' ')}: ${(performance.now() - startedMs).toFixed(0)} ms (exit ${code})`);
+      const said: string[] = [];
+      const say = (part: string): void => void said.push(part);
+      const terminal = { out: say, err: say, ask: null, env: {} } as never;
+      const code = await dispatch([...text.split(' '), '--state-dir', mail1.stateDir], terminal);
+      times.push(`${text}: ${(performance.now() - startedMs).toFixed(0)} ms`);
+      // Where this host stands in between is no news of these: query and display tell it by their exit code.
+      if (code !== 0 && !(code === 1 && /^(query|display)$/.test(text)))
+        failed.push(`${text}: ${code} ${said.join('')}`);
     }
     console.log(times.join('\n'));
+    expect(failed).toEqual([]);
     await cluster.converged();
   });
 });

@@ -164,6 +164,14 @@ describe('nlb import of the cmdlets', () => {
     });
   });
 
+  test('carries the Timeout of extended affinity over as stickFor', async () => {
+    const rules = edited('rules.txt', ['Multiple  Single    0', 'Multiple  Single    20']);
+    const given = [fixture('node-list.txt'), fixture('dips.txt'), rules];
+    const { said, file } = await imported(...given, '--cluster', 'mail.contoso.com', '--port', '25');
+    expect(file.portRules.map(({ stickForMs }) => stickForMs)).toEqual([20 * 60_000]);
+    expect(said.err).not.toContain('Timeout');
+  });
+
   test('reads tables and lists, also in the UTF-16 that PowerShell writes', async () => {
     const text = ['node-list.txt', 'dips.txt', 'rules.txt'].map(textOf).join('\n\n');
     const path = join(freshDirectory(), 'all.txt');
