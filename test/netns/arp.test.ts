@@ -132,6 +132,8 @@ describe.skipIf(why !== null)('mode arp', () => {
       const status = await lab.cluster.status(holder);
       return status?.hosts.find(({ name }) => name === 'n4')?.state === 'stopped' || null;
     });
+    // Every Envoy and kernel decides by it.
+    await expectNew(without('n4'));
     const all = await lab.hold(100);
     await start(lab.host('n4'));
     await lab.whole();
