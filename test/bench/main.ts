@@ -1,4 +1,5 @@
 /** `npm run bench`: what a new connection costs, in turns, ours beside others. See --help and docs/performance.md. */
+import { changesTable, measureChanges } from './changes/measure.js';
 import { decisionTimes } from './decision-time.js';
 import { measureMapChanges } from './kernel/map-changes.js';
 import { measureKernelTurns } from './kernel/turns.js';
@@ -9,7 +10,7 @@ import { align, comparisonsOf, comparisonTable, resultOf, tableOf } from './repo
 
 const say = (text: string) => void process.stderr.write(`bench: ${text}\n`);
 
-async function run({ parts, variants, plan, soak }: Options, show: (text: string) => void): Promise<object> {
+async function run({ parts, variants, plan, soak, changes }: Options, show: (text: string) => void): Promise<object> {
   const report: Record<string, unknown> = {};
   if (parts.includes('turns')) {
     const lanes = await measureTurns(variants, plan, say);
@@ -37,9 +38,14 @@ async function run({ parts, variants, plan, soak }: Options, show: (text: string
   if (parts.includes('kernel')) {
     report.kernel_turns = await measureKernelTurns(plan, say);
     show(`One address for all, in namespaces:\n${fields(report.kernel_turns)}`);
-    const changes = [await measureMapChanges(3, say), await measureMapChanges(8, say)];
-    report.kernel_map_changes = changes;
-    for (const one of changes) show(`The kernel's maps under load, ${one.hosts} hosts:\n${fields(one)}`);
+    const mapChanges = [await measureMapChanges(3, say), await measureMapChanges(8, say)];
+    report.kernel_map_changes = mapChanges;
+    for (const one of mapChanges) show(`The kernel's maps under load, ${one.hosts} hosts:\n${fields(one)}`);
+  }
+  if (parts.includes('changes')) {
+    const measured = await measureChanges(changes, say);
+    report.changes = measured;
+    show(`Changes of the configuration under load:\n${changesTable(measured)}`);
   }
   return report;
 }

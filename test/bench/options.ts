@@ -1,10 +1,11 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from 'node:util';
+import { CHANGES_PLAN, type ChangesPlan } from './changes/measure.js';
 import type { SoakPlan } from './soak.js';
 import type { TurnPlan } from './turns.js';
 import { type Variant, VARIANTS } from './variants.js';
 
-export const PARTS = ['turns', 'decision', 'open', 'soak', 'sidecar', 'kernel'] as const;
+export const PARTS = ['turns', 'decision', 'open', 'soak', 'sidecar', 'kernel', 'changes'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {
@@ -14,6 +15,7 @@ export interface Options {
   variants: Variant[];
   plan: TurnPlan;
   soak: SoakPlan;
+  changes: ChangesPlan;
 }
 
 export const HELP = `npm run bench -- [options]
@@ -29,6 +31,7 @@ wants to know of its speed. docs/performance.md has the figures of one run and s
   --parallel N      connections at a time (default 32)
   --soak            1,000,000 connections and 10,000 view changes in the soak, instead of 50,000 and 500
   --soak-connections N, --soak-views N    others; 0 leaves one of the two out, to see which of them memory follows
+  --changes N       changes of our cluster file under load (default 100); the others make a tenth of them, 10 at least
 `;
 
 /** @throws Error for an option that cannot be meant */
@@ -46,8 +49,10 @@ export function readOptions(args: string[]): Options {
       soak: { type: 'boolean', default: false },
       'soak-connections': { type: 'string' },
       'soak-views': { type: 'string' },
+      changes: { type: 'string', default: String(CHANGES_PLAN.changes) },
     },
   });
+  const changes = positive('changes', values.changes);
   const parallel = positive('parallel', values.parallel);
   const names = VARIANTS.map(({ name }) => name);
   const only = some('only', values.only, names);
@@ -67,6 +72,7 @@ export function readOptions(args: string[]): Options {
       viewChanges: count('soak-views', values['soak-views'] ?? (values.soak ? '10000' : '500')),
       parallel,
     },
+    changes: { ...CHANGES_PLAN, changes, otherChanges: Math.max(CHANGES_PLAN.otherChanges, Math.ceil(changes / 10)) },
   };
 }
 

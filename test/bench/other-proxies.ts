@@ -3,7 +3,7 @@ import type { Place } from './load-process.js';
 import { type ProxyProcess, startProxy } from './proxy-process.js';
 
 /** Ends with the benchmark, however that ends; Envoy asks for this by itself. */
-const TOGETHER = ['setpriv', '--pdeathsig', 'TERM'];
+export const TOGETHER = ['setpriv', '--pdeathsig', 'TERM'];
 
 export function startHaproxy(
   name: string,

@@ -26,3 +26,6 @@ export const CLIENTS: string[] = [68, 69].flatMap((network) =>
 
 /** 32 hosts of the sidecar's part, of which one is real. */
 export const SIDECAR_PREFIX = '127.0.65';
+
+/** Our hosts while their cluster file changes. */
+export const CHANGES_PREFIX = '127.0.72';

@@ -8,14 +8,14 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ClusterStatus } from '../../host/admin/status.js';
 import { connectEnvoyAdmin } from '../../host/edge/envoy-admin.js';
 import { endEnvoy, findOwnEnvoy } from '../../host/edge/envoy-process.js';
+import { ROOT } from '../bench/root.js';
 import { startService, type TestService } from './harness/service.js';
 import { waitFor } from './harness/wait.js';
 
-const MAIN = fileURLToPath(new URL('../../build/host/main.js', import.meta.url));
+const MAIN = join(ROOT, 'build/host/main.js');
 export const PORTS = { rule: 2553, service: 3553, heartbeat: 7653, handoff: 7653, page: 7655 };
 
 export class SidecarHost {
