@@ -257,8 +257,12 @@ function twin(cluster: Cluster, host: SimHost, periodMs: number): string {
   copy.disk = host.disk;
   copy.key = host.key;
   copy.keyIds = host.keyIds;
+  cluster.twins.add(host.name);
   cluster.start(copy);
-  cluster.after(periodMs * 10, () => cluster.kill(copy));
+  cluster.after(periodMs * 10, () => {
+    cluster.kill(copy);
+    cluster.twins.delete(host.name);
+  });
   return `a twin of ${host.name} at ${copy.address}`;
 }
 

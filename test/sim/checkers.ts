@@ -74,8 +74,10 @@ export class Checkers {
   /**
    * R10: a kernel never takes a bucket that another one still accepts, where both are of one side. One whose sidecar is
    * gone or stands still has stopped accepting before others can know, as long as the network is fair.
+   *
+   * @param seen those of its side when its sidecar gave the order: `sideOf`
    */
-  took(cluster: Cluster, host: SimHost, bits: number): void {
+  took(cluster: Cluster, host: SimHost, bits: number, seen: readonly SimHost[]): void {
     if (bits !== 0) this.takenCount += 1;
     const { periodMs, missedMax } = host.onDisk.file.heartbeat;
     const isFair = cluster.now - this.#roughAt > 2 * periodMs * missedMax;
@@ -85,10 +87,10 @@ export class Checkers {
       if (both === 0) continue;
       const isStill = other.state === null || cluster.now < other.stalledUntil;
       // Whom a host means by a name of which two run is for R5.
-      if (cluster.extras.some(({ name }) => name === host.name || name === other.name)) continue;
+      if (cluster.twins.has(host.name) || cluster.twins.has(other.name)) continue;
       // Each half of a split serves its own clients.
       if (cluster.cuts.has(`${host.name}>${other.name}`) || cluster.cuts.has(`${other.name}>${host.name}`)) continue;
-      if (!host.state!.side.visible.includes(other.name) && !(isStill && isFair)) continue;
+      if (!seen.includes(other) && !(isStill && isFair)) continue;
       const what = `${host.name} takes buckets that the kernel of ${other.name} still accepts`;
       fail(cluster, `${what} (${decides(host)}; ${decides(other)})`);
     }
@@ -206,11 +208,34 @@ export class Checkers {
   }
 }
 
-function decides({ name, state }: SimHost): string {
-  if (state?.inForce == null) return `${name} decides by nothing`;
+/**
+ * Whom a host sees and has a view with. Two halves of a split that meet go on accepting, each what it had, until a view of
+ * both is in force: nothing is handed over between them before.
+ */
+export function sideOf(cluster: Cluster, host: SimHost): SimHost[] {
+  const isSeen = (other: SimHost) => host.state!.side.visible.includes(other.name);
+  return cluster.all.filter((other) => isSeen(other) && !areHalves(host, other));
+}
+
+/** Each serves, and has left the other out. */
+function areHalves(host: SimHost, other: SimHost): boolean {
+  const [own, theirs] = [servingBy(host), servingBy(other)];
+  const isServing = own.includes(host.name) && theirs.includes(other.name);
+  return isServing && !own.includes(other.name) && !theirs.includes(host.name);
+}
+
+/** The hosts of what it has in force. */
+function servingBy({ state }: SimHost): string[] {
+  if (state?.inForce == null) return [];
   const { view, lostSince } = state.inForce;
-  const names = view.hosts.map((each) => each.name).filter((each) => !lostSince.includes(each));
-  return `${name} decides by view ${view.number} of ${names.join(', ')} and has confirmed ${state.confirmed?.number}`;
+  return view.hosts.map((each) => each.name).filter((each) => !lostSince.includes(each));
+}
+
+function decides(host: SimHost): string {
+  const { name, state } = host;
+  if (state?.inForce == null) return `${name} decides by nothing`;
+  const names = servingBy(host).join(', ');
+  return `${name} decides by view ${state.inForce.view.number} of ${names} and has confirmed ${state.confirmed?.number}`;
 }
 
 function isRough({ cuts, weather }: Cluster): boolean {

@@ -4,7 +4,7 @@
  */
 import { type DurableState, type Effect, emptyDurable, type ProtocolEvent } from '../../host/protocol/events.js';
 import { createState, statusOf, step } from '../../host/protocol/protocol.js';
-import { Checkers, clusterOf } from './checkers.js';
+import { Checkers, clusterOf, sideOf } from './checkers.js';
 import { cheapAuthenticator } from './files.js';
 import { acceptedBits, KERNEL_TAKES_MS, newKernel, ownedBits, renewLease } from './kernel.js';
 import { type KnownFile, newHost, type SimHost } from './host.js';
@@ -32,8 +32,10 @@ export class Cluster {
   now = 0;
   /** The hosts of the file. */
   readonly hosts: SimHost[] = [];
-  /** Beside them those that should not be: twins of a name, hosts of a foreign cluster on the same addresses. */
+  /** Beside them hosts of a foreign cluster on the same addresses. */
   readonly extras: SimHost[] = [];
+  /** Names of which two run (R5). */
+  readonly twins = new Set<string>();
   readonly weather: Weather = { loss: 0, repeat: 0, delayMin: 0.2, delayMax: 1 };
   /** `from>to`, one way. */
   readonly cuts = new Set<string>();
@@ -233,13 +235,14 @@ export class Cluster {
 
   #mayTake(host: SimHost, checksum: string): void {
     const { life } = host;
+    const seen = sideOf(this, host);
     this.after(KERNEL_TAKES_MS, () => {
       const { state } = host;
       if (host.life !== life || state === null || state.inForceChecksum !== checksum) return;
       if (this.now < host.stalledUntil || state.leaving !== null) return;
       const before = acceptedBits(this, host);
       host.kernel.accepts = ownedBits(state.inForce!, host.name);
-      this.checkers.took(this, host, host.kernel.accepts & ~before);
+      this.checkers.took(this, host, host.kernel.accepts & ~before, seen);
     });
   }
 
