@@ -19,9 +19,10 @@ export interface LettingGo {
   awaited: Map<HostName, Milliseconds>;
   /**
    * This host was away: others may have taken what it owned. Each host that is seen has to decide by the very same, and to
-   * have heard this one since it had counted so far.
+   * have heard this one since it had counted so far. A view above that number, which this host can only have confirmed since,
+   * ends it too.
    */
-  absence: { sinceMs: Milliseconds; sequence: number } | null;
+  absence: { sinceMs: Milliseconds; sequence: number; number: number } | null;
   /** `mayTake` was given for what is in force. */
   given: boolean;
   /** `mayTake` was given since this host was away: what its kernel accepts is its own, and the lease is renewed. */
@@ -42,23 +43,25 @@ export function awaitOwners(state: ProtocolState, nowMs: Milliseconds, before: I
   const names = isSameView
     ? lost.filter((name) => isSeen(state, name))
     : [...ownersIn(before), ...now.view.hosts.map((host) => host.name)];
-  if (!isSameView) lettingGo.absence = null;
+  // One that was confirmed before may be waiting in the socket, agreed upon and given up by the others meanwhile.
+  if (lettingGo.absence !== null && now.view.number > lettingGo.absence.number) lettingGo.absence = null;
   for (const name of names) if (name !== state.self) lettingGo.awaited.set(name, nowMs);
 }
 
-/** Before each event: a host that said nothing for longer than its lease was away, and others may have taken its buckets. */
+/**
+ * Before each event: a host that said nothing for longer than its lease was away, and others may have taken its buckets. So it
+ * was where it accepts nothing yet: what it waited for is said by packets of before its absence too.
+ */
 export function noteLapse(state: ProtocolState, nowMs: Milliseconds): void {
   const { lastMs, lastPulseMs } = state.sending;
-  if (state.lettingGo.isSure && nowMs - Math.max(lastMs, lastPulseMs) > leaseMs(periodMs(state))) {
-    awaitAfterAbsence(state, nowMs);
-  }
+  if (nowMs - Math.max(lastMs, lastPulseMs) > leaseMs(periodMs(state))) awaitAfterAbsence(state, nowMs);
 }
 
 /** This host was away: a start, or a stall longer than its lease. */
 export function awaitAfterAbsence(state: ProtocolState, nowMs: Milliseconds): void {
   state.lettingGo.given = false;
   state.lettingGo.isSure = false;
-  state.lettingGo.absence = { sinceMs: nowMs, sequence: state.sequence };
+  state.lettingGo.absence = { sinceMs: nowMs, sequence: state.sequence, number: state.highest.number };
 }
 
 /** Looked at with every event: tells the edge once that this host may take all it owns. */

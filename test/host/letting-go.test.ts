@@ -76,6 +76,46 @@ test('a host that wakes up after its lease takes nothing before it has met the o
   expect(together(cluster)).toBe(ALL);
 });
 
+/** It stands still until the others have gone on without it, and reads what waits in its socket when it wakes up. */
+function standStill(cluster: Cluster, host: SimHost): void {
+  cluster.stall(host, 4000);
+  cluster.run(3999);
+  host.envoyAlive = true;
+  for (let ms = 0; ms < 100; ms++) {
+    cluster.run(1);
+    together(cluster);
+  }
+  cluster.run(4000);
+  expect(together(cluster)).toBe(ALL);
+}
+
+test('a host that stands still while all start anew takes nothing by packets of before (R10)', () => {
+  for (let afterMs = 0; afterMs <= 600; afterMs += 50) {
+    const cluster = converged();
+    const [host] = cluster.hosts;
+    for (const each of cluster.hosts) {
+      cluster.killSidecar(each);
+      cluster.start(each);
+      cluster.run(300);
+    }
+    cluster.run(afterMs);
+    host!.envoyAlive = false;
+    standStill(cluster, host!);
+  }
+});
+
+test('a host that stands still while a view is agreed takes nothing by packets of before (R10)', () => {
+  for (let afterMs = 0; afterMs <= 6; afterMs += 0.5) {
+    const cluster = converged();
+    const [host, drained] = cluster.hosts;
+    drained!.settings = { ...drained!.settings, hostState: 'draining' };
+    cluster.give(drained!, { kind: 'settings', nowMs: cluster.clock(drained!), settings: drained!.settings });
+    cluster.run(afterMs);
+    host!.envoyAlive = false;
+    standStill(cluster, host!);
+  }
+});
+
 test('a sidecar that is started anew within the patience of the others goes on with what it had', () => {
   const cluster = converged();
   const [host] = cluster.hosts;
