@@ -105,10 +105,14 @@ export class TakingPart {
     return { hostState: this.state, rules, ...(returning > 0 ? { returning } : {}) };
   }
 
-  /** @param drainForMs  of a drain: what is left then is ended; null waits for ever */
-  become(hostState: HostState, drainForMs: Milliseconds | null = null): void {
+  /**
+   * @param drainForMs  of a drain: what is left then is ended; null waits for ever
+   * @param isAtOnce    of a start: with all its weights, `failback: slowly` or not
+   */
+  become(hostState: HostState, drainForMs: Milliseconds | null = null, isAtOnce = false): void {
     const nowMs = this.options.nowMs();
-    if (hostState === 'started' && this.isOff) this.back.begin(nowMs);
+    if (isAtOnce) this.back.end();
+    else if (hostState === 'started' && this.isOff) this.back.begin(nowMs);
     if (hostState !== this.state) this.stateSinceMs = nowMs;
     this.state = hostState;
     this.drainEndsMs = hostState === 'draining' && drainForMs !== null ? nowMs + drainForMs : null;

@@ -14,6 +14,7 @@ export function controlledBy(sidecar: Sidecar): Controlled {
     file: () => sidecar.file,
     inForce: () => sidecar.protocol.inForce,
     become: (state, drainForMs) => sidecar.takingPart.become(state, drainForMs),
+    becomeStartedAtOnce: () => sidecar.takingPart.become('started', null, true),
     wantEnvoy: () => sidecar.envoy.want(),
     skipDelay() {
       sidecar.loop.post({ kind: 'start' });

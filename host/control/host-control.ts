@@ -10,6 +10,8 @@ export interface ControlledHost {
   inForce(): InForce | null;
   /** @param drainForMs  of a drain, at most; null for ever */
   become(state: HostState, drainForMs?: Milliseconds | null): void;
+  /** `nlb start --now`: started, and all its weights at once. */
+  becomeStartedAtOnce(): void;
   /** Its Envoy is to serve again. */
   wantEnvoy(): void;
   /** `nlb start --now`. */
@@ -30,9 +32,8 @@ export class HostControl {
     if (now) host.skipDelay();
     if (state === 'started') return yes(`host ${host.name} is started already`);
     host.wantEnvoy();
-    host.become('started');
-    // Also its weights come back at once then.
-    if (now) host.skipDelay();
+    if (now) host.becomeStartedAtOnce();
+    else host.become('started');
     if (state === 'draining') return this.done('drainInterrupted', `${this.name} is started again: its drain is over`);
     return this.done('hostStarted', `${this.name} is started and takes part with the next view`);
   }

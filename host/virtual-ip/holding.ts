@@ -79,6 +79,9 @@ export class Holding {
     this.asking = new Asking({ kernel: this.kernel, clock, prefix, file, say: options.say });
   }
 
+  /** This host is stopped and has the addresses nowhere any more, not even on loopback. */
+  isAway = false;
+
   get isHolding(): boolean {
     return this.claimed.holds;
   }
@@ -162,6 +165,7 @@ export class Holding {
     const { options } = this;
     if (!(await this.ready.lookAtTools())) return this.sayClaim({ holds: false, wish: 'unable' });
     if (options.isResting()) return this.rest();
+    this.isAway = false;
     this.noteHolder();
     if (this.kernel.isLeaseOver) await this.lapse();
     await this.ready.look((why) => this.letGo(why));
@@ -249,6 +253,7 @@ export class Holding {
   private async rest(): Promise<void> {
     if (this.claimed.holds) await this.letGo('this host is stopped');
     await this.ready.remove();
+    this.isAway = true;
   }
 
   private wish(): HolderWish {

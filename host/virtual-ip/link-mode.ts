@@ -34,12 +34,16 @@ export interface LinkModeOptions {
   ranker: Ranker;
 }
 
+/** A stopped host whose addresses are gone goes on passing packets on for so long at most, until another is seen to hold them. */
+const PASS_ON_MS = 3000;
+
 export class LinkMode {
   readonly holding: Holding | null;
   private datapath: KernelDatapath | null = null;
   private device: string | null = null;
   private opened: Promise<void> = Promise.resolve();
   private newest: { inForce: InForce; checksum: string } | null = null;
+  private restingSinceMs: Milliseconds | null = null;
 
   constructor(private readonly options: LinkModeOptions) {
     const prefix = options.prefix ?? [];
@@ -68,8 +72,24 @@ export class LinkMode {
   /** After each step of the protocol: somebody may have let go, or be lost. */
   look(): void {
     this.holding?.look();
-    if (this.datapath !== null && this.options.isResting()) void this.removeDatapath();
+    if (this.datapath !== null && this.isHandedOver()) void this.removeDatapath();
     this.datapath?.renew();
+  }
+
+  /**
+   * Packets come to a stopped host until its clients have learned of the next holder. Without the kernel's part, but with the
+   * addresses still on loopback, it would reset the connections of others.
+   */
+  private isHandedOver(): boolean {
+    const { clock, host, contenders, isResting } = this.options;
+    if (!isResting()) {
+      this.restingSinceMs = null;
+      return false;
+    }
+    this.restingSinceMs ??= clock.nowMs();
+    if (this.holding === null) return true;
+    const isHeldElsewhere = contenders().some(({ name, holds }) => holds && name !== host.name);
+    return this.holding.isAway && (isHeldElsewhere || clock.nowMs() - this.restingSinceMs >= PASS_ON_MS);
   }
 
   /** What may be said of the virtual IPs just now, where that is less than was said last. */

@@ -74,6 +74,9 @@ function hostAt(state: HostState, isServedElsewhere = true) {
     become: (next: HostState) => {
       state = next;
     },
+    becomeStartedAtOnce: () => {
+      state = 'started';
+    },
     wantEnvoy: () => {},
     skipDelay: () => {},
     controlOf: (name: string) => controls.get(name) ?? ('enabled' as const),
