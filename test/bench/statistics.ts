@@ -36,3 +36,20 @@ function ranksOutside(count: number): number {
     outside++;
   }
 }
+
+/** What `npm run detect` and `npm run takeover` say of the times of one case. */
+export interface TimesSummary {
+  median_ms: number;
+  p99_ms: number;
+  worst_ms: number;
+  runs: number;
+}
+
+/** p99 by nearest rank: of fewer than 100 runs it is the worst. */
+export function summaryOf(times: number[]): TimesSummary {
+  const sorted = [...times].sort((a, b) => a - b);
+  const { median } = estimateOf(times);
+  const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1]!;
+  const [median_ms, p99_ms, worst_ms] = [median, p99, sorted.at(-1)!].map(Math.round) as [number, number, number];
+  return { median_ms, p99_ms, worst_ms, runs: sorted.length };
+}

@@ -6,26 +6,10 @@
  *     npm run detect -- [--runs 20] [--only silent_default,silent_fast,...] [--json]
  */
 import { parseArgs } from 'node:util';
-import { estimateOf } from '../bench/statistics.js';
+import { summaryOf, type TimesSummary } from '../bench/statistics.js';
 import { CASES, type CaseName, measure } from './detect-cases.js';
 import { whyNoMemberlist } from './memberlist.js';
 import { whyNoNetwork } from './network.js';
-
-interface Summary {
-  median_ms: number;
-  p99_ms: number;
-  worst_ms: number;
-  runs: number;
-}
-
-/** p99 by nearest rank: of fewer than 100 runs it is the worst. */
-function summary(times: number[]): Summary {
-  const sorted = [...times].sort((a, b) => a - b);
-  const { median } = estimateOf(times);
-  const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1]!;
-  const [median_ms, p99_ms, worst_ms] = [median, p99, sorted.at(-1)!].map(Math.round) as [number, number, number];
-  return { median_ms, p99_ms, worst_ms, runs: sorted.length };
-}
 
 function fail(text: string, code: number): never {
   process.stderr.write(`detect: ${text}\n`);
@@ -57,14 +41,14 @@ const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1) fail(`--runs is ${values.runs}, expected a whole number from 1`, 2);
 const why = whyNoNetwork();
 if (why) fail(why, 1);
-const results: Partial<Record<CaseName, Summary>> = {};
+const results: Partial<Record<CaseName, TimesSummary>> = {};
 for (const name of casesFor(values.only)) {
   const times: number[] = [];
   for (let run = 0; run < runs; run++) {
     times.push(await measure(name, run));
     if (!values.json) process.stderr.write(`${name} ${run + 1}: ${Math.round(times.at(-1)!)} ms\n`);
   }
-  results[name] = summary(times);
+  results[name] = summaryOf(times);
   if (!values.json) console.log(name, JSON.stringify(results[name]));
 }
 if (values.json) console.log(JSON.stringify({ results }));

@@ -5,28 +5,9 @@
  *     npm run takeover -- [--runs 20] [--only silent_default,silent_fast,planned_stop] [--json]
  */
 import { parseArgs } from 'node:util';
-import { estimateOf } from '../bench/statistics.js';
+import { summaryOf, type TimesSummary } from '../bench/statistics.js';
 import { whyNoNetwork } from './network.js';
 import { TAKEOVER_CASES, type TakeoverCase, takeoverTime } from './takeover-cases.js';
-
-interface Summary {
-  median_ms: number;
-  p99_ms: number;
-  worst_ms: number;
-  runs: number;
-}
-
-/** p99 by nearest rank: of fewer than 100 runs it is the worst. */
-function summary(times: number[]): Summary {
-  const sorted = [...times].sort((a, b) => a - b);
-  const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1]!;
-  const [median_ms, p99_ms, worst_ms] = [estimateOf(times).median, p99, sorted.at(-1)!].map(Math.round) as [
-    number,
-    number,
-    number,
-  ];
-  return { median_ms, p99_ms, worst_ms, runs: sorted.length };
-}
 
 function fail(text: string, code: number): never {
   process.stderr.write(`takeover: ${text}\n`);
@@ -48,14 +29,14 @@ if (unknown !== undefined)
   fail(`--only names ${unknown}, expected some of ${Object.keys(TAKEOVER_CASES).join(',')}`, 2);
 const why = whyNoNetwork();
 if (why) fail(why, 1);
-const results: Record<string, Summary> = {};
+const results: Record<string, TimesSummary> = {};
 for (const name of names as TakeoverCase[]) {
   const times: number[] = [];
   for (let run = 0; run < runs; run++) {
     times.push(await takeoverTime(name));
     if (!values.json) process.stderr.write(`${name} ${run + 1}: ${Math.round(times.at(-1)!)} ms\n`);
   }
-  results[name] = summary(times);
+  results[name] = summaryOf(times);
   if (!values.json) console.log(name, JSON.stringify(results[name]));
 }
 if (values.json) console.log(JSON.stringify({ results }));
