@@ -6,6 +6,7 @@
 import sonicBoom from 'sonic-boom';
 
 export interface LogWriter {
+  /** A line that comes after `end()` goes nowhere: who still has one must not be ended by it. */
   write(line: string): void;
   /** Resolves when all is written, or `limitMs` are over: false where something is left. */
   end(limitMs: number): Promise<boolean>;
@@ -18,6 +19,7 @@ const WAITING_MAX = 1024 * 1024;
 export function createLogWriter(fd: number, lostLine: (count: number) => string): LogWriter {
   const sink = new sonicBoom.SonicBoom({ fd, sync: false, maxLength: WAITING_MAX });
   let lostCount = 0;
+  let isEnding = false;
   sink.on('drop', () => {
     lostCount += 1;
   });
@@ -30,7 +32,13 @@ export function createLogWriter(fd: number, lostLine: (count: number) => string)
   // The reader is gone: there is nobody left to tell.
   sink.on('error', () => {});
 
+  function write(line: string): void {
+    // The writer throws once it is closed.
+    if (!isEnding) sink.write(line);
+  }
+
   function end(limitMs: number): Promise<boolean> {
+    isEnding = true;
     return new Promise((resolve) => {
       const limit = setTimeout(() => resolve(false), limitMs);
       sink.once('close', () => {
@@ -43,5 +51,5 @@ export function createLogWriter(fd: number, lostLine: (count: number) => string)
     });
   }
 
-  return { write: (line) => void sink.write(line), end };
+  return { write, end };
 }

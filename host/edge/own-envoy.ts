@@ -196,8 +196,9 @@ export class OwnEnvoy {
     return this.wanted;
   }
 
-  /** The sidecar ends; Envoy goes on. */
+  /** The sidecar ends; Envoy goes on, or ends where that was asked for. */
   async leave(): Promise<void> {
+    await this.ending;
     await this.view?.stop();
     this.minder?.leave();
     this.admin.close();

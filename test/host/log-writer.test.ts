@@ -1,5 +1,5 @@
 /** A log that nobody reads holds up nobody. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 
 /** Writes 3 MiB of lines to standard error, and tells on standard output that its event loop goes on; then ends as told. */
@@ -48,4 +48,19 @@ test('a reader that comes late gets what there was room for, and is told how muc
   const kept = lines.filter((line) => /^\d+ x+$/.test(line));
   expect(kept.map((line) => Number.parseInt(line, 10))).toEqual(kept.map((_, i) => i));
   expect(lines.at(-1)).toBe(`lost ${3000 - kept.length}`);
+});
+
+test('a line that comes after the end ends nobody', () => {
+  const code = `
+import { createLogWriter } from '${new URL('../../build/host/edge/log-writer.js', import.meta.url).href}';
+const writer = createLogWriter(2, () => '');
+writer.write('in time\\n');
+await writer.end(20_000);
+writer.write('too late\\n');
+console.log('goes on');
+`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', code], {
+    encoding: 'utf8',
+  });
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'goes on\n', stderr: 'in time\n' });
 });
