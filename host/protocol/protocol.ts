@@ -214,8 +214,12 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
   }
 }
 
-/** A service that is up again is a return of this host to that rule (R11). */
+/**
+ * A service that is up again is a return of this host to that rule (R11). One that was down with a host that was out on purpose
+ * has not come and gone: what returns after `nlb start` returns for the first time.
+ */
 function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSettings): void {
+  if (isOff(state.settings) && !isOff(settings)) for (const damper of state.ruleDampers) forgive(damper);
   settings.rules.forEach((rule, index) => {
     const before = state.settings.rules[index];
     const damper = state.ruleDampers[index];
@@ -232,6 +236,10 @@ function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSe
     );
   });
   state.settings = settings;
+}
+
+function isOff({ hostState }: OwnSettings): boolean {
+  return hostState === 'stopped' || hostState === 'suspended';
 }
 
 function takeOffer(state: ProtocolState, nowMs: Milliseconds, event: OfferEvent): void {

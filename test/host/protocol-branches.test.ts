@@ -81,6 +81,31 @@ test('damping ends with its time or with nlb start --now', () => {
   expect(isWaiting(damper, 4)).toBe(false);
 });
 
+test.each(['stopped', 'suspended'] as const)(
+  'a rule returns at once with a host that was %s on purpose',
+  (hostState) => {
+    const cluster = converged(2);
+    const host = cluster.hosts[1]!;
+    const { rules } = host.state!.settings;
+    const say = (state: typeof hostState | 'started', serviceUp: boolean) => {
+      const settings = { hostState: state, rules: rules.map((rule) => ({ ...rule, serviceUp })) };
+      cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings });
+    };
+    // As at the start of a machine, and at each start by hand: Envoy and the service are there a moment later.
+    for (const down of ['started', hostState, hostState, hostState] as const) {
+      say(down, false);
+      cluster.run(1000);
+      say('started', false);
+      say('started', true);
+      cluster.run(1000);
+    }
+    expect(host.notices.filter((text) => text.includes('comes and goes'))).toEqual([]);
+    say('started', false);
+    say('started', true);
+    expect(host.notices.at(-1)).toMatch(/^port rule \S+: its service comes and goes here, back in 10 s$/);
+  },
+);
+
 test('lines of a file that are none, or too long, are no difference', () => {
   const { file } = makeFile({ hostCount: 2 });
   const text = ['no tab', `long\t${'x'.repeat(1151)}`, 'mode\tunicast'].join('\n');
