@@ -17,6 +17,7 @@ export interface InitAnswers {
   service: string;
   proxyProtocol: string;
   affinity: string;
+  mode: string;
   /** Where there are some, rules listen on these. */
   virtualIps: string[];
 }
@@ -74,6 +75,7 @@ export async function answersOf(call: Call, terminal: Terminal): Promise<InitAns
     service: await one(SERVICE),
     proxyProtocol: await one(PROXY_PROTOCOL),
     affinity: call.text('affinity') ?? 'single',
+    mode: call.text('mode') ?? 'routed',
     virtualIps: call.texts('virtual-ip'),
   };
 }

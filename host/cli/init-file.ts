@@ -5,17 +5,11 @@ import type { InitAnswers, Named } from './init-answers.js';
 const BANNER_PORTS = new Set(['25', '587']);
 
 export function clusterFileText(answers: InitAnswers, hashSeed: number): string {
-  const { cluster, hosts, rules, virtualIps } = answers;
-  const virtual = virtualIps.length > 0;
-  const listenOn = virtual
-    ? 'virtualIp       # each host has the virtual IPs on lo; a router spreads clients'
-    : 'dedicatedIp     # DNS has one address for each host';
+  const { cluster, hosts, rules } = answers;
   return [
     '# Cluster file of envoy-nlb: the same on every host. After a change: nlb check, then nlb reload on each.',
     `cluster: ${quoted(cluster)}`,
-    'mode: routed',
-    `listenOn: ${listenOn}`,
-    ...(virtual ? [`virtualIps: [${virtualIps.map(quoted).join(', ')}]`] : []),
+    ...modeLines(answers),
     `hashSeed: 0x${hashSeed.toString(16).padStart(8, '0')}    # another one moves nearly every client`,
     'keyFile: cluster.key',
     'hosts:',
@@ -25,6 +19,24 @@ export function clusterFileText(answers: InitAnswers, hashSeed: number): string 
     '',
   ].join('\n');
 }
+
+/** How clients come to the hosts. */
+function modeLines({ mode, virtualIps }: InitAnswers): string[] {
+  const addresses = `virtualIps: [${virtualIps.map(quoted).join(', ')}]`;
+  const why = MODE_COMMENTS[mode];
+  if (mode !== 'routed') return [`mode: ${quoted(mode)}${why === undefined ? '' : `    # ${why}`}`, addresses];
+  if (virtualIps.length === 0) return ['mode: routed', 'listenOn: dedicatedIp     # DNS has one address for each host'];
+  return [
+    'mode: routed',
+    'listenOn: virtualIp       # each host has the virtual IPs on lo; a router spreads clients',
+    addresses,
+  ];
+}
+
+const MODE_COMMENTS: Record<string, string> = {
+  arp: 'one host holds the virtual IPs on the link and passes connections on to their owners',
+  multicast: 'every host receives every packet for the virtual IPs',
+};
 
 function hostLine({ name, value }: Named, index: number): string {
   return `  - {name: ${quoted(name)}, priority: ${index + 1}, dedicatedIp: ${quoted(value)}}`;

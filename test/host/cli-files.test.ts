@@ -107,6 +107,26 @@ describe('nlb init', () => {
     });
   });
 
+  test.each(['arp', 'multicast'])('writes the file of a cluster on one address in mode %s', async (mode) => {
+    const flags = FLAGS.map((flag) => flag.replace('127.0.3.', '10.0.0.1'));
+    const virtualIps = ['10.0.0.100', 'fd00::100'];
+    const file = join(freshDirectory(), 'c.yaml');
+    const more = virtualIps.flatMap((address) => ['--virtual-ip', address]);
+    const said = await nlb(['init', file, ...flags, '--mode', mode, ...more]);
+    expect([said.code, said.err]).toEqual([0, '']);
+    const written = fileOf(readFileSync(file, 'utf8'));
+    expect([written.mode, written.listenOn, written.virtualIps]).toEqual([mode, 'virtualIp', virtualIps]);
+  });
+
+  test.each([
+    ['arp', 'virtualIps names no address'],
+    ['bridge', 'mode is "bridge", expected routed, arp or multicast'],
+  ])('writes nothing where mode %s cannot be, and says why', async (mode, why) => {
+    const { file, said } = await initialised('--mode', mode);
+    expect([said.code, existsSync(file)]).toEqual([1, false]);
+    expect(said.err).toContain(why);
+  });
+
   test('writes nothing where the answers make no lawful file', async () => {
     const { file, key, said } = await initialised('--affinity', 'sticky: [');
     expect([said.code, existsSync(file), existsSync(key)]).toEqual([1, false, false]);
