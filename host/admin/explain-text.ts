@@ -1,9 +1,12 @@
 /** An explanation in sentences: who takes the client, who would be next, what if the owner is silent. */
 import { stickTimeText } from '../protocol/config/stick-time.js';
-import type { ClusterFile } from '../protocol/types.js';
+import type { ClusterFile, Mode } from '../protocol/types.js';
 import type { Explanation } from './explain.js';
 
-export function explanationText(explanation: Omit<Explanation, 'text'>, otherPorts: ClusterFile['otherPorts']): string {
+export function explanationText(
+  explanation: Omit<Explanation, 'text'>,
+  { mode, otherPorts }: Pick<ClusterFile, 'mode' | 'otherPorts'>,
+): string {
   const { client, destination, rule, owner, nextOwner, refused } = explanation;
   const who = `Client ${client.address}${client.port === null ? '' : ` port ${client.port}`}`;
   const where = `port ${destination.port}/${destination.protocol}`;
@@ -14,7 +17,7 @@ export function explanationText(explanation: Omit<Explanation, 'text'>, otherPor
   }
   const next = nextOwner === null ? 'There is no next owner.' : `Next owner: ${nextOwner}.`;
   const belongs = `${who} on ${where} ${keptText(explanation) ?? `belongs to ${owner}`}.`;
-  return [belongs, next, silenceText(explanation, owner)].filter(Boolean).join(' ');
+  return [belongs, next, silenceText(explanation, owner, mode)].filter(Boolean).join(' ');
 }
 
 function keptText({ kept }: Omit<Explanation, 'text'>): string | null {
@@ -36,9 +39,11 @@ function noRuleText(owner: string | null, otherPorts: ClusterFile['otherPorts'])
   return 'a program of the host it comes to may answer there, nothing of the cluster does.';
 }
 
-function silenceText({ entryHost, mayFallBack, rule }: Omit<Explanation, 'text'>, owner: string): string {
+function silenceText({ entryHost, mayFallBack, rule }: Omit<Explanation, 'text'>, owner: string, mode: Mode): string {
   if (entryHost === null || rule === null) return '';
   if (entryHost === owner) return `${entryHost} serves it itself.`;
+  if (mode === 'arp') return `The kernel of whoever holds the virtual IPs passes it on to ${owner}.`;
+  if (mode === 'multicast') return `It comes to every host, and the kernel of ${owner} alone takes it.`;
   const silent = `if ${owner} does not answer within ${rule.ownerPatienceMs} ms,`;
   const then = mayFallBack ? `${entryHost} serves it itself` : 'the connection is closed';
   return `${entryHost} hands it off to ${owner}; ${silent} ${then}.`;

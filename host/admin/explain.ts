@@ -135,7 +135,7 @@ export function explain(
     mayFallBack: outcome.mayFallBack,
     hosts,
   };
-  return { text: explanationText(explanation, file.otherPorts), ...explanation };
+  return { text: explanationText(explanation, file), ...explanation };
 }
 
 /** The host at which the client is kept comes first; who would take it otherwise is next. */

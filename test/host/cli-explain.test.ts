@@ -81,6 +81,21 @@ describe('explain()', () => {
     }
   });
 
+  test('says in the modes of one address who brings the client to its owner', () => {
+    const at = (mode: 'arp' | 'multicast') => {
+      const of = inForce();
+      of.file.mode = mode;
+      const owner = explain(of, null, decision, question('192.0.2.7')).owner!;
+      const [here, there] = [owner, owner === 'mail1' ? 'mail2' : 'mail1'].map((self) =>
+        explain(of, self, decision, question('192.0.2.7')).text.replaceAll(owner, 'OWNER'),
+      );
+      expect(here).toMatch(/ OWNER serves it itself\.$/);
+      return there;
+    };
+    expect(at('arp')).toMatch(/\. The kernel of whoever holds the virtual IPs passes it on to OWNER\.$/);
+    expect(at('multicast')).toMatch(/\. It comes to every host, and the kernel of OWNER alone takes it\.$/);
+  });
+
   test("gives a lost owner's client to its next owner, and says why", () => {
     const before = explain(inForce(), null, decision, question('192.0.2.7'));
     const after = explain({ ...inForce(), lostSince: [before.owner!] }, null, decision, question('192.0.2.7'));
