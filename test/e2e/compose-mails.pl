@@ -1,12 +1,15 @@
 # Sends mails from many addresses of the client through several entry hosts, in a container that has Perl and little else.
-#   perl compose-mails.pl FIRST COUNT WORKERS UNTIL HOST ...
-# COUNT addresses from 10.78.0.FIRST on, each through each HOST, shared between WORKERS processes; over and over until the
-# file UNTIL exists, or once where UNTIL is `once`. One line a mail: ID ADDRESS HOST BANNER-HOST LAST-REPLY
+#   perl compose-mails.pl TAG PREFIX FIRST COUNT WORKERS UNTIL HOST ...
+# COUNT addresses from PREFIX . FIRST on (10.78.0. and 130), each through each HOST, shared between WORKERS processes; over and
+# over until the file UNTIL exists, or once where UNTIL is `once`. One line a mail: ID ADDRESS HOST BANNER-HOST LAST-REPLY, and when it
+# was (UTC) where it was not taken.
 use strict;
 use warnings;
-use IO::Socket::INET;
+use IO::Socket::IP;
+use POSIX qw(strftime);
+use Time::HiRes qw(time);
 
-my ($first, $count, $workers, $until, @hosts) = @ARGV;
+my ($tag, $prefix, $first, $count, $workers, $until, @hosts) = @ARGV;
 $| = 1;
 
 sub reply {
@@ -20,9 +23,9 @@ sub reply {
 
 sub mail {
   my ($id, $address, $host) = @_;
-  my $socket = IO::Socket::INET->new(PeerAddr => "$host:25", LocalAddr => $address, Timeout => 10) or return "- refused: $!";
+  my $socket = IO::Socket::IP->new(PeerHost => $host, PeerPort => 25, LocalHost => $address, Timeout => 10) or return "- refused: $@";
   local $SIG{ALRM} = sub { $socket->shutdown(2) };    # a session that hangs ends as one that was closed
-  alarm 20;
+  alarm 15;
   my $banner = reply($socket);
   my $from = $banner =~ /^220 (\w+)\./ ? $1 : '-';
   my $last = $banner;
@@ -43,11 +46,13 @@ for my $worker (0 .. $workers - 1) {
   do {
     for my $n (grep { $_ % $workers == $worker } 0 .. $count - 1) {
       for my $host (@hosts) {
-        my $id = "$until-$n-$round-$host";
+        my $address = $prefix . ($first + $n);
+        my $id = "$tag-$address-$round-$host";
         $id =~ s/\W+/-/g;
-        my $address = '10.78.0.' . ($first + $n);
         select undef, undef, undef, 0.02;    # a steady stream, not a race for the processor
-        print "$id $address $host " . mail($id, $address, $host) . "\n";
+        my $said = mail($id, $address, $host);
+        my $at = $said =~ / queued as / ? '' : sprintf ' at %s.%03d', strftime('%H:%M:%S', gmtime), time * 1000 % 1000;
+        print "$id $address $host $said$at\n";
       }
       last if -e $until;
     }

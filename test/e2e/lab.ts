@@ -8,7 +8,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../scripts/lab/main.mjs', import.meta.url));
-const COMPOSE = fileURLToPath(new URL('../../envoy/compose/', import.meta.url));
 /** Of scripts/lab/main.mjs: this machine cannot run it. */
 const EXIT_CANNOT = 3;
 
@@ -33,15 +32,17 @@ export class Lab {
     private readonly keeper: ChildProcess,
     private readonly environment: NodeJS.ProcessEnv,
     private readonly prelude: string,
+    private readonly directory: string,
   ) {}
 
   /**
    * Resolves when the images are there, the first time after minutes.
    *
+   * @param directory  where commands are run: envoy/compose or a folder in it
    * @returns the reason where this machine cannot run it
    * @throws  Error with what the laboratory said, where something failed
    */
-  static async start(): Promise<Lab | string> {
+  static async start(directory: string): Promise<Lab | string> {
     const keeper = spawn(process.execPath, [MAIN], { stdio: ['pipe', 'pipe', 'pipe'] });
     let said = '';
     keeper.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -53,7 +54,7 @@ export class Lab {
       const { environment } = JSON.parse(line) as { environment: NodeJS.ProcessEnv };
       const options = { env: { ...process.env, ...environment } };
       const hasPlugin = spawnSync('docker', ['compose', 'version'], options).status === 0;
-      return new Lab(keeper, environment, hasPlugin ? '' : ONLY_1_29);
+      return new Lab(keeper, environment, hasPlugin ? '' : ONLY_1_29, directory);
     }
     await ended;
     if (keeper.exitCode === EXIT_CANNOT) return (said.trim().split('\n').at(-1) ?? '').replace('lab: ', '');
@@ -66,10 +67,10 @@ export class Lab {
     await ended;
   }
 
-  /** Runs a shell command in envoy/compose, as somebody who reads the README there would. */
+  /** Runs a shell command in the directory, as somebody who reads the README there would. */
   sh(command: string): Promise<Done> {
     const shell = spawn('bash', ['-c', `${this.prelude}\nexec 2>&1\n${command}`], {
-      cwd: COMPOSE,
+      cwd: this.directory,
       env: { ...process.env, ...this.environment },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
