@@ -35,6 +35,7 @@ export const EVENT_KINDS: Readonly<Record<NoticeCause, EventKind>> = {
   claimedName: { number: 66, level: 'warning' },
   damped: { number: null, level: 'warning' },
   lateTick: { number: 105, level: 'warning' },
+  standby: { number: null, level: 'info' },
   stateCopied: { number: null, level: 'warning' },
 };
 

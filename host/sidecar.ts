@@ -11,7 +11,7 @@ import type { Clock } from './edge/clock.js';
 import { type Controlled, controlledBy } from './control/controlled.js';
 import { DrainLeft } from './control/drain-left.js';
 import { lookAtTraffic } from './control/look-at-traffic.js';
-import { ownPart } from './control/own-part.js';
+import { isFreshStart, ownPart } from './control/own-part.js';
 import { type Decision, loadDecision } from './edge/decision.js';
 import { handoffIdentityOf } from './edge/cluster-identity.js';
 import type { Keyring } from './edge/keyring.js';
@@ -167,7 +167,6 @@ export class Sidecar {
     this.multicast = await openMulticastMode(this, file, !this.takingPart.isOff, () => this.keeper.mayConfirm);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
     const [isAdopted] = await Promise.all([this.envoy.open(file, !this.takingPart.isOff), this.services.firstChecks()]);
-    if (!isAdopted) this.takingPart.comeBack();
     this.linkMode = linkModeOf(this, this.directory.path, file);
     const claim = await this.linkMode?.open();
     this.loop = new Loop({
@@ -179,6 +178,7 @@ export class Sidecar {
         durable,
         authenticator: authenticatorOf(() => this.options.keyring.keys),
         settings: this.takingPart.settings(),
+        isFresh: isFreshStart(saved, isAdopted),
         ...(claim === undefined ? {} : { claim }),
         nowMs: clock.nowMs(),
       }),

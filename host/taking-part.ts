@@ -11,7 +11,6 @@
  * everybody knows that nothing more is to be sent here.
  */
 import type { HostState, Milliseconds, OwnSettings, RuleControl } from './protocol/types.js';
-import { Returning } from './returning.js';
 import type { RuleControls, SavedControls } from './rule-controls.js';
 
 export interface Kept {
@@ -35,8 +34,6 @@ export interface TakingPartOptions {
   /** And all other hosts decide by it too. */
   isKnownEverywhere(): boolean;
   isEnvoyUsable(): boolean;
-  /** The longest time over which a host that comes back takes its weights again; 0 for at once. */
-  failbackMs(): Milliseconds;
   /** Whether Envoy was last seen to use the service of that rule, and when; null where no Envoy runs. */
   gateSeen(rule: string): { isOpen: boolean; atMs: Milliseconds } | null;
   post(settings: OwnSettings): void;
@@ -65,7 +62,6 @@ export class TakingPart {
   /** Rules whose gates were opened, and when: not brought in before Envoy is seen to use their services again. */
   private readonly opening = new Map<string, Milliseconds>();
   private closed: ReadonlySet<string>;
-  private readonly back = new Returning();
 
   constructor(private readonly options: TakingPartOptions) {
     const nowMs = options.nowMs();
@@ -101,34 +97,17 @@ export class TakingPart {
       const isOpening = control === 'enabled' && this.opening.has(rule);
       return { control: isOpening ? ('disabled' as const) : control, serviceUp: up && usable };
     });
-    const returning = this.back.eighths(this.options.failbackMs(), this.options.nowMs());
-    return { hostState: this.state, rules, ...(returning > 0 ? { returning } : {}) };
+    return { hostState: this.state, rules };
   }
 
-  /**
-   * @param drainForMs  of a drain: what is left then is ended; null waits for ever
-   * @param isAtOnce    of a start: with all its weights, `failback: slowly` or not
-   */
-  become(hostState: HostState, drainForMs: Milliseconds | null = null, isAtOnce = false): void {
+  /** @param drainForMs  of a drain: what is left then is ended; null waits for ever */
+  become(hostState: HostState, drainForMs: Milliseconds | null = null): void {
     const nowMs = this.options.nowMs();
-    if (isAtOnce) this.back.end();
-    else if (hostState === 'started' && this.isOff) this.back.begin(nowMs);
     if (hostState !== this.state) this.stateSinceMs = nowMs;
     this.state = hostState;
     this.drainEndsMs = hostState === 'draining' && drainForMs !== null ? nowMs + drainForMs : null;
     this.quietLooks = 0;
     this.changed();
-  }
-
-  /** This host's Envoy did not serve until now. */
-  comeBack(): void {
-    this.back.begin(this.options.nowMs());
-  }
-
-  /** All its weights at once, as `nlb start --now` wants it. */
-  beBack(): void {
-    this.back.end();
-    this.say();
   }
 
   control(rules: readonly string[], control: RuleControl): void {

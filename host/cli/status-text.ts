@@ -31,6 +31,7 @@ const ABSENCE_WORDS = {
   weightZero: 'weight 0',
   lost: 'lost',
   notListed: 'not in the rule',
+  standby: 'on standby',
 } as const;
 
 export function absenceText(absence: keyof typeof ABSENCE_WORDS): string {

@@ -14,12 +14,8 @@ export function controlledBy(sidecar: Sidecar): Controlled {
     file: () => sidecar.file,
     inForce: () => sidecar.protocol.inForce,
     become: (state, drainForMs) => sidecar.takingPart.become(state, drainForMs),
-    becomeStartedAtOnce: () => sidecar.takingPart.become('started', null, true),
     wantEnvoy: () => sidecar.envoy.want(),
-    skipDelay() {
-      sidecar.loop.post({ kind: 'start' });
-      sidecar.takingPart.beBack();
-    },
+    skipDelay: () => sidecar.loop.post({ kind: 'start' }),
     controlOf: (rule) => sidecar.takingPart.controlOf(rule),
     control: (rules, control) => sidecar.takingPart.control(rules, control),
     openCount: (rule) => sidecar.envoyWatch.traffic?.get(rule)?.servedOpenCount ?? null,

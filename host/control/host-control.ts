@@ -10,11 +10,9 @@ export interface ControlledHost {
   inForce(): InForce | null;
   /** @param drainForMs  of a drain, at most; null for ever */
   become(state: HostState, drainForMs?: Milliseconds | null): void;
-  /** `nlb start --now`: started, and all its weights at once. */
-  becomeStartedAtOnce(): void;
   /** Its Envoy is to serve again. */
   wantEnvoy(): void;
-  /** `nlb start --now`. */
+  /** `nlb start --now`: no damping, all its weights at once, on standby nowhere. */
   skipDelay(): void;
   /** Into the log. */
   say(cause: ControlCause, text: string): void;
@@ -30,12 +28,15 @@ export class HostControl {
     const { host } = this;
     const state = host.state();
     if (now) host.skipDelay();
-    if (state === 'started') return yes(`host ${host.name} is started already`);
+    const all = now ? '; with the next view it has all its part of the clients' : '';
+    if (state === 'started') return yes(`host ${host.name} is started already${all}`);
     host.wantEnvoy();
-    if (now) host.becomeStartedAtOnce();
-    else host.become('started');
+    host.become('started');
     if (state === 'draining') return this.done('drainInterrupted', `${this.name} is started again: its drain is over`);
-    return this.done('hostStarted', `${this.name} is started and takes part with the next view`);
+    return this.done(
+      'hostStarted',
+      `${this.name} is started and takes part with the next view${now ? '' : this.waits()}`,
+    );
   }
 
   stop(): VerbAnswer {
@@ -73,6 +74,13 @@ export class HostControl {
     if (state !== 'suspended') return yes(`host ${host.name} is not suspended, it is ${state}`);
     host.become('stopped');
     return this.done('hostResumed', `${this.name} takes verbs again and is stopped (nlb start brings it back)`);
+  }
+
+  private waits(): string {
+    const isHeldBack = this.host.inForce()?.file.portRules.some(({ failback }) => failback === 'never');
+    return isHeldBack
+      ? '; where others serve it is on standby (failback never; nlb start --now gives it its part)'
+      : '';
   }
 
   private get name(): string {

@@ -1,16 +1,12 @@
 /** The TakingPart of a running sidecar: what it asks of the sidecar's parts, and what it does with them. */
 import { bootId } from '../edge/boot-id.js';
-import type { ClusterFile, Milliseconds, PortRule } from '../protocol/types.js';
+import type { ClusterFile } from '../protocol/types.js';
 import { RuleControls } from '../rule-controls.js';
 import type { SavedState, StateKeeper } from '../saved-state.js';
 import type { Sidecar } from '../sidecar.js';
 import { type Kept, TakingPart } from '../taking-part.js';
 import { drainEndText } from './drain-end.js';
 import { stateAtStart } from './state-at-start.js';
-
-function longestFailbackMs(rules: readonly PortRule[]): Milliseconds {
-  return Math.max(0, ...rules.map(({ failbackMs }) => failbackMs ?? 0));
-}
 
 /** @param file  in force, or on disk before the first view */
 export async function ownPart(
@@ -37,7 +33,6 @@ export async function ownPart(
     isOut: (rule) => isOut(sidecar, rule),
     isKnownEverywhere: () => sidecar.protocol.takenEverywhere,
     isEnvoyUsable: () => sidecar.envoyWatch.isUsable(),
-    failbackMs: () => longestFailbackMs((sidecar.loop ? sidecar.file : sidecar.options.file).portRules),
     gateSeen: (rule) => sidecar.envoyWatch.gateSeen(rule),
     post: (settings) => sidecar.loop?.post({ kind: 'settings', settings }),
     keep: (kept) => void keep(sidecar, keeper, kept),
@@ -45,6 +40,15 @@ export async function ownPart(
     closeGates: (rules) => closeGates(sidecar, rules),
     drainEnded: (leftCount) => sidecar.control.say('drainEnded', drainEndText(leftCount)),
   });
+}
+
+/**
+ * This host comes or comes back: its Envoy did not serve before. One that people run themselves is found running always; it
+ * did not serve before either where the machine was started since.
+ */
+export function isFreshStart({ bootId: before }: SavedState, isAdopted: boolean): boolean {
+  const now = bootId();
+  return !isAdopted || (before !== null && now !== null && before !== now);
 }
 
 async function keep(sidecar: Sidecar, keeper: StateKeeper, kept: Kept): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { inForceOfFile } from '../admin/explain.js';
 import type { Absence, ClusterFile, HostName, InForce, PortRule, RulePart, ViewHost } from '../protocol/types.js';
+import { bringIn } from './standby.js';
 
 export interface Weight {
   rule: string;
@@ -29,7 +30,9 @@ export function changed(before: InForce, change: Change): InForce {
   for (const weight of change.weights) setWeight(withFile, weight);
   for (const name of change.drained) drain(withFile, name);
   const lost = change.lost.map((name) => inView(withFile, name).name);
-  return { ...withFile, lostSince: [...new Set([...withFile.lostSince, ...lost])] };
+  const after = { ...withFile, lostSince: [...new Set([...withFile.lostSince, ...lost])] };
+  bringIn(before, after);
+  return after;
 }
 
 /** What an administrator or a dead service did stays; what the file said is asked anew. */
@@ -61,6 +64,7 @@ function stayingAbsence(before: InForce, old: ViewHost | undefined, rule: PortRu
   if (old === undefined) return null;
   const index = before.file.portRules.findIndex(({ name }) => name === rule.name);
   const absence = old.rules[index]?.absence ?? null;
+  if (absence === 'standby') return rule.failback === 'never' ? absence : null;
   if (absence !== null && STAYS.has(absence)) return absence;
   // A rule that is new: a host that is out of every other one is out of this one.
   const whole = old.rules.length > 0 && old.rules.every((part) => part.absence === 'draining') ? 'draining' : null;

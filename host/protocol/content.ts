@@ -48,7 +48,10 @@ export function buildContent(
     const rules = file.portRules.map((rule, index) => rulePart(rule, participant, participant.rules[index] ?? 'up'));
     hosts.push({ name: config.name, priority: config.priority, rules });
   }
-  for (const index of file.portRules.keys()) returnSlowly(file, index, hosts, participants);
+  for (const index of file.portRules.keys()) {
+    standBack(file, index, hosts, participants);
+    returnSlowly(file, index, hosts, participants);
+  }
   return contentOf(file, {
     fingerprint,
     decisionVersion: versions.decision,
@@ -119,6 +122,17 @@ function returnSlowly(file: ClusterFile, index: number, hosts: ViewHost[], parti
     const part = Math.min(1, (eighths * longestMs) / (8 * failbackMs));
     const rule = host.rules[index]!;
     host.rules[index] = { ...rule, loadWeight: Math.max(1, Math.round(rule.loadWeight * part)) };
+  }
+}
+
+/** Who is on standby has no part where another takes part that is not: `failback: never`, standby.ts. */
+function standBack(file: ClusterFile, index: number, hosts: ViewHost[], participants: readonly Participant[]): void {
+  if (file.portRules[index]!.failback !== 'never') return;
+  const standby = new Set(participants.filter(({ rules }) => rules[index] === 'standby').map(({ name }) => name));
+  const takingPart = hosts.filter((host) => host.rules[index]!.absence === null);
+  if (takingPart.every(({ name }) => standby.has(name))) return;
+  for (const host of takingPart) {
+    if (standby.has(host.name)) host.rules[index] = { loadWeight: 0, handlingPriority: 0, absence: 'standby' };
   }
 }
 

@@ -9,6 +9,7 @@ import { forgetAllDifferences } from './differences.js';
 import { awaitOwners } from './letting-go.js';
 import { isSilent } from './probing.js';
 import { noteReturns } from './returns.js';
+import { comeBack } from './standby.js';
 import { contentOfSide, findSide } from './side.js';
 import { problem, solved } from './problems.js';
 import { notice, persist, type ProtocolState } from './state.js';
@@ -24,7 +25,12 @@ export function converge(state: ProtocolState, nowMs: Milliseconds): void {
   if (noteReturns(state, nowMs)) state.side = findSide(state, nowMs);
   noteSide(state, nowMs, before);
   if (state.leaving !== null || !isSettled(state, nowMs)) return;
+  if (state.isUnsure && state.side.outside === null) {
+    if (!state.resumed) dropLost(state, nowMs);
+    return;
+  }
   state.resumed = false;
+  comeBack(state, nowMs);
   const content = contentOfSide(state, nowMs);
   if (state.side.outside !== null) {
     follow(state, nowMs, content);

@@ -37,6 +37,10 @@ export interface DurableState {
   returnCount: number;
   /** Hosts that nobody waits for until they are heard (forgotten.ts). */
   forgotten: HostName[];
+  /** Port rules in which this host is on standby (standby.ts). */
+  standby: string[];
+  /** For how long it has been taking its weights again; null where it has all of them. */
+  returningForMs: Milliseconds | null;
 }
 
 export type ProtocolEvent =
@@ -56,7 +60,7 @@ export type ProtocolEvent =
   | { kind: 'leave'; nowMs: Milliseconds }
   /** `nlb forget`; nothing happens where that host is heard. */
   | { kind: 'forget'; nowMs: Milliseconds; host: HostName }
-  /** `nlb start --now`: forget the damping of this host and its rules. */
+  /** `nlb start --now`: forget the damping of this host and its rules, and what keeps its clients from it. */
   | { kind: 'start'; nowMs: Milliseconds };
 
 /** `nlb reload`, `nlb apply`: the host offers this file; it comes in force with all hosts together. */
@@ -96,6 +100,7 @@ export type NoticeCause =
   | 'claimedName'
   | 'damped'
   | 'lateTick'
+  | 'standby'
   | 'stateCopied';
 
 export type Effect =
@@ -207,6 +212,8 @@ export interface CreateArguments {
   /** Of an earlier run whose lease has not run out. @default holds nothing */
   claim?: HolderClaim;
   nowMs: Milliseconds;
+  /** Its Envoy did not serve until now: this host comes or comes back. @default false, its sidecar alone was started */
+  isFresh?: boolean;
   /** @default what this build speaks */
   versions?: Versions;
 }
@@ -222,5 +229,7 @@ export function emptyDurable(): DurableState {
     revision: 0,
     returnCount: 0,
     forgotten: [],
+    standby: [],
+    returningForMs: null,
   };
 }

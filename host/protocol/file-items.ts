@@ -3,6 +3,7 @@
  * both values instead of two fingerprints. Lines are ASCII; a file is a few packets.
  */
 import { asciiBytes, asciiText } from './bytes.js';
+import { failbackText, stickTimeText } from './config/stick-time.js';
 import type { ClusterFile } from './types.js';
 
 /** Less header, seal, instance and sequence this stays under a packet. */
@@ -43,6 +44,8 @@ export function fileItems(file: ClusterFile): Map<string, string> {
     items.set(`${of} filteringMode`, rule.filteringMode);
     items.set(`${of} affinity`, rule.affinity);
     items.set(`${of} ownerPatienceMs`, String(rule.ownerPatienceMs));
+    items.set(`${of} stickFor`, rule.stickForMs === undefined ? 'none' : stickTimeText(rule.stickForMs));
+    items.set(`${of} failback`, failbackText(rule));
     for (const [name, weight] of Object.entries(rule.loadWeights))
       items.set(`${of} loadWeight of ${name}`, String(weight));
     for (const [name, priority] of Object.entries(rule.handlingPriorities)) {

@@ -4,19 +4,22 @@
  */
 import { asciiBytes, asciiText, ByteReader, ByteWriter } from './bytes.js';
 import { HOLDER_WISHES, type HolderWish } from './holder-claim.js';
+import { hasStandby, type RuleState, readRules, writeRules } from './rule-code.js';
 import { HEADER_BYTES, PACKET_BYTES_MAX, SEAL_BYTES, type Versions } from './seal.js';
 import type { Fingerprint, HostPriority, HostState } from './types.js';
 
+export type { RuleState } from './rule-code.js';
+
 export const ROWS_MAX = 31;
 export const ECHOES_MAX = 2;
-const SENDER_BYTES = 80;
+const SENDER_BYTES = 81;
 const ROW_BYTES = 41;
 /** Row numbers count down from the highest in the packet; what is further behind is sent as no number at all. */
-const BEHIND_MAX = 0x1fff;
+const BEHIND_MAX = 0x7ff;
+/** In the 5 bits of a host that came: 0-2 returning, 3 gathering, 4 its rules are in base 5 (rule-code.ts). */
+const GATHERING = 8;
+const BASE_FIVE = 16;
 
-/** All but `up` say why this host takes no part in a rule; its own state stands beside. */
-export type RuleState = 'up' | 'ruleDisabled' | 'serviceDown' | 'ruleDraining';
-const RULE_STATES: readonly RuleState[] = ['up', 'ruleDisabled', 'serviceDown', 'ruleDraining'];
 const HOST_STATES: readonly HostState[] = ['started', 'draining', 'stopped', 'suspended'];
 /** `starting`: confirms no view; `converging`: confirms one; `converged`: it is agreed; `taken`: its Envoy has it. */
 export type Phase = 'starting' | 'converging' | 'converged' | 'taken';
@@ -38,6 +41,8 @@ export interface Row {
   proven: boolean;
   /** 1-7: its host has come back and takes its weights in eighths; 0: it has all of them. */
   returning: number;
+  /** The cluster came up with its host a short while ago: who comes now is no later comer (standby.ts). */
+  gathering: boolean;
   /** First 4 hex digits of the fingerprint in force, and of the offered one (0000 for none). */
   file: string;
   offered: string;
@@ -102,9 +107,10 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   out.u32(row.hears);
   out.u8(stateByte(row));
   out.u8(heartbeat.priority | (HOLDER_WISHES.indexOf(heartbeat.wish) << 6));
+  out.u8(comingBits(row));
   writeRules(out, row.rules);
-  out.u8((heartbeat.echoes.length << 6) | ((row.returning & 4) << 3) | heartbeat.rows.length);
-  out.u8(((row.returning & 3) << 6) | name.length);
+  out.u8((heartbeat.echoes.length << 6) | heartbeat.rows.length);
+  out.u8(name.length);
   out.raw(name);
   for (const echo of heartbeat.echoes) out.u64(echo);
   const highest = heartbeat.rows.reduce((most, each) => Math.max(most, each.confirmedNumber), 0);
@@ -140,17 +146,17 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
   const priorityByte = from.u8();
   const priority = priorityByte & 63;
   const wish = HOLDER_WISHES[priorityByte >> 6];
-  const rules = readRules(from);
+  const coming = from.u8();
+  const rules = readRules(from, (coming & BASE_FIVE) !== 0);
   const counts = from.u8();
-  const nameByte = from.u8();
-  const nameLength = nameByte & 63;
+  const nameLength = from.u8();
   if (wish === undefined || priority < 1 || priority > 32 || nameLength > 32) return null;
   const name = asciiText(from.raw(nameLength));
   const echoes: bigint[] = [];
   for (let i = 0; i < counts >> 6; i++) echoes.push(from.u64());
   const highest = from.u32();
   const rows: Row[] = [];
-  for (let i = 0; i < (counts & 31); i++) {
+  for (let i = 0; i < (counts & 63); i++) {
     const row = readRow(from, highest);
     if (row === null) return null;
     rows.push(row);
@@ -162,7 +168,8 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
     nameHash: senderHash,
     instance,
     sequence,
-    returning: ((counts & 32) >> 3) | (nameByte >> 6),
+    returning: coming & 7,
+    gathering: (coming & GATHERING) !== 0,
     file: fingerprint.slice(0, 4),
     offered: offered.slice(0, 4),
     confirmedNumber,
@@ -198,7 +205,7 @@ function writeRow(out: ByteWriter, row: Row, highest: number): void {
   out.u8((row.speaks.decisionLow << 4) | row.speaks.decisionHigh);
   out.u16(Number.parseInt(row.file, 16));
   out.u16(Number.parseInt(row.offered, 16));
-  out.u16((row.returning << 13) | behind);
+  out.u16((comingBits(row) << 11) | behind);
   out.u32(row.confirmedHead);
   out.u32(row.hears);
   writeRules(out, row.rules);
@@ -213,11 +220,12 @@ function readRow(from: ByteReader, highest: number): Row | null {
   const decision = from.u8();
   const file = hex16(from.u16());
   const offered = hex16(from.u16());
-  const behindAndReturning = from.u16();
-  const behind = behindAndReturning & BEHIND_MAX;
+  const comingAndBehind = from.u16();
+  const coming = comingAndBehind >> 11;
+  const behind = comingAndBehind & BEHIND_MAX;
   const confirmedHead = from.u32();
   const hears = from.u32();
-  const rules = readRules(from);
+  const rules = readRules(from, (coming & BASE_FIVE) !== 0);
   if (instance === 0n || (behind !== BEHIND_MAX && behind >= highest)) return null;
   const confirmedNumber = behind === BEHIND_MAX ? 0 : highest - behind;
   const speaks: Versions = {
@@ -234,7 +242,8 @@ function readRow(from: ByteReader, highest: number): Row | null {
     leaving: state.leaving,
     holds: state.holds,
     proven: state.proven,
-    returning: behindAndReturning >> 13,
+    returning: coming & 7,
+    gathering: (coming & GATHERING) !== 0,
     speaks,
     nameHash,
     instance,
@@ -246,6 +255,10 @@ function readRow(from: ByteReader, highest: number): Row | null {
     hears,
     rules,
   };
+}
+
+function comingBits(row: Row): number {
+  return row.returning | (row.gathering ? GATHERING : 0) | (hasStandby(row.rules) ? BASE_FIVE : 0);
 }
 
 /** Bits 0-1 host state, 2 waiting, 3 leaving, 4-5 phase, 6 proven, 7 holds. */
@@ -266,33 +279,6 @@ function readState(byte: number): Pick<Row, 'hostState' | 'phase' | 'waiting' | 
     holds: (byte & 128) !== 0,
   };
 }
-
-/** 32 rules of 2 bits, rule 0 in the lowest bits of the first byte. */
-function writeRules(out: ByteWriter, rules: readonly RuleState[]): void {
-  for (let byte = 0; byte < 8; byte++) {
-    let bits = 0;
-    for (let i = 0; i < 4; i++) bits |= RULE_STATES.indexOf(rules[byte * 4 + i] ?? 'up') << (i * 2);
-    out.u8(bits);
-  }
-}
-
-function readRules(from: ByteReader): readonly RuleState[] {
-  const packed = from.u64();
-  const known = UNPACKED.get(packed);
-  if (known !== undefined) return known;
-  const rules: RuleState[] = [];
-  for (let i = 0; i < 32; i++) {
-    const byte = Number((packed >> BigInt(8 * (7 - (i >> 2)))) & 0xffn);
-    rules.push(RULE_STATES[(byte >> ((i & 3) * 2)) & 3]!);
-  }
-  if (UNPACKED.size >= UNPACKED_MAX) UNPACKED.clear();
-  UNPACKED.set(packed, rules);
-  return rules;
-}
-
-/** Nearly all rows say the same: equal bytes become one and the same array, which makes comparing cheap. */
-const UNPACKED = new Map<bigint, readonly RuleState[]>();
-const UNPACKED_MAX = 256;
 
 function hex16(value: number): string {
   return value.toString(16).padStart(4, '0');

@@ -6,7 +6,7 @@ import { drop } from './drop.js';
 import { noteOwnPacket } from './foreign.js';
 import { forgetDifferences, isOnItsWay, noteDifferences, sayDifferences } from './differences.js';
 import { decodeHeartbeat, type Heartbeat, type Row } from './heartbeat.js';
-import { isOfThePast, isRetired, judge, type Peer, retireStart, rowChanged, takeRow } from './peer.js';
+import { backAs, isOfThePast, isRetired, judge, type Peer, retireStart, rowChanged, takeRow } from './peer.js';
 import { noteOwnName } from './rival.js';
 import { takePulse } from './pulse.js';
 import { type Header, type MessageType, open } from './seal.js';
@@ -190,7 +190,7 @@ function takeDirect(
   if (restarted) notice(state, nowMs, 'hostRestarted', name, `host ${name}: its sidecar was started anew`);
   if (peer.link === 'held') notice(state, nowMs, 'sidecarBack', name, `host ${name}: its sidecar is heard again`);
   if (peer.link === 'none') {
-    peer.backAs = { number: row.confirmedNumber, head: row.confirmedHead };
+    peer.backAs = backAs(row, heartbeat.inForceNumber);
     notice(state, nowMs, 'hostHeard', name, `host ${name} is heard`);
   }
   if (peer.link !== 'heard') solved(state, `host ${name}: packets from`);

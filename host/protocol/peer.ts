@@ -77,8 +77,8 @@ export interface Peer {
   foreignMs: Milliseconds;
   /** When it was last heard after such a one: its address is another's too. */
   sharedMs: Milliseconds;
-  /** The view it confirmed when it was heard again, before anything was agreed with it. */
-  backAs: { number: number; head: number } | null;
+  /** The view it confirmed when it was heard again, and the number of the one it had in force. */
+  backAs: BackAs | null;
 }
 
 export function newPeer(config: HostConfig, nameHash: number): Peer {
@@ -107,6 +107,17 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     unansweredKnocks: 0,
     backAs: null,
   };
+}
+
+interface BackAs {
+  number: number;
+  head: number;
+  /** Of what it had in force; 0 where that is not known. */
+  agreed: number;
+}
+
+export function backAs(row: Row, inForceNumber: number): BackAs {
+  return { number: row.confirmedNumber, head: row.confirmedHead, agreed: inForceNumber };
 }
 
 export type Freshness = 'fresh' | 'restarted' | 'candidate' | 'replayed';
@@ -164,11 +175,12 @@ export function rowChanged(before: Row | null, after: Row): boolean {
   if (before.confirmedHead !== after.confirmedHead || before.phase !== after.phase) return true;
   if (before.hostState !== after.hostState || before.waiting !== after.waiting) return true;
   if (before.holds !== after.holds || before.returning !== after.returning) return true;
+  if (before.gathering !== after.gathering) return true;
   return before.leaving !== after.leaving || before.file !== after.file || before.offered !== after.offered;
 }
 
 /** Everything of a row but sequence and freshness. */
 export function rowKey(row: Row): string {
-  const flags = `${row.hostState}${row.phase}${row.waiting}${row.leaving}${row.holds}${row.returning}`;
+  const flags = `${row.hostState}${row.phase}${row.waiting}${row.leaving}${row.holds}${row.returning}${row.gathering}`;
   return `${flags}|${row.file}|${row.offered}|${row.confirmedNumber}|${row.confirmedHead}|${row.hears}|${row.rules.join()}`;
 }

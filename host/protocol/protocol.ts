@@ -17,8 +17,10 @@ import { receive } from './membership.js';
 import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
 import { updateReports } from './report.js';
+import { newComingBack } from './returning.js';
 import { OWN_VERSIONS } from './seal.js';
 import { sendWhatIsDue } from './sending.js';
+import { giveBack, noteStart } from './standby.js';
 import { noteSleep } from './sleep.js';
 import { forgetUnseen, problem } from './problems.js';
 import { noDrops, notice, persist, type ProtocolState } from './state.js';
@@ -70,6 +72,7 @@ export function createState(args: CreateArguments): ProtocolState {
     lettingGo: newLettingGo(),
     resumed: false,
     absence: null,
+    isUnsure: false,
     side: {
       visible: [self],
       deaf: [],
@@ -83,6 +86,7 @@ export function createState(args: CreateArguments): ProtocolState {
     forgotten: new Set(durable.forgotten),
     hostDamper: newDamper(durable.returnCount, nowMs),
     ruleDampers: known.file.portRules.map(() => newDamper(0, nowMs)),
+    comingBack: newComingBack(durable, nowMs, args.isFresh ?? false),
     leaving: null,
     sending: nothingSent(),
     lastProposalMs: Number.NEGATIVE_INFINITY,
@@ -210,6 +214,7 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
     case 'start':
       forgive(state.hostDamper);
       for (const damper of state.ruleDampers) forgive(damper);
+      giveBack(state);
       return;
   }
 }
@@ -235,6 +240,7 @@ function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSe
       `port rule ${name}: its service comes and goes here, back in ${waitLeftS(damper, nowMs)} s`,
     );
   });
+  noteStart(state, nowMs, settings);
   state.settings = settings;
 }
 

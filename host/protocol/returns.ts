@@ -7,6 +7,7 @@ import { checksumHead } from './checksum.js';
 import { checksumOf } from './content.js';
 import { noteReturn, waitLeftS } from './damping.js';
 import { ownPriority } from './groups.js';
+import { backAs, type Peer } from './peer.js';
 import { contentOfSide } from './side.js';
 import { isWaitingHost, notice, persist, type ProtocolState } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
@@ -16,7 +17,10 @@ export function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean 
   const isBackFromAbsence = noteAbsence(state, nowMs);
   const back = state.side.visible.filter((name) => state.lostFrom.has(name));
   if (back.length === 0) return isBackFromAbsence;
-  const theirs = back.filter((name) => wasApart(state, nowMs, name));
+  const theirs = withTheirs(
+    state,
+    back.filter((name) => wasApart(state, nowMs, name)),
+  );
   for (const name of back) state.lostFrom.delete(name);
   notice(state, nowMs, 'hostBack', back[0]!, `${back.join(', ')} heard again`);
   const lost = state.inForce?.lostSince ?? [];
@@ -28,10 +32,17 @@ export function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean 
 
 function count(state: ProtocolState, nowMs: Milliseconds): void {
   noteReturn(state.hostDamper, nowMs);
+  state.comingBack.isReturned = true;
   persist(state);
   if (!isWaitingHost(state, nowMs)) return;
   const seconds = waitLeftS(state.hostDamper, nowMs);
   notice(state, nowMs, 'damped', state.self, `this host comes and goes: back in ${seconds} s; nlb start --now`);
+}
+
+/** And those of the lost whom they hear: one of a part may be heard before the others are. */
+function withTheirs({ peers, lostFrom }: ProtocolState, names: readonly HostName[]): HostName[] {
+  const heard = names.flatMap((name) => [...peers.get(name)!.hears].filter((each) => lostFrom.has(each)));
+  return [...new Set([...names, ...heard])];
 }
 
 /**
@@ -42,26 +53,54 @@ function wasApart(state: ProtocolState, nowMs: Milliseconds, name: HostName): bo
   const peer = state.peers.get(name)!;
   const row = peer.row!;
   if (row.phase === 'starting' || row.waiting) return false;
-  const { number, head } = peer.backAs ?? { number: row.confirmedNumber, head: row.confirmedHead };
-  return number > state.lostFrom.get(name)! && !isOurs(state, nowMs, number, head);
+  const { number, head, agreed } = peer.backAs ?? backAs(row, peer.said?.inForceNumber ?? 0);
+  const lostFrom = state.lostFrom.get(name)!;
+  if (number <= lostFrom) return false;
+  // It may be taking this host in already, from a view that it had agreed on meanwhile.
+  return !isOurs(state, nowMs, number, head) || (agreed > lostFrom && agreed < number);
 }
 
 /** After an absence: the others agreed on a view without this host, so it was lost and returns. */
 function noteAbsence(state: ProtocolState, nowMs: Milliseconds): boolean {
   const { absence } = state;
+  state.isUnsure = false;
   if (absence === null) return false;
-  const rows = state.side.visible.flatMap((name) => state.peers.get(name)?.row ?? []);
+  const peers = state.side.visible.flatMap((name) => state.peers.get(name) ?? []);
+  const rows = peers.flatMap(({ row }) => row ?? []);
   const agreed = rows.filter((row) => row.phase === 'converged' || row.phase === 'taken');
   if (state.resumed && agreed.length > 0) state.resumed = false;
   const newer = agreed.filter((row) => row.confirmedNumber > absence.viewNumber);
   if (newer.length === 0) {
-    if (nowMs >= absence.untilMs) state.absence = null;
-    return false;
+    if (nowMs >= absence.untilMs) {
+      state.absence = null;
+      return false;
+    }
+    return noteConverging(state, nowMs, peers, absence.viewNumber);
   }
   state.absence = null;
   if (newer.some((row) => isOurs(state, nowMs, row.confirmedNumber, row.confirmedHead))) return false;
   count(state, nowMs);
   return true;
+}
+
+/**
+ * The others are about to agree on a newer view. Where it is one with this host, after one that they have agreed on since, they
+ * take it in again. Where it is another one, this host confirms nothing before it knows whether it was in that.
+ */
+function noteConverging(state: ProtocolState, nowMs: Milliseconds, peers: readonly Peer[], before: number): boolean {
+  for (const { row, said } of peers) {
+    if (row?.phase !== 'converging' || row.confirmedNumber <= before) continue;
+    if (!isOurs(state, nowMs, row.confirmedNumber, row.confirmedHead)) {
+      state.isUnsure = true;
+      continue;
+    }
+    if ((said?.inForceNumber ?? 0) <= before) continue;
+    state.absence = null;
+    state.isUnsure = false;
+    count(state, nowMs);
+    return true;
+  }
+  return false;
 }
 
 /** What this host would confirm under that number, with all that it sees: then the view is one with this host. */

@@ -33,6 +33,7 @@ const CONTROLS: Readonly<Record<RuleState, RuleControl>> = {
   serviceDown: 'enabled',
   ruleDisabled: 'disabled',
   ruleDraining: 'draining',
+  standby: 'enabled',
 };
 
 function byName(rules: readonly RuleState[], from: KnownFile, to: KnownFile): readonly RuleState[] {

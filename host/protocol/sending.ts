@@ -145,6 +145,7 @@ function rowOf(peer: Peer): Row | null {
     holds: false,
     proven: false,
     returning: 0,
+    gathering: false,
     file: '0000',
     offered: '0000',
     confirmedNumber: 0,

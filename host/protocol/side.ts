@@ -5,6 +5,7 @@
 import { buildContent, type Content, type Participant } from './content.js';
 import { waitLeftS } from './damping.js';
 import { knownFile, ownPriority, strongestGroup } from './groups.js';
+import { eighths } from './returning.js';
 import { givesWay } from './rival.js';
 import { rulesOfRow, rulesOfSelf } from './rule-states.js';
 import { isWaitingHost, type ProtocolState, type Side } from './state.js';
@@ -68,7 +69,7 @@ export function contentOfSide(state: ProtocolState, nowMs: Milliseconds): Conten
   const participants = side.agreeing.map((name): Participant => {
     if (name === state.self) {
       const rules = rulesOfSelf(state, nowMs, side.known);
-      return { name, hostState: state.settings.hostState, returning: state.settings.returning ?? 0, rules };
+      return { name, hostState: state.settings.hostState, returning: eighths(state, nowMs), rules };
     }
     const row = state.peers.get(name)!.row!;
     const { hostState, returning } = row;

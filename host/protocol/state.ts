@@ -8,6 +8,7 @@ import type { HolderClaim } from './holder-claim.js';
 import type { LettingGo } from './letting-go.js';
 import type { Peer } from './peer.js';
 import type { Problem } from './problems.js';
+import { type ComingBack, durableComing, eighths } from './returning.js';
 import type { Rival } from './rival.js';
 import type { Versions } from './seal.js';
 import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings } from './types.js';
@@ -84,6 +85,8 @@ export interface ProtocolState {
   resumed: boolean;
   /** This host was away since it confirmed that view; until it has met the others again, or that time. */
   absence: { viewNumber: number; untilMs: Milliseconds } | null;
+  /** And the others are about to agree on a view of which it is not known yet whether this host is in it. */
+  isUnsure: boolean;
   side: Side;
   /** Hosts lost from a view of this host and not yet back, with that view's number; bounded by the file. */
   lostFrom: Map<HostName, number>;
@@ -91,6 +94,7 @@ export interface ProtocolState {
   forgotten: Set<HostName>;
   hostDamper: Damper;
   ruleDampers: Damper[];
+  comingBack: ComingBack;
   leaving: { sinceMs: Milliseconds; viewNumber: number } | null;
   sending: {
     lastMs: Milliseconds;
@@ -148,6 +152,7 @@ export function persist(state: ProtocolState): void {
     revision: state.known.revision,
     returnCount: state.leaving === null ? state.hostDamper.returnCount : 0,
     forgotten: [...state.forgotten],
+    ...durableComing(state),
   };
   state.effects.push({ kind: 'persist', durable });
 }
@@ -160,7 +165,7 @@ export function isWaitingHost(state: ProtocolState, nowMs: Milliseconds): boolea
   return isWaiting(state.hostDamper, nowMs);
 }
 
-/** What this host brings to each rule, a service that is damped counted as down. */
+/** What this host brings to each rule, a service that is damped counted as down; on standby only where it could serve. */
 export function ownRules(state: ProtocolState, nowMs: Milliseconds): RuleState[] {
   const rules: RuleState[] = [];
   for (let i = 0; i < 32; i++) {
@@ -170,7 +175,8 @@ export function ownRules(state: ProtocolState, nowMs: Milliseconds): RuleState[]
     if (rule === undefined) rules.push('up');
     else if (rule.control === 'disabled') rules.push('ruleDisabled');
     else if (rule.control === 'draining') rules.push('ruleDraining');
-    else rules.push(rule.serviceUp && !damped ? 'up' : 'serviceDown');
+    else if (!rule.serviceUp || damped) rules.push('serviceDown');
+    else rules.push(state.comingBack.standby.has(state.known.file.portRules[i]?.name ?? '') ? 'standby' : 'up');
   }
   return rules;
 }
@@ -188,7 +194,8 @@ export function ownRow(state: ProtocolState, nowMs: Milliseconds): Row {
     leaving: state.leaving !== null,
     holds: [...state.peers.values()].some((peer) => peer.link === 'held'),
     proven: true,
-    returning: state.settings.returning ?? 0,
+    returning: eighths(state, nowMs),
+    gathering: state.comingBack.gatheringSinceMs !== null,
     file: state.known.fingerprint.slice(0, 4),
     offered: state.offer?.fingerprint.slice(0, 4) ?? '0000',
     confirmedNumber: confirmed?.number ?? 0,

@@ -64,6 +64,8 @@ export interface PortRule {
   stickForMs?: Milliseconds;
   /** A host that comes back takes its weight in steps over this time; multiple hosts only. Absent: at once. */
   failbackMs?: Milliseconds;
+  /** A host that comes or comes back is on standby and takes no client that another serves (standby.ts). Absent: it does. */
+  failback?: 'never';
   /** Null for a disabled rule. By host: use serviceOf(rule, host). */
   service: Service | null;
 }
@@ -147,7 +149,15 @@ export interface ClusterFile {
 }
 
 /** Why a host does not take part in a rule. */
-export type Absence = 'draining' | 'stopped' | 'ruleDisabled' | 'serviceDown' | 'weightZero' | 'lost' | 'notListed';
+export type Absence =
+  | 'draining'
+  | 'stopped'
+  | 'ruleDisabled'
+  | 'serviceDown'
+  | 'weightZero'
+  | 'lost'
+  | 'notListed'
+  | 'standby';
 
 /** What one host brings to one port rule in a view. Index-aligned with ClusterFile.portRules. */
 export interface RulePart {
@@ -195,6 +205,4 @@ export interface OwnSettings {
   hostState: HostState;
   /** Index-aligned with the portRules of the file in force. */
   rules: { control: RuleControl; serviceUp: boolean }[];
-  /** How far a host that came back has its weights again, in eighths 1-7; 0 or absent: all of them. See content.ts. */
-  returning?: number;
 }

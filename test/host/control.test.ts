@@ -74,9 +74,6 @@ function hostAt(state: HostState, isServedElsewhere = true) {
     become: (next: HostState) => {
       state = next;
     },
-    becomeStartedAtOnce: () => {
-      state = 'started';
-    },
     wantEnvoy: () => {},
     skipDelay: () => {},
     controlOf: (name: string) => controls.get(name) ?? ('enabled' as const),
@@ -198,7 +195,6 @@ function takingPart(hostState: HostState = 'started', saved: Record<string, 'dis
     left: null as number | null,
   };
   const part = new TakingPart({
-    failbackMs: () => 0,
     hostState,
     controls: new RuleControls(saved),
     drainLeftMs: null,

@@ -50,6 +50,9 @@ test('a planned stop is out of the view within a tenth of a period', () => {
 test('a sidecar started anew changes no view, with its state directory and without', () => {
   for (const disk of ['kept', 'lost']) {
     const cluster = converged(3, 1000);
+    // All their weights at once: a host that does not know that it is on its way back has all of its own.
+    for (const each of cluster.hosts) cluster.give(each, { kind: 'start', nowMs: cluster.clock(each) });
+    cluster.run(1000);
     const before = cluster.hosts[0]!.state!.inForceChecksum;
     const host = cluster.hosts[2]!;
     cluster.killSidecar(host);

@@ -3,25 +3,10 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Decision } from '../../host/edge/decision.js';
 import { buildContent, type Participant } from '../../host/protocol/content.js';
 import type { ClusterFile } from '../../host/protocol/types.js';
-import { Returning } from '../../host/returning.js';
 import { freshDecision } from '../vectors/fresh-decision.js';
-import { changed, fileOf, LAWFUL } from './config-fixture.js';
+import { changed, errorsOf, fileOf, LAWFUL } from './config-fixture.js';
 
 const MINUTE = 60_000;
-
-test('a host comes back in eighths, counted from when it came; another time in the file counts at once', () => {
-  const back = new Returning();
-  expect(back.eighths(8 * MINUTE, 0)).toBe(0);
-  back.begin(1000);
-  const at = [0, 1, 2, 4, 6, 7.99, 8].map((minutes) => back.eighths(8 * MINUTE, 1000 + minutes * MINUTE));
-  expect(at).toEqual([1, 1, 2, 4, 6, 7, 0]);
-  expect(back.eighths(8 * MINUTE, 1000)).toBe(0);
-  back.begin(0);
-  expect(back.eighths(0, 0)).toBe(0);
-  back.begin(0);
-  back.end();
-  expect(back.eighths(8 * MINUTE, 0)).toBe(0);
-});
 
 describe('what a view says of a host that comes back', () => {
   /** mail1 and mail2; rule 0 comes back within ten minutes. */
@@ -76,6 +61,29 @@ describe('failback in the cluster file', () => {
     const ruleOf = (text: string) => fileOf(changed(['ports: 25', `ports: 25\n    failback: ${text}`])).portRules[0]!;
     expect(ruleOf('slowly 10m').failbackMs).toBe(10 * MINUTE);
     expect('failbackMs' in ruleOf('immediate')).toBe(false);
+    expect(ruleOf('never')).toMatchObject({ failback: 'never' });
+    expect('failback' in ruleOf('slowly 10m')).toBe(false);
+  });
+
+  test('is never or immediate where one host serves all clients', () => {
+    const single = 'filteringMode: single';
+    expect(fileOf(changed([single, `${single}\n    failback: never`])).portRules[1]!.failback).toBe('never');
+    expect(errorsOf(changed([single, `${single}\n    failback: slowly 10m`]))).toEqual([
+      'c.yaml:15:15: portRules[1].failback has no meaning under filteringMode single, where one host serves all clients: expected failback immediate or never under filteringMode single',
+    ]);
+  });
+
+  test('is never in files of at most 27 port rules, whose standby a heartbeat has room for', () => {
+    const rules = (count: number) =>
+      Array.from(
+        { length: count },
+        (_, i) => `  - {name: r${i}, ports: ${100 + i}, service: {address: 'unix:/s', proxyProtocol: v2}}\n`,
+      );
+    const text = (count: number) => changed(['ports: 25', 'ports: 25\n    failback: never']) + rules(count).join('');
+    expect(errorsOf(text(25))).toEqual([]);
+    expect(errorsOf(text(26))).toEqual([
+      'c.yaml:11:15: portRules[0].failback is one of 28 port rules, expected at most 27 port rules in a file with failback never',
+    ]);
   });
 });
 

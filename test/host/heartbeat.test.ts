@@ -21,6 +21,7 @@ function row(index: number, part: Partial<Row> = {}): Row {
     holds: index % 2 === 1,
     proven: true,
     returning: index % 8,
+    gathering: index % 3 === 0,
     file: 'beef',
     offered: '0000',
     confirmedNumber: 70_000 + index,
@@ -56,9 +57,19 @@ test('a heartbeat of 32 hosts and 32 rules has room in 1,400 bytes, all but the 
     { clusterName, sender: 'x', versions: VERSIONS, type: 'heartbeat', body: encodeHeartbeat(heartbeat) },
     cheapAuthenticator(),
   );
-  expect(packet.length).toBe(1399);
+  expect(packet.length).toBe(1400);
   const opened = open(packet, clusterName, cheapAuthenticator());
   expect(opened.ok && decodeHeartbeat(opened.body, 99, heartbeat.row.speaks)).toEqual({ ...heartbeat, name: '' });
+});
+
+test('what a host on standby says of 27 rules comes back as it went, of itself and of others', () => {
+  const states = ['up', 'standby', 'serviceDown', 'ruleDraining', 'ruleDisabled'] as const;
+  const rules = Array.from({ length: 32 }, (_, i) => (i < 27 ? states[(i * 3 + 1) % 5]! : 'up'));
+  const most = Array.from({ length: 32 }, (_, i) => (i < 27 ? ('standby' as const) : 'up'));
+  const heartbeat = { ...fullHeartbeat(), name: 'x', row: row(99, { rules }), rows: [row(1, { rules: most }), row(2)] };
+  heartbeat.row = { ...heartbeat.row, file: '0123', confirmedHead: 0x01234567 };
+  const decoded = decodeHeartbeat(encodeHeartbeat(heartbeat), 99, heartbeat.row.speaks);
+  expect(decoded).toEqual(heartbeat);
 });
 
 test('a number too far behind the highest is sent as none', () => {

@@ -175,9 +175,7 @@ function flapService(cluster: Cluster, host: SimHost): string {
   return say(cluster, host, { ...host.settings, rules: [{ ...first!, serviceUp: !first!.serviceUp }, ...rest] });
 }
 
-function say(cluster: Cluster, host: SimHost, wanted: SimHost['settings']): string {
-  // Not drawn: the lives stay those that were looked through before.
-  const settings = { ...wanted, returning: Math.floor(cluster.clock(host)) % 8 };
+function say(cluster: Cluster, host: SimHost, settings: SimHost['settings']): string {
   host.settings = settings;
   cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings });
   const down = settings.rules.filter((rule) => rule.control !== 'enabled' || !rule.serviceUp).length;
@@ -214,7 +212,8 @@ function replay(cluster: Cluster): string {
 function reload(cluster: Cluster, _host: SimHost, periodMs: number): string {
   const { file } = cluster.hosts[0]!.onDisk;
   if (cluster.hosts.some((each) => each.onDisk.fingerprint !== cluster.hosts[0]!.onDisk.fingerprint)) return NOTHING;
-  const like = { hostCount: cluster.hosts.length, periodMs, moreRules: file.portRules.length - 2 };
+  const never = file.portRules.some(({ failback }) => failback === 'never');
+  const like = { hostCount: cluster.hosts.length, periodMs, moreRules: file.portRules.length - 2, never };
   const next = makeFile({ ...like, revision: 1 + Math.floor(cluster.random() * 1000) });
   let inMs = 0;
   for (const host of cluster.hosts) {

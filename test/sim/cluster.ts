@@ -75,6 +75,7 @@ export class Cluster {
 
   start(host: SimHost): void {
     host.life += 1;
+    const isFresh = !host.envoyAlive;
     host.envoyAlive = true;
     host.waiting = [];
     host.stalledUntil = 0;
@@ -88,6 +89,7 @@ export class Cluster {
       durable: JSON.parse(JSON.stringify(host.disk)) as DurableState,
       authenticator: cheapAuthenticator(host.key, host.keyIds),
       settings: host.settings,
+      isFresh,
       versions: host.versions,
       nowMs: this.clock(host),
     });

@@ -57,7 +57,7 @@ function restarts(cluster: Cluster, host: SimHost, others: SimHost[], periodMs: 
 }
 
 /** The hosts of one view, that of the first host which is in one. */
-function agreeing(cluster: Cluster): SimHost[] {
+export function agreeing(cluster: Cluster): SimHost[] {
   const inside = cluster.hosts.filter(({ state }) => state !== null && state.side.outside === null);
   return inside.filter(({ state }) => state!.inForceChecksum === inside[0]!.state!.inForceChecksum);
 }
@@ -66,14 +66,14 @@ function promptMs(periodMs: number): number {
   return Math.max(periodMs * PROMPT_PERIODS, PROMPT_MIN_MS);
 }
 
-function setService(cluster: Cluster, host: SimHost, index: number, serviceUp: boolean): void {
+export function setService(cluster: Cluster, host: SimHost, index: number, serviceUp: boolean): void {
   const rules = host.settings.rules.map((rule, i) => (i === index ? { ...rule, serviceUp } : rule));
   host.settings = { ...host.settings, rules };
   cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings: host.settings });
 }
 
 /** Whether what `asked` has in force says so of a rule of `host`. */
-function takesPart(asked: SimHost, host: SimHost, index: number): boolean {
+export function takesPart(asked: SimHost, host: SimHost, index: number): boolean {
   const part = asked.state!.inForce!.view.hosts.find((each) => each.name === host.name);
   return part?.rules[index]?.absence === null;
 }

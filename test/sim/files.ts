@@ -3,6 +3,9 @@ import { checksum64 } from '../../host/protocol/checksum.js';
 import type { Authenticator } from '../../host/protocol/events.js';
 import type { Affinity, ClusterFile, HostConfig, PortRule } from '../../host/protocol/types.js';
 
+/** A host that comes back has an eighth of its weight for hours: longer than a life, so that one at rest keeps its view. */
+const DAY_MS = 86_400_000;
+
 export interface FileOptions {
   hostCount: number;
   periodMs?: number;
@@ -13,6 +16,8 @@ export interface FileOptions {
   /** Of the same cluster: other weights, and another order of the hosts under the rule `single`. */
   revision?: number;
   clusterName?: string;
+  /** `failback: never` for the rules `single` and `more0`. */
+  never?: boolean;
 }
 
 export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint: string } {
@@ -35,9 +40,11 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
     service: null,
     ...part,
   });
+  const never: Partial<PortRule> = options.never ? { failback: 'never' } : {};
   const portRules = [
-    rule('smtp', 25, { affinity: options.affinity ?? 'single', failbackMs: 600_000 }),
+    rule('smtp', 25, { affinity: options.affinity ?? 'single', failbackMs: DAY_MS }),
     rule('single', 26, {
+      ...never,
       filteringMode: 'single',
       loadWeights: {},
       handlingPriorities: Object.fromEntries(
@@ -45,7 +52,7 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
       ),
     }),
   ];
-  for (let i = 0; i < (options.moreRules ?? 0); i++) portRules.push(rule(`more${i}`, 100 + i, {}));
+  for (let i = 0; i < (options.moreRules ?? 0); i++) portRules.push(rule(`more${i}`, 100 + i, i === 0 ? never : {}));
   const file: ClusterFile = {
     clusterName: options.clusterName ?? 'mail.example.org',
     mode: 'routed',

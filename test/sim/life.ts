@@ -4,6 +4,7 @@ import { accident, upgrade } from './accidents.js';
 import { fail } from './checkers.js';
 import { Cluster, type KnownFile } from './cluster.js';
 import { drill } from './drill.js';
+import { keepsBack } from './keeps-back.js';
 import { makeFile } from './files.js';
 import { pick } from './random.js';
 
@@ -26,7 +27,7 @@ export interface Lived {
 export function live(options: LifeOptions): Lived {
   const { seed, hostCount, forMs } = options;
   const periodMs = seed % 3 === 0 ? 100 : 1000;
-  const known = makeFile({ hostCount, periodMs, moreRules: seed % 4 });
+  const known = makeFile({ hostCount, periodMs, moreRules: seed % 4, never: seed % 2 === 1 });
   const cluster = new Cluster(seed, known);
   try {
     const contradicts = contradict(cluster, known);
@@ -41,6 +42,7 @@ export function live(options: LifeOptions): Lived {
     }
     heal(cluster, periodMs);
     const views = cluster.hosts[0]!.state!.inForce!.view.number;
+    keepsBack(cluster, periodMs);
     drill(cluster, periodMs);
     const { packetCount, accidents } = cluster;
     return { stepCount: cluster.checkers.stepCount, packetCount, views, accidents };
@@ -60,7 +62,13 @@ function contradict(cluster: Cluster, known: KnownFile): boolean {
   const { random } = cluster;
   const host = pick(random, cluster.hosts);
   const { hosts, heartbeat } = known.file;
-  const like = { hostCount: hosts.length, periodMs: heartbeat.periodMs, moreRules: known.file.portRules.length - 2 };
+  const never = known.file.portRules.some(({ failback }) => failback === 'never');
+  const like = {
+    hostCount: hosts.length,
+    periodMs: heartbeat.periodMs,
+    moreRules: known.file.portRules.length - 2,
+    never,
+  };
   const isMixed = random() < 0.3;
   for (const each of cluster.hosts) if (isMixed && random() < 0.5) upgrade(each);
   const kind = Math.floor(random() * 6);

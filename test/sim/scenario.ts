@@ -1,7 +1,7 @@
 /**
  * Scenarios a person can read: commands, each `show` followed by what was seen (`| ...`). Verbs:
  *
- *     hosts 3 [period 100]        start 1,2 | start all     run 6s        loss 20
+ *     hosts 3 [period 100|never]  start 1,2 | start all     run 6s        loss 20
  *     cut 1 from 2,3              deafen 1 to 2 (2 hears nothing of 1)    heal
  *     kill 2                      killsidecar 2             stall 2 3s    restart 2 [empty]
  *     drainstop 2                 stop 2 (a planned end)    service 2 smtp down|up
@@ -25,7 +25,8 @@ export function playScenario(text: string): string {
     if (words[0] === '') continue;
     if (words[0] === 'hosts') {
       const periodMs = words[2] === 'period' ? Number(words[3]) : 1000;
-      cluster = new Cluster(7, makeFile({ hostCount: Number(words[1]), periodMs }));
+      const never = words[2] === 'never';
+      cluster = new Cluster(7, makeFile({ hostCount: Number(words[1]), periodMs, never, moreRules: never ? 1 : 0 }));
     } else if (cluster === null) {
       throw new Error(`scenario begins with "${line}", expected "hosts N"`);
     } else if (words[0] === 'show') {

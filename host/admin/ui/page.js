@@ -41,6 +41,7 @@ const ABSENCES = {
   weightZero: 'load weight 0',
   lost: 'lost',
   notListed: 'not in the rule',
+  standby: 'on standby (failback never)',
 };
 const FILTERING_MODES = { multiple: 'multiple hosts', single: 'single host', disabled: 'disabled' };
 const AFFINITIES = { none: 'affinity none', single: 'affinity single', classC: 'affinity class C' };

@@ -4,6 +4,7 @@ import type { Draft, RuleDraft, ServiceDraft } from './draft.js';
 import { nearest } from './hints.js';
 import { covers, portsOf } from './ports.js';
 import { fillPlaceholders, followsPort, parseServiceAddress } from './service-address.js';
+import { STANDBY_RULES_MAX } from '../rule-code.js';
 import { repeatedAt } from './check-hosts.js';
 import type { Complaint } from './yaml-text.js';
 
@@ -14,7 +15,7 @@ export function ruleComplaints(draft: Draft): Complaint[] {
     const says = `is ${draft.rules[first]!.name}, which is taken by portRules[${first}], expected ${expected}`;
     return { path: at, expected, says };
   });
-  return [...repeated, ...draft.rules.flatMap((rule) => complaintsOf(rule, draft))];
+  return [...repeated, ...standbyComplaints(draft), ...draft.rules.flatMap((rule) => complaintsOf(rule, draft))];
 }
 
 function complaintsOf(rule: RuleDraft, draft: Draft): Complaint[] {
@@ -107,10 +108,20 @@ function handlingComplaints(rule: RuleDraft): Complaint[] {
 
 /** One host serves all there: there is no part of it to give back. */
 function failbackComplaints(rule: RuleDraft): Complaint[] {
-  if (rule.filteringMode !== 'single' || !rule.failbackMs) return [];
-  const expected = 'failback immediate under filteringMode single';
-  const says = 'has no meaning under filteringMode single: one host serves all clients, and takes them back at once';
+  if (rule.filteringMode !== 'single' || !rule.failback || rule.failback === 'never') return [];
+  const expected = 'failback immediate or never under filteringMode single';
+  const says = `has no meaning under filteringMode single, where one host serves all clients: expected ${expected}`;
   return [{ path: [...rule.path, 'failback'], expected, says }];
+}
+
+/** A heartbeat has room for the standby of so many rules. */
+function standbyComplaints({ rules }: Draft): Complaint[] {
+  const first = rules.find(({ failback }) => failback === 'never');
+  if (first === undefined || rules.length <= STANDBY_RULES_MAX) return [];
+  const expected = `at most ${STANDBY_RULES_MAX} port rules in a file with failback never`;
+  return [
+    { path: [...first.path, 'failback'], expected, says: `is one of ${rules.length} port rules, expected ${expected}` },
+  ];
 }
 
 /** Refused where it could not mean anything: whoever writes it expects clients to stay. */

@@ -49,7 +49,7 @@ export interface RuleDraft {
   /** Undefined where clients are not remembered. */
   stickForMs?: number | undefined;
   /** 0 for at once. */
-  failbackMs?: number | undefined;
+  failback?: number | 'never' | undefined;
   /** Undefined where there is none, or where it is no map. */
   service?: ServiceDraft | undefined;
   /** Keys that are written, sound or not. */
@@ -168,13 +168,13 @@ function ruleDraft(sound: Sound, path: YamlPath): RuleDraft {
     handlingPriorities: sound.entries<number>(...path, 'handlingPriority'),
     ownerPatienceMs: sound.get(...path, 'ownerPatienceMs'),
     stickForMs: timeOf(sound.get(...path, 'stickFor'), parseStickTime),
-    failbackMs: timeOf(sound.get(...path, 'failback'), parseFailback),
+    failback: timeOf(sound.get(...path, 'failback'), parseFailback),
     service: sound.entries(...path, 'service') === null ? undefined : serviceDraft(sound, [...path, 'service']),
     written,
   };
 }
 
-function timeOf(text: string | undefined, parse: (text: string) => number | null): number | undefined {
+function timeOf<T>(text: string | undefined, parse: (text: string) => T | null): T | undefined {
   return text === undefined ? undefined : (parse(text) ?? undefined);
 }
 

@@ -69,7 +69,10 @@ function portRuleOf(rule: RuleDraft, hosts: readonly HostConfig[]): PortRule {
     // A single-host rule has no fallback before the next view; its owner is waited for as under affinity.
     ownerPatienceMs: rule.ownerPatienceMs ?? defaultPatienceMs(filteringMode === 'multiple' ? affinity : 'single'),
     ...(filteringMode === 'multiple' && rule.stickForMs !== undefined ? { stickForMs: rule.stickForMs } : {}),
-    ...(filteringMode === 'multiple' && rule.failbackMs ? { failbackMs: rule.failbackMs } : {}),
+    ...(filteringMode === 'multiple' && rule.failback && rule.failback !== 'never'
+      ? { failbackMs: rule.failback }
+      : {}),
+    ...(filteringMode !== 'disabled' && rule.failback === 'never' ? { failback: rule.failback } : {}),
     service: filteringMode === 'disabled' ? null : serviceFrom(sure(rule.service)),
   };
 }

@@ -188,8 +188,9 @@ const portRule = {
       type: 'string',
       format: 'rule-failback',
       default: 'immediate',
-      'x-expected': 'immediate, or slowly and a time from 1s to 24h such as slowly 10m',
-      description: 'How a host that comes back gets its weight again: at once, or in eighths over a time.',
+      'x-expected': 'immediate, never, or slowly and a time from 1s to 24h such as slowly 10m',
+      description:
+        'How a host that comes or comes back gets its clients: at once, in eighths of its weight over a time, or not before another host leaves or nlb start --now.',
     },
     service,
   },

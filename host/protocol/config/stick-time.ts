@@ -1,5 +1,5 @@
 /** Times as people write them in the cluster file: `90s`, `30m`, `4h`. */
-import type { Milliseconds } from '../types.js';
+import type { Milliseconds, PortRule } from '../types.js';
 
 const UNITS_MS: Record<string, Milliseconds> = { s: 1000, m: 60_000, h: 3_600_000 };
 const STICK_MAX_MS = 24 * 3_600_000;
@@ -11,10 +11,16 @@ export function parseStickTime(text: string): Milliseconds | null {
   return ms <= STICK_MAX_MS ? ms : null;
 }
 
-/** `immediate` is 0; null for what is neither that nor `slowly` and a time. */
-export function parseFailback(text: string): Milliseconds | null {
+/** `immediate` is 0; null for what is neither that nor `never`, nor `slowly` and a time. */
+export function parseFailback(text: string): Milliseconds | 'never' | null {
   if (text === 'immediate') return 0;
+  if (text === 'never') return text;
   return text.startsWith('slowly ') ? parseStickTime(text.slice('slowly '.length)) : null;
+}
+
+/** As it is written in the cluster file. */
+export function failbackText({ failback, failbackMs }: PortRule): string {
+  return failback ?? (failbackMs === undefined ? 'immediate' : `slowly ${stickTimeText(failbackMs)}`);
 }
 
 /** The shortest way to write it. */

@@ -1,0 +1,63 @@
+/**
+ * A host that comes, or comes back, under `failback`. With `slowly` it takes its weights in eighths over a time; with `never`
+ * it is on standby (standby.ts). Each host says how far it is back in its row, and all work out the same weights (content.ts).
+ */
+import type { DurableState } from './events.js';
+import type { ProtocolState } from './state.js';
+import type { Milliseconds, PortRule } from './types.js';
+
+const EIGHTHS = 8;
+
+export interface ComingBack {
+  /** Since when it takes its weights again; null where it has all of them. */
+  sinceMs: Milliseconds | null;
+  /**
+   * Port rules, by name, in which it is on standby, each with the hosts that took part when it was last looked at; null where
+   * that was in an earlier life of this host. BOUNDED: the rules of a file.
+   */
+  standby: Map<string, readonly string[] | null>;
+  /** Rules that are this host's to take, until what is in force gives it its part. BOUNDED: the rules of two files. */
+  given: Set<string>;
+  /** Since when the cluster comes up with this host; null where that is over, or was never so. */
+  gatheringSinceMs: Milliseconds | null;
+  /** Its Envoy did not serve before, and it has no part in a view of this life yet. */
+  isFresh: boolean;
+  /** The others went on without it; seen when it met them again. */
+  isReturned: boolean;
+}
+
+export function newComingBack(durable: DurableState, nowMs: Milliseconds, isFresh: boolean): ComingBack {
+  const { standby, returningForMs } = durable;
+  const sinceMs = returningForMs === null ? null : nowMs - returningForMs;
+  return {
+    sinceMs: isFresh ? nowMs : sinceMs,
+    standby: new Map(standby.map((rule) => [rule, null])),
+    given: new Set(),
+    gatheringSinceMs: isFresh ? nowMs : null,
+    isFresh,
+    isReturned: false,
+  };
+}
+
+/** What of it outlives a start of the sidecar. */
+export function durableComing({
+  comingBack,
+  lastEventMs,
+}: ProtocolState): Pick<DurableState, 'standby' | 'returningForMs'> {
+  const { standby, sinceMs } = comingBack;
+  return { standby: [...standby.keys()].sort(), returningForMs: sinceMs === null ? null : lastEventMs - sinceMs };
+}
+
+/** @returns 1-7 eighths of the longest time in the file; 0: it has all of its weights */
+export function eighths(state: ProtocolState, nowMs: Milliseconds): number {
+  const { sinceMs } = state.comingBack;
+  const longestMs = longestFailbackMs(state.known.file.portRules);
+  if (sinceMs === null || nowMs - sinceMs >= longestMs) return 0;
+  return 1 + Math.floor(((EIGHTHS - 1) * Math.max(0, nowMs - sinceMs)) / longestMs);
+}
+
+function longestFailbackMs(rules: readonly PortRule[]): Milliseconds {
+  let longest = 0;
+  for (const { failbackMs } of rules) if (failbackMs !== undefined && failbackMs > longest) longest = failbackMs;
+  return longest;
+}

@@ -1,0 +1,215 @@
+/** How a host comes back under `failback: slowly` and `never`, by the protocol alone: three simulated hosts. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { emptyDurable } from '../../host/protocol/events.js';
+import { createState } from '../../host/protocol/protocol.js';
+import { eighths } from '../../host/protocol/returning.js';
+import type { OwnSettings } from '../../host/protocol/types.js';
+import { Cluster, type SimHost } from '../sim/cluster.js';
+import { cheapAuthenticator, makeFile } from '../sim/files.js';
+
+const [SMTP, SINGLE, MORE] = [0, 1, 2];
+
+function upCluster(never: boolean): Cluster {
+  const cluster = new Cluster(7, makeFile({ hostCount: 3, moreRules: 1, never }));
+  for (const host of cluster.hosts) cluster.start(host);
+  cluster.run(7000);
+  return cluster;
+}
+
+function settle(cluster: Cluster, host: SimHost, change: Partial<OwnSettings>): void {
+  host.settings = { ...host.settings, ...change };
+  cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings: host.settings });
+}
+
+const startNow = (cluster: Cluster, host: SimHost) => cluster.give(host, { kind: 'start', nowMs: cluster.clock(host) });
+
+/** What `asked` has in force of a host in a rule: its weight, or why it has no part. */
+function partOf(asked: SimHost, host: SimHost, index: number): number | string {
+  const { view, lostSince } = asked.state!.inForce!;
+  const part = view.hosts.find(({ name }) => name === host.name)?.rules[index];
+  if (part === undefined || lostSince.includes(host.name)) return 'lost';
+  return part.absence ?? Math.max(part.loadWeight, part.handlingPriority);
+}
+
+/** All that `asked` has in force of a host in a rule over a time. */
+function partsOver(cluster: Cluster, forMs: number, asked: SimHost, host: SimHost, index: number): (number | string)[] {
+  const seen: (number | string)[] = [];
+  for (let i = 0; i < forMs / 20; i++) {
+    cluster.run(20);
+    const now = partOf(asked, host, index);
+    if (seen.at(-1) !== now) seen.push(now);
+  }
+  return seen;
+}
+
+test('a host that comes takes its weights in eighths from then on; another time in the file counts at once', () => {
+  const known = makeFile({ hostCount: 2 });
+  const day = known.file.portRules[SMTP]!.failbackMs!;
+  const state = createState({
+    ...known,
+    self: 'mail1',
+    instance: 1n,
+    durable: emptyDurable(),
+    authenticator: cheapAuthenticator(),
+    settings: { hostState: 'started', rules: [] },
+    nowMs: 1000,
+    isFresh: true,
+  });
+  const at = [0, 1, 2, 4, 6, 7.99, 8].map((part) => eighths(state, 1000 + (part / 8) * day));
+  expect(at).toEqual([1, 1, 2, 4, 6, 7, 0]);
+  delete known.file.portRules[SMTP]!.failbackMs;
+  expect(eighths(state, 1000)).toBe(0);
+});
+
+describe('failback: slowly', () => {
+  let cluster: Cluster;
+  let [mail1, mail3] = [] as unknown as [SimHost, SimHost];
+  const EIGHTH = 6;
+
+  beforeEach(() => {
+    cluster = upCluster(false);
+    [mail1, , mail3] = cluster.hosts as [SimHost, SimHost, SimHost];
+    for (const host of cluster.hosts) startNow(cluster, host);
+    cluster.run(1000);
+    expect(partOf(mail1, mail3, SMTP)).toBe(50);
+  });
+
+  test('begins when a host is heard again after a cut, and in no view before is it with all of its weight', () => {
+    for (const { name } of cluster.hosts) cluster.cuts.add(`${name}>mail3`).add(`mail3>${name}`);
+    cluster.run(8000);
+    expect(partOf(mail1, mail3, SMTP)).toBe('lost');
+    cluster.cuts.clear();
+    expect(partsOver(cluster, 6000, mail1, mail3, SMTP)).toEqual(['lost', EIGHTH]);
+    expect(partOf(mail3, mail3, SMTP)).toBe(EIGHTH);
+    expect(partOf(mail3, mail1, SMTP)).toBe(50);
+    expect(partOf(mail1, mail3, MORE)).toBe(50);
+  });
+
+  test('begins when a host wakes up that others called lost', () => {
+    cluster.stall(mail3, 20_000);
+    cluster.run(19_900);
+    expect(partOf(mail1, mail3, SMTP)).toBe('lost');
+    expect(partsOver(cluster, 6000, mail1, mail3, SMTP)).toEqual(['lost', EIGHTH]);
+  });
+
+  test('does not begin where a host stood still and nobody took its clients', () => {
+    cluster.stall(mail3, 900);
+    expect(partsOver(cluster, 6000, mail1, mail3, SMTP)).toEqual([50]);
+  });
+
+  test('begins at the start after a suspension, and not with nlb start --now', () => {
+    for (const isNow of [false, true]) {
+      settle(cluster, mail3, { hostState: 'suspended' });
+      cluster.run(2000);
+      settle(cluster, mail3, { hostState: 'stopped' });
+      cluster.run(2000);
+      if (isNow) startNow(cluster, mail3);
+      settle(cluster, mail3, { hostState: 'started' });
+      expect(partsOver(cluster, 3000, mail1, mail3, SMTP)).toContain(isNow ? 50 : EIGHTH);
+      expect(partOf(mail3, mail3, SMTP)).toBe(isNow ? 50 : EIGHTH);
+    }
+  });
+
+  test('goes on where it was when the sidecar alone is started anew', () => {
+    settle(cluster, mail3, { hostState: 'stopped' });
+    cluster.run(2000);
+    settle(cluster, mail3, { hostState: 'started' });
+    cluster.run(2000);
+    cluster.killSidecar(mail3);
+    cluster.start(mail3);
+    expect(partsOver(cluster, 6000, mail1, mail3, SMTP)).toEqual([EIGHTH]);
+  });
+});
+
+describe('failback: never', () => {
+  let cluster: Cluster;
+  let [mail1, mail2, mail3] = [] as unknown as [SimHost, SimHost, SimHost];
+
+  beforeEach(() => {
+    cluster = upCluster(true);
+    [mail1, mail2, mail3] = cluster.hosts as [SimHost, SimHost, SimHost];
+    expect([SINGLE, MORE].map((index) => partOf(mail1, mail3, index))).toEqual([3, 50]);
+  });
+
+  const away = (host: SimHost) => {
+    cluster.kill(host);
+    cluster.run(5000);
+    cluster.start(host);
+    cluster.run(5000);
+  };
+
+  test('keeps the handler of a single-host rule where a host of higher handling priority comes back', () => {
+    away(mail1);
+    expect(cluster.hosts.map((host) => partOf(mail3, host, SINGLE))).toEqual(['standby', 2, 3]);
+    cluster.kill(mail2);
+    cluster.run(5000);
+    expect(cluster.hosts.map((host) => partOf(mail3, host, SINGLE))).toEqual(['standby', 'lost', 3]);
+    cluster.kill(mail3);
+    cluster.run(5000);
+    expect(partOf(mail1, mail1, SINGLE)).toBe(1);
+  });
+
+  test('holds for a service that was down on a host that stayed, in its rule alone', () => {
+    const rules = mail2.settings.rules.map((rule, i) => (i === MORE ? { ...rule, serviceUp: false } : rule));
+    const before = mail2.settings.rules;
+    settle(cluster, mail2, { rules });
+    cluster.run(1000);
+    expect(partOf(mail1, mail2, MORE)).toBe('serviceDown');
+    settle(cluster, mail2, { rules: before });
+    expect(partsOver(cluster, 3000, mail1, mail2, MORE)).toEqual(['standby']);
+    expect(partOf(mail1, mail2, SINGLE)).toBe(2);
+  });
+
+  test('gives a rule to the host on which somebody enables it', () => {
+    const before = mail2.settings.rules;
+    settle(cluster, mail2, { rules: before.map((rule) => ({ ...rule, control: 'disabled' as const })) });
+    cluster.run(1000);
+    expect(partOf(mail1, mail2, MORE)).toBe('ruleDisabled');
+    settle(cluster, mail2, { rules: before });
+    expect(partsOver(cluster, 3000, mail1, mail2, MORE)).toEqual([50]);
+  });
+
+  test('brings a host in at once where the last one that took part dies', () => {
+    away(mail2);
+    away(mail3);
+    expect(cluster.hosts.map((host) => partOf(mail1, host, MORE))).toEqual([50, 50, 'standby']);
+    cluster.kill(mail1);
+    cluster.kill(mail2);
+    cluster.run(5000);
+    expect(partOf(mail3, mail3, MORE)).toBe(50);
+  });
+
+  test('holds over starts of all sidecars, and for a host that lost its state directory', () => {
+    away(mail3);
+    for (const host of cluster.hosts) {
+      cluster.killSidecar(host);
+      cluster.start(host);
+    }
+    expect(partsOver(cluster, 6000, mail1, mail3, MORE)).toEqual(['standby']);
+    cluster.kill(mail2);
+    cluster.replaceDisk(mail2);
+    cluster.run(5000);
+    expect(partOf(mail1, mail3, MORE)).toBe(50);
+    cluster.start(mail2);
+    cluster.run(5000);
+    expect(partOf(mail1, mail2, MORE)).toBe('standby');
+    startNow(cluster, mail2);
+    cluster.run(1000);
+    expect(partOf(mail1, mail2, MORE)).toBe(50);
+  });
+
+  test('is not for hosts of a cluster that comes up, one after another within ten minutes', () => {
+    for (const host of cluster.hosts) cluster.kill(host);
+    cluster.start(mail2);
+    cluster.run(60_000);
+    cluster.start(mail1);
+    cluster.run(10_000);
+    expect([mail1, mail2].map((host) => partOf(mail2, host, MORE))).toEqual([50, 50]);
+    cluster.run(560_000);
+    cluster.start(mail3);
+    cluster.run(10_000);
+    expect(cluster.hosts.map((host) => partOf(mail2, host, MORE))).toEqual([50, 50, 'standby']);
+    const said = mail3.notices.filter((text) => text.includes('standby'));
+    expect(said).toContain('port rule more0: this host is on standby, mail1, mail2 serve its clients (failback never)');
+  });
+});
