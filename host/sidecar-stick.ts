@@ -19,7 +19,7 @@ import { type ListedRule, type ListQuestion, listedClients } from './stick/liste
 import { readLogLine } from './stick/log-line.js';
 import { OpenClients } from './stick/open-clients.js';
 import { readSaved, restore, savedOf } from './stick/saved.js';
-import { ALL_CLIENTS_MAX, CLIENTS_MAX, RecentClients } from './stick/table.js';
+import { fullText, RecentClients } from './stick/table.js';
 import { StickKeeping } from './stick-keeping.js';
 import { StickPeers } from './stick-peers.js';
 
@@ -36,7 +36,9 @@ export interface SidecarStickOptions {
   traffic(): Traffic | null;
   /** All others of the file in force. */
   others(): readonly HostName[];
-  say(topic: 'clientLog' | 'clientsSaved' | 'clientsFull', problem: string | null): void;
+  /** Those of them whose heartbeats arrive and who are in the view. */
+  heard(): readonly HostName[];
+  say(topic: 'clientLog' | 'clientsSaved' | 'clientsFull' | 'clientsExchange', problem: string | null): void;
   /** Others are kept than the view that was written last says. */
   onOthersKept(): void;
 }
@@ -222,12 +224,16 @@ export class SidecarStick {
       if (this.pid !== null) this.open.endAll(nowMs);
       this.pid = pid;
     }
-    if (!this.isUsed) return;
+    if (!this.isUsed) {
+      this.options.say('clientsExchange', null);
+      return;
+    }
     this.noteTraffic();
     if (nowMs - this.prunedMs >= PRUNE_MS) {
       this.prunedMs = nowMs;
       this.table.prune(nowMs);
-      this.options.say('clientsFull', this.fullText());
+      this.options.say('clientsFull', fullText(this.table.forgottenCount));
+      this.options.say('clientsExchange', this.peers.problem(this.options.heard()));
     }
     this.peers.look();
     void this.keeping.look();
@@ -256,15 +262,6 @@ export class SidecarStick {
     return inForce !== null && index >= 0 && hostsTakingPart(inForce, index).some(({ name }) => name === host);
   }
 
-  private fullText(): string | null {
-    const { forgottenCount } = this.table;
-    if (forgottenCount === 0) return null;
-    return (
-      `There is room for ${CLIENTS_MAX} recent clients of a rule and ${ALL_CLIENTS_MAX} of all: the ${forgottenCount} longest ` +
-      'unseen are forgotten, and a host that comes may take them; a shorter stickFor needs less room'
-    );
-  }
-
   private save(): Promise<void> {
     const { clock } = this.options;
     const nowMs = clock.nowMs();
@@ -286,6 +283,7 @@ export function stickOf(sidecar: Sidecar, stateDirectory: string, logPath: strin
     reopenLogs: () => sidecar.envoy.admin.post('/reopen_logs'),
     traffic: () => sidecar.envoyWatch.traffic,
     others: () => sidecar.file.hosts.map(({ name }) => name).filter((name) => name !== host.name),
+    heard: () => sidecar.protocol.hosts.flatMap(({ name, state }) => (state === 'converged' ? [name] : [])),
     say(topic, problem) {
       if (topic !== 'clientsFull') return sidecar.sayProblem(topic, problem);
       sidecar.problems.set(topic, problem);

@@ -17,11 +17,15 @@ const IDLE_MS = 10_000;
 const RETRY_MS = 1000;
 /** A host that comes waits for the others' clients for so long at most before it takes part. */
 const FIRST_EXCHANGE_MS = 3000;
+/** A sidecar that is started anew or under load answers sooner. */
+const FAILED_MS = 15_000;
 
 interface OtherHost {
   askedMs: Milliseconds;
   dueMs: Milliseconds;
   isAsked: boolean;
+  /** Since when it answers with no clients, and why; null where the last exchange went well. */
+  failed: { sinceMs: Milliseconds; why: string } | null;
 }
 
 export class StickPeers {
@@ -73,11 +77,29 @@ export class StickPeers {
     this.exchange.forgetAllBut(names);
   }
 
+  /**
+   * What is wrong where hosts that are heard answer with no clients; null where nothing is.
+   *
+   * @param heard  hosts whose heartbeats arrive: of the others the protocol says it
+   */
+  problem(heard: readonly HostName[]): string | null {
+    const nowMs = this.clock.nowMs();
+    const failed = [...this.hosts].flatMap(([name, { failed: of }]) =>
+      of && heard.includes(name) && nowMs - of.sinceMs >= FAILED_MS ? [`${name} (${of.why})`] : [],
+    );
+    if (failed.length === 0) return null;
+    return (
+      `Recent clients are not exchanged with ${failed.join(', ')}, whose heartbeats arrive: this host and that one may ` +
+      "lead a client to different hosts; let the host channel's port through in both directions, or run one release on both"
+    );
+  }
+
   /** Until both are up to date, or something goes wrong. */
   private async exchangeWith(name: HostName, endMs: Milliseconds, gatherMs: Milliseconds): Promise<void> {
     const { clock, channel, exchange } = this;
     if (!channel) return;
-    const host: OtherHost = { askedMs: clock.nowMs(), dueMs: 0, isAsked: true };
+    const failed = this.hosts.get(name)?.failed ?? null;
+    const host: OtherHost = { askedMs: clock.nowMs(), dueMs: 0, isAsked: true, failed };
     this.hosts.set(name, host);
     try {
       do {
@@ -88,8 +110,9 @@ export class StickPeers {
         exchange.take(name, message, clock.nowMs());
       } while (exchange.isBehind(name) && clock.nowMs() < endMs);
       host.dueMs = clock.nowMs() + gatherMs;
-    } catch {
-      // Its sidecar does not run, or is of another release: the protocol says so, here it is only asked again.
+      host.failed = null;
+    } catch (error) {
+      host.failed = { sinceMs: failed?.sinceMs ?? clock.nowMs(), why: (error as Error).message };
       host.dueMs = clock.nowMs() + RETRY_MS;
     } finally {
       host.isAsked = false;

@@ -194,3 +194,11 @@ export class RecentClients {
     }
   }
 }
+
+export function fullText(forgottenCount: number): string | null {
+  if (forgottenCount === 0) return null;
+  return (
+    `There is room for ${CLIENTS_MAX} recent clients of a rule and ${ALL_CLIENTS_MAX} of all: the ${forgottenCount} longest ` +
+    'unseen are forgotten, and a host that comes may take them; a shorter stickFor needs less room'
+  );
+}
