@@ -9,6 +9,7 @@ export class BrokenPromise extends Error {}
 interface Confirmed {
   checksum: string;
   key: number;
+  atMs: number;
 }
 
 export class Checkers {
@@ -105,7 +106,7 @@ export class Checkers {
     }
     mine.set(number, checksum);
     const id = `${clusterOf(host)}|${host.name}|${number}`;
-    this.#ever.set(id, [...(this.#ever.get(id) ?? []), { checksum, key: host.key }]);
+    this.#ever.set(id, [...(this.#ever.get(id) ?? []), { checksum, key: host.key, atMs: cluster.now }]);
   }
 
   #checkInForce(cluster: Cluster, host: SimHost, inForce: InForce): void {
@@ -144,7 +145,11 @@ export class Checkers {
     // Who holds it may know of its end before those it told of it: a tolerance is the most that they are apart.
     const { periodMs, missedMax } = inForce.file.heartbeat;
     const heldAt = this.#heldAt.get(`${clusterOf(host)}|${host.key}|${name}`) ?? Number.NEGATIVE_INFINITY;
-    const isHeld = cluster.now - heldAt <= periodMs * missedMax;
+    // A sidecar that died after that, and goes on with the view on its disk, asks nobody again.
+    const { number, checksum } = inForce.view;
+    const own = this.#ever.get(`${clusterOf(host)}|${host.name}|${number}`) ?? [];
+    const confirmedAt = own.find((each) => each.checksum === checksum)?.atMs ?? cluster.now;
+    const isHeld = confirmedAt - heldAt <= periodMs * missedMax;
     if (wasIn && isHeld) return;
     const peer = host.state!.peers.get(name);
     const said = `${peer?.link}, it last confirmed view ${peer?.row?.confirmedNumber}`;

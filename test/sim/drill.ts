@@ -43,6 +43,7 @@ export function drill(cluster: Cluster, periodMs: number): void {
   cluster.run(periodMs * DEATH_PERIODS + DEATH_MORE_MS);
   checkOut(cluster, host, [other], 'died');
   if (group.length < LARGE) flaps(cluster, other, periodMs);
+  staysDead(cluster, host, other, periodMs);
 }
 
 /** R13, and what it is for: an upgrade. */
@@ -84,8 +85,48 @@ function stopsService(cluster: Cluster, host: SimHost, group: SimHost[], periodM
   setService(cluster, host, index, false);
   cluster.run(promptMs(periodMs));
   const late = group.find((each) => takesPart(each, host, index));
-  if (late === undefined) return;
+  if (late === undefined) {
+    tellsThePast(cluster, host, group, periodMs);
+    return;
+  }
   fail(cluster, `${late.name} does not know after ${promptMs(periodMs)} ms that a service of ${host.name} is down`);
+}
+
+/** R7: what a host said before is sent again as it was, by somebody on the wire, while it lives. */
+function tellsThePast(cluster: Cluster, host: SimHost, group: SimHost[], periodMs: number): void {
+  unnoticed(cluster, group, `old packets of ${host.name} came again`, () => {
+    for (const each of group) {
+      const sequence = () => each.state!.peers.get(host.name)?.row?.sequence ?? 0;
+      const before = sequence();
+      sendAgain(cluster, host, each);
+      if (sequence() < before) fail(cluster, `${each.name} takes an old packet of ${host.name} for its newest`);
+    }
+    cluster.run(periodMs);
+  });
+}
+
+/**
+ * R7: a host that died is not brought back by its old packets, not even to one that was started anew and remembers none of them.
+ * Nobody else is there: who still tells of the dead one vouches for its last packet.
+ */
+function staysDead(cluster: Cluster, dead: SimHost, other: SimHost, periodMs: number): void {
+  for (const each of cluster.all) if (each !== other) cluster.kill(each);
+  cluster.run(periodMs / 4);
+  cluster.killSidecar(other);
+  cluster.start(other);
+  for (let quarter = 0; quarter < 12; quarter++) {
+    sendAgain(cluster, dead, other);
+    cluster.run(periodMs / 4);
+    const { link } = other.state!.peers.get(dead.name)!;
+    if (link === 'heard') fail(cluster, `${other.name} takes ${dead.name} for alive by its old packets`);
+  }
+}
+
+function sendAgain(cluster: Cluster, from: SimHost, to: SimHost): void {
+  // The ring has a hole at its start until it is full.
+  for (const packet of [...cluster.recorded]) {
+    if (packet?.from === from.address && packet.to === to) cluster.deliver(to, packet.from, packet.bytes);
+  }
 }
 
 /** R9: it stood still, what was sent to it meanwhile is gone, and it misses nobody. What the others think of it is another thing. */
