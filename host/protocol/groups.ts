@@ -1,6 +1,7 @@
 /**
  * Which hosts share a file (R8). A host counts for the file it offers as soon as every host with its own present file
- * offers that too; so the same new file pushed host by host is one change. All of it follows from rows, so that every
+ * offers that too, and every host that is on its way to that: so the same new file pushed host by host is one change, and two
+ * changes in a row leave nobody behind whose last word is of before the first. All of it follows from rows, so that every
  * host sorts the others alike.
  */
 import type { Peer } from './peer.js';
@@ -44,16 +45,26 @@ export function knownFile(state: ProtocolState, group: Group): KnownFile | null 
 
 function countsFor(state: ProtocolState, visible: readonly HostName[], name: HostName): FileHead {
   const { file, offered } = stated(state, name);
-  if (offered === NOTHING) return file;
+  return offered !== NOTHING && isAgreed(state, visible, name, true) ? offered : file;
+}
+
+/**
+ * True where all who share the present file of `name` offer what it offers.
+ *
+ * @param asksArriving  who is about to have that file shares it already
+ */
+function isAgreed(state: ProtocolState, visible: readonly HostName[], name: HostName, asksArriving: boolean): boolean {
+  const { file, offered } = stated(state, name);
   const known = [state.offer, state.known].find((each) => each !== null && headOf(each) === offered);
   const leftBehind = known === state.offer ? (state.offer?.without ?? []) : [];
-  const isAgreed = visible.every((other) => {
+  return visible.every((other) => {
     const said = stated(state, other);
+    const isArriving = () => asksArriving && said.offered === file && isAgreed(state, visible, other, false);
     // A host that the new file does not list will never offer it.
-    if (said.file !== file || said.offered === offered || leftBehind.includes(other)) return true;
+    if (said.offered === offered || leftBehind.includes(other)) return true;
+    if (said.file !== file && !isArriving()) return true;
     return known != null && !isListed(known, other);
   });
-  return isAgreed ? offered : file;
 }
 
 function stated(state: ProtocolState, name: HostName): { file: FileHead; offered: FileHead } {

@@ -3,8 +3,9 @@
  * other, and each has to be in force, or to be no news at all, within what design.md says of it.
  */
 import { fail } from './checkers.js';
-import type { Cluster, SimHost } from './cluster.js';
-import { LARGE } from './liveness.js';
+import type { Cluster, KnownFile, SimHost } from './cluster.js';
+import { makeFile } from './files.js';
+import { LARGE, wholeWithinMs } from './liveness.js';
 import { pick } from './random.js';
 
 /** R12: a change is sent at once; a tick and its answer are the most it waits, half a period. */
@@ -27,6 +28,7 @@ export function drill(cluster: Cluster, periodMs: number): void {
     cluster.stall(host, periodMs * 0.9);
     cluster.run(periodMs * 3);
   });
+  if (cluster.seed % 3 === 1) changesFiles(cluster, group, periodMs);
   if (cluster.seed % 5 === 1) {
     wakesUp(cluster, host, periodMs);
     return;
@@ -127,6 +129,35 @@ function sendAgain(cluster: Cluster, from: SimHost, to: SimHost): void {
   for (const packet of [...cluster.recorded]) {
     if (packet?.from === from.address && packet.to === to) cluster.deliver(to, packet.from, packet.bytes);
   }
+}
+
+/**
+ * R8: a file, the one before it, that file again: each is offered once the last is in force everywhere, when some have not heard of
+ * that yet. No host is left out in between.
+ */
+function changesFiles(cluster: Cluster, group: SimHost[], periodMs: number): void {
+  const [before] = group.map(({ onDisk }) => onDisk);
+  const isOneFile = cluster.all.every(({ onDisk }) => onDisk.fingerprint === before!.fingerprint);
+  if (!isOneFile || group.length < cluster.all.length) return;
+  const { portRules } = before!.file;
+  const like = { hostCount: cluster.hosts.length, periodMs, moreRules: portRules.length - 2 };
+  const next = makeFile({ ...like, affinity: portRules[0]!.affinity, revision: 1001 });
+  for (const known of [next, before!, next, before!]) {
+    for (const host of group) cluster.after(cluster.random() * 4, () => offerFile(cluster, host, known));
+    const until = cluster.now + wholeWithinMs(periodMs, 5);
+    while (group.some(({ state }) => state!.inForce!.view.fingerprint !== known.fingerprint)) {
+      cluster.run(1);
+      const out = group.find(({ state }) => state!.inForce!.lostSince.length > 0 || state!.side.outside !== null);
+      if (out !== undefined) fail(cluster, `${out.name} is apart from others while all get the same new file`);
+      if (cluster.now > until)
+        fail(cluster, `a new file is not in force ${wholeWithinMs(periodMs, 5)} ms after it was offered`);
+    }
+  }
+}
+
+function offerFile(cluster: Cluster, host: SimHost, known: KnownFile): void {
+  host.onDisk = known;
+  cluster.give(host, { kind: 'offer', nowMs: cluster.clock(host), ...known });
 }
 
 /** R9: it stood still, what was sent to it meanwhile is gone, and it misses nobody. What the others think of it is another thing. */

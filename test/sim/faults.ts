@@ -41,6 +41,12 @@ export const FAULTS: readonly Fault[] = [
     'return [revision, names.length, ofLastView,',
     'return [revision, -names.length, ofLastView,',
   ),
+  fault(
+    'R8',
+    'who is about to have a file is not asked for the next',
+    'if (said.file !== file && !isArriving()) return true;',
+    'if (said.file !== file) return true;',
+  ),
   fault('R9', 'a late host gives no grace', 'if (sleptMs <= 0) return;', 'return;'),
   fault('R10', 'a new owner waits for nobody', 'lettingGo.awaited.size > 0 || !isBack', '!isBack'),
   fault('R10', 'who was away takes up what it had', 'if (absence === null) return true;', 'return true;'),
