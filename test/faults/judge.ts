@@ -61,16 +61,15 @@ function tookPart({ entry, host, startedMs, endedMs }: Attempt, samples: Sample[
   return meanwhile.some(({ takers }) => takers.includes(host ?? ''));
 }
 
-function movedClients(evidence: Evidence): Set<string> {
+/** Those greeted by another host than an owner of their client, for no reason that the fault gave. */
+export function movements(evidence: Evidence): Attempt[] {
   const { attempts, faultMs, settledMs } = evidence;
-  const moved = new Set<string>();
-  for (const { client, entry, host, startedMs, endedMs } of attempts) {
+  return attempts.filter(({ client, entry, host, startedMs, endedMs }) => {
     const owners = evidence.owners(client);
-    if (host === null || owners.has(host)) continue;
+    if (host === null || owners.has(host)) return false;
     const isExcused = endedMs >= faultMs && startedMs <= settledMs;
-    if (!isExcused || ![...owners].some((owner) => evidence.mayMove(owner, entry))) moved.add(client);
-  }
-  return moved;
+    return !isExcused || ![...owners].some((owner) => evidence.mayMove(owner, entry));
+  });
 }
 
 /** Begun before the fault through an entry host that then died: it is the entry host that failed, not the cluster. */
@@ -90,12 +89,13 @@ export function judge(evidence: Evidence): Judged {
   const doomed = lost.filter(({ entry, host }) => evidence.isDoomed(entry, host));
   const greeted = attempts.filter(({ host }) => host !== null);
   const clientCount = new Set(attempts.map(({ client }) => client)).size;
+  const movedCount = new Set(movements(evidence).map(({ client }) => client)).size;
   return {
     failed_new: failures(evidence).length,
     lost_open_to_dead: doomed.length,
     lost_open_to_others: lost.length - doomed.length,
     served_by_outsider: greeted.filter((attempt) => !tookPart(attempt, samples)).length,
-    moved_without_cause: clientCount === 0 ? 0 : movedClients(evidence).size / clientCount,
+    moved_without_cause: clientCount === 0 ? 0 : movedCount / clientCount,
     new_connections: attempts.length,
     longest_wait_ms: Math.max(0, ...greeted.map(({ startedMs, endedMs }) => endedMs - startedMs)),
   };

@@ -3,7 +3,16 @@ import { loadDecision } from '../../host/edge/decision.js';
 import { sleep, waitFor } from '../e2e/harness/wait.js';
 import { logsOf } from '../netns/cluster.js';
 import type { Fault } from './faults.js';
-import { type Figures, failures, isOneView, judge, oneViewMs, type WantedView } from './judge.js';
+import {
+  type Evidence,
+  type Figures,
+  failures,
+  isOneView,
+  judge,
+  movements,
+  oneViewMs,
+  type WantedView,
+} from './judge.js';
 import { type Lab, startLab } from './lab.js';
 import { clientAddresses, type Load, startLoad } from './load.js';
 import type { Sample } from './records.js';
@@ -128,7 +137,7 @@ export async function runFault(fault: Fault, settings: RunSettings): Promise<Out
       one_view_ms: oneViewMs(samples, fault.views, faultMs, healedMs),
       whole_again_ms: oneViewMs(samples, [{ asked: names, takers: names }], healedMs, Date.now()),
     };
-    return { figures, notes: [...failureNotes(failures(evidence), faultMs), ...viewNotes(samples, faultMs)] };
+    return { figures, notes: [...attemptNotes(evidence), ...viewNotes(samples, faultMs)] };
   } catch (error) {
     process.stderr.write(`${logsOf(lab.cluster)}\n`);
     throw error;
@@ -138,15 +147,21 @@ export async function runFault(fault: Fault, settings: RunSettings): Promise<Out
   }
 }
 
-/** `12 x ECONNRESET through n1, 3-950 ms after the fault` */
-export function failureNotes(failed: { entry: string; failure: string | null; startedMs: number }[], faultMs: number) {
+/** `12 x ECONNRESET through n1, begun 3 to 950 ms after the fault`; `127.0.0.9 through n1 at 950 ms: greeted by n2, its owner is n3` */
+export function attemptNotes(evidence: Evidence): string[] {
+  const { faultMs, owners } = evidence;
   const groups = new Map<string, number[]>();
-  for (const { entry, failure, startedMs } of failed) {
+  for (const { entry, failure, startedMs } of failures(evidence)) {
     const key = `${failure} through ${entry}`;
     groups.set(key, [...(groups.get(key) ?? []), startedMs - faultMs]);
   }
   const range = (times: number[]) => `begun ${Math.min(...times)} to ${Math.max(...times)} ms after the fault`;
-  return [...groups].map(([key, times]) => `${times.length} x ${key}, ${range(times)}`);
+  const failed = [...groups].map(([key, times]) => `${times.length} x ${key}, ${range(times)}`);
+  const moved = movements(evidence).map(({ client, entry, host, startedMs }) => {
+    const owner = [...owners(client)].join(' or ');
+    return `${client} through ${entry} at ${startedMs - faultMs} ms: greeted by ${host}, its owner is ${owner}`;
+  });
+  return [...failed, ...moved];
 }
 
 /** Every change of what a sidecar said of its view. */

@@ -1,9 +1,9 @@
 /** View after view under load: the weight of n3 goes up and down in the cluster file, offered on all hosts each time. */
 import { waitFor } from '../e2e/harness/wait.js';
 import { logsOf } from '../netns/cluster.js';
-import { failures, judge } from './judge.js';
+import { judge } from './judge.js';
 import { type Lab, startLab } from './lab.js';
-import { failureNotes, type Outcome, ownersUnder, type RunSettings, startedLoad, watch } from './run.js';
+import { attemptNotes, type Outcome, ownersUnder, type RunSettings, startedLoad, watch } from './run.js';
 
 const WEIGHTS = [60, 50];
 const CHANGE_LIMIT_MS = 20_000;
@@ -55,7 +55,7 @@ export async function runViewChanges(count: number, limitMs: number, settings: R
     const figures = { ...judge(evidence), one_view_ms: median(times), whole_again_ms: Math.max(...times) };
     const spread = `median ${median(times)} ms, slowest ${Math.max(...times)} ms`;
     const summary = `${times.length} of ${count} views in ${Date.now() - faultMs} ms, ${spread}`;
-    return { figures, notes: [summary, ...failureNotes(failures(evidence), faultMs)] };
+    return { figures, notes: [summary, ...attemptNotes(evidence)] };
   } catch (error) {
     process.stderr.write(`${logsOf(lab.cluster)}\n`);
     throw error;
