@@ -28,14 +28,7 @@ import { type HandoffSecrets, ownerSocket } from './handoff-tls.js';
 import type { EnvoyPaths } from './paths.js';
 import { isRedirecting, redirectPortOf } from './redirects.js';
 import { isRedirected, rulesServed } from './rules.js';
-import {
-  ACCEPTS_IN_A_ROW_MAX,
-  BUFFER_BYTES_MAX,
-  type EnvoyJson,
-  socketAddress,
-  TCP_KEEPALIVE,
-  typed,
-} from './sockets.js';
+import { type EnvoyJson, listenerOn, typed } from './sockets.js';
 import { otherPortsProxy, ruleProxy } from './tcp-proxy.js';
 
 /** A host of the cluster sends its header at once; a stranger who sends nothing is not waited for longer. */
@@ -50,12 +43,7 @@ export function handoffListener(
   const rules = rulesServed(file);
   const socket = secrets === null ? {} : { transport_socket: ownerSocket(secrets) };
   return typed('envoy.config.listener.v3.Listener', {
-    name: HANDOFF_LISTENER,
-    stat_prefix: 'nlb_handoff',
-    address: socketAddress(ownHost.dedicatedIp, file.ports.handoff),
-    per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
-    tcp_keepalive: TCP_KEEPALIVE,
-    max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
+    ...listenerOn(HANDOFF_LISTENER, 'nlb_handoff', ownHost.dedicatedIp, file.ports.handoff),
     listener_filters_timeout: HEADER_TIMEOUT,
     listener_filters: [
       {

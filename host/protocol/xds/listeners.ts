@@ -12,14 +12,7 @@ import { ruleListener, ruleStatPrefix } from './names.js';
 import type { EnvoyPaths } from './paths.js';
 import { redirectListeners } from './redirect-listener.js';
 import { addressesOf, hostNamed, isRedirected, portsIn, rangesAt, rulesServed } from './rules.js';
-import {
-  ACCEPTS_IN_A_ROW_MAX,
-  BUFFER_BYTES_MAX,
-  type EnvoyJson,
-  socketAddress,
-  TCP_KEEPALIVE,
-  typed,
-} from './sockets.js';
+import { type EnvoyJson, listenerOn, typed } from './sockets.js';
 import { decisionFilter, ruleProxy } from './tcp-proxy.js';
 
 export function listeners(
@@ -48,14 +41,7 @@ function listenerOf(
 ): EnvoyJson {
   const name = ruleStatPrefix(rule.name);
   return typed('envoy.config.listener.v3.Listener', {
-    name: ruleListener(rule, address, port),
-    stat_prefix: name,
-    address: socketAddress(address, port),
-    // A virtual IP may come to the machine after Envoy does.
-    ...(file.listenOn === 'virtualIp' ? { freebind: true } : {}),
-    per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
-    tcp_keepalive: TCP_KEEPALIVE,
-    max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
+    ...listenerOn(ruleListener(rule, address, port), name, address, port, file.listenOn === 'virtualIp'),
     ...connectionLog(file, ownHost.name),
     filter_chains: [
       {

@@ -12,14 +12,7 @@ import { chainAction, closed, input, wideRules } from './chain-matcher.js';
 import { NO_RULE, redirectListenerName, redirectStatPrefix, ruleStatPrefix } from './names.js';
 import type { EnvoyPaths } from './paths.js';
 import { redirects, rulesRedirectedAt } from './redirects.js';
-import {
-  ACCEPTS_IN_A_ROW_MAX,
-  BUFFER_BYTES_MAX,
-  type EnvoyJson,
-  socketAddress,
-  TCP_KEEPALIVE,
-  typed,
-} from './sockets.js';
+import { type EnvoyJson, listenerOn, typed } from './sockets.js';
 import { clientLog } from './client-log.js';
 import { connectionLog } from './connection-log.js';
 import { decisionFilter, otherPortsProxy, ruleProxy } from './tcp-proxy.js';
@@ -27,14 +20,9 @@ import { decisionFilter, otherPortsProxy, ruleProxy } from './tcp-proxy.js';
 export function redirectListeners(file: ClusterFile, ownHost: HostConfig, paths: EnvoyPaths): EnvoyJson[] {
   return redirects(file, ownHost.name).map(({ address, toPort }) => {
     const rules = rulesRedirectedAt(file, ownHost, address);
+    const name = redirectListenerName(address);
     return typed('envoy.config.listener.v3.Listener', {
-      name: redirectListenerName(address),
-      stat_prefix: redirectStatPrefix(address),
-      address: socketAddress(address, toPort),
-      ...(file.listenOn === 'virtualIp' ? { freebind: true } : {}),
-      per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
-      tcp_keepalive: TCP_KEEPALIVE,
-      max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
+      ...listenerOn(name, redirectStatPrefix(address), address, toPort, file.listenOn === 'virtualIp'),
       ...connectionLog(file, ownHost.name),
       listener_filters: [
         {

@@ -44,6 +44,23 @@ export const BUFFER_BYTES_MAX = 64 * 1024;
  */
 export const ACCEPTS_IN_A_ROW_MAX = 4;
 
+/**
+ * What all listeners of ours have in common.
+ *
+ * @param isFree  the address may come to the machine after Envoy does, as a virtual IP
+ */
+export function listenerOn(name: string, statPrefix: string, address: string, port: number, isFree = false): EnvoyJson {
+  return {
+    name,
+    stat_prefix: statPrefix,
+    address: socketAddress(address, port),
+    ...(isFree ? { freebind: true } : {}),
+    per_connection_buffer_limit_bytes: BUFFER_BYTES_MAX,
+    tcp_keepalive: TCP_KEEPALIVE,
+    max_connections_to_accept_per_socket_event: ACCEPTS_IN_A_ROW_MAX,
+  };
+}
+
 /** An endpoint or check that carries this speaks plain TCP (of a handoff: after the PROXY header). */
 export const PLAIN_MATCH = { plain: true };
 
