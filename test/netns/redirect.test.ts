@@ -3,13 +3,14 @@
  * `lo` of every host. What the client's machine routes through decides which host is the entry host.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { openSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
+import { startGreeter } from './greeter.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
 
 const why = whyNoNetwork();
@@ -17,7 +18,6 @@ if (why) console.log(`skipped: redirected ports: ${why}`);
 
 const [VIP, VIP6] = ['10.77.0.200', 'fd77::200'];
 const KNOCKER = fileURLToPath(new URL('knocker.py', import.meta.url));
-const GREETER = fileURLToPath(new URL('greeter.py', import.meta.url));
 /** Rules lead to loopback; the last three are programs that the hosts run for themselves. */
 const PLACES = ['127.0.0.1,2525,v2', '127.0.0.1,41000,v2', '127.0.0.1,45000,v2', '127.0.0.1,49999,v2'].concat([
   '0.0.0.0,42000',
@@ -73,10 +73,7 @@ function startWide(fileText: (hosts: NetworkHost[]) => string, prefix: string[] 
       for (const address of [`${VIP}/32`, `${VIP6}/128`]) {
         if (fileText([]).includes('mode: routed')) inside(host, 'ip', 'addr', 'add', address, 'dev', 'lo');
       }
-      const log = openSync(`${stateDir}.greeter.log`, 'a');
-      const command = ['python3', GREETER, host.name, ...PLACES];
-      const args = ['netns', 'exec', host.namespace, 'sh', '-c', 'setsid "$@" </dev/null &', 'sh', ...command];
-      spawnSync('ip', args, { stdio: ['ignore', log, log] });
+      startGreeter(host, stateDir, PLACES);
     },
   });
 }
