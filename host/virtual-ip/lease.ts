@@ -4,9 +4,9 @@
  * the kernel is not told any more and the lease runs out there.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../edge/clock.js';
+import { favour } from '../edge/nft.js';
 import { leaseText } from './ruleset.js';
 
 export interface LeaseOptions {
@@ -20,15 +20,6 @@ export interface LeaseOptions {
   onRefused(complaint: string): void;
   /** No renewal went out for a whole lease: it is over, and others may have taken what it stood for. */
   onOver(): void;
-}
-
-/** A renewal that waits for a processor is one that others may outrun. Needs CAP_SYS_NICE; without it, it waits its turn. */
-function favour(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) setPriority(pid, -10);
-  } catch {
-    // As it is, then.
-  }
 }
 
 type NftProcess = ChildProcessByStdio<Writable, null, Readable>;
