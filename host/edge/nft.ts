@@ -89,6 +89,14 @@ export class Nft {
     throw new EdgeError('KERNEL_REFUSED', `Cannot put ${what} in force: ${complaintOf(result)}`);
   }
 
+  /** The same for a text that begins with what has to be there. False where it is not: nothing has changed then. */
+  async runWhereThere(ruleset: string, what: string): Promise<boolean> {
+    const result = await runProgram([...this.prefix, 'nft', '-f', '-'], ruleset);
+    if (result.code === 0) return true;
+    if (/No such file or directory/.test(result.stderr)) return false;
+    throw new EdgeError('KERNEL_REFUSED', `Cannot put ${what} in force: ${complaintOf(result)}`);
+  }
+
   /** `nft -j list ...`; an empty array where the thing is not there. */
   async list(...what: string[]): Promise<NftObject[]> {
     const options = what.filter((word) => word.startsWith('-'));

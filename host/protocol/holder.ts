@@ -10,6 +10,7 @@
  * after that was heard; where it cannot say so, its lease has run out before anybody calls it lost (lease.ts).
  */
 import type { HolderClaim } from './holder-claim.js';
+import { permitMs } from './lease.js';
 import { isSilent } from './probing.js';
 import { periodMs, type ProtocolState } from './state.js';
 import type { HostName, HostPriority, LinkSettings, Milliseconds } from './types.js';
@@ -109,6 +110,20 @@ function isWithin({ fromMinute, toMinute }: { fromMinute: number; toMinute: numb
 export function holderSeen(contenders: readonly Contender[]): HostName | null {
   const holding = contenders.filter(({ holds }) => holds).sort((a, b) => a.priority - b.priority);
   return holding[0]?.name ?? null;
+}
+
+/**
+ * Who is silent may have begun to take the virtual IPs with its last packet. Whether anybody answers for them shows from then on:
+ * what was begun is in its kernel by now, or never.
+ */
+export function countsFromMs(state: ProtocolState): Milliseconds {
+  const silent = [...state.peers.values()].filter((peer) => !peer.left && (peer.link !== 'heard' || peer.suspicion));
+  return Math.max(...silent.map(({ directMs }) => directMs), Number.NEGATIVE_INFINITY) + permitMs(periodMs(state));
+}
+
+/** The last sign of life of this host, which all others can have heard. */
+export function saidMs({ sending }: ProtocolState): Milliseconds {
+  return Math.max(sending.lastMs, sending.lastPulseMs);
 }
 
 /** Everybody whose sidecar is heard, with this host, by ascending priority. */

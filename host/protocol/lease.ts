@@ -32,6 +32,17 @@ export function holderLeaseMs(periodMs: Milliseconds): Milliseconds {
   return Math.floor((lostAfterMs(periodMs) - periodMs * PULSE_PERIODS) * HOLDER_PART);
 }
 
+const PERMIT_PART = 0.5;
+
+/**
+ * Mode arp: whoever begins to take the virtual IPs has them in its kernel within this, or not at all. Others ask whether
+ * anybody answers for them no sooner after its last sign of life, so they see what it took. 600 ms at the default period,
+ * never under 225.
+ */
+export function permitMs(periodMs: Milliseconds): Milliseconds {
+  return Math.floor(lostAfterMs(periodMs) * PERMIT_PART);
+}
+
 export function renewEveryMs(periodMs: Milliseconds): Milliseconds {
   return Math.floor(holderLeaseMs(periodMs) / RENEWALS);
 }

@@ -28,7 +28,7 @@ import { TODO } from './todo.js';
 import type { Milliseconds, OwnSettings } from './types.js';
 import { speaksDecision } from './versions.js';
 
-export { contendersOf } from './holder.js';
+export { contendersOf, countsFromMs, saidMs } from './holder.js';
 export { whyNotForgotten } from './forgotten.js';
 export { statusOf } from './report.js';
 export type { ProtocolState } from './state.js';

@@ -9,6 +9,8 @@ import { neighbours } from './neighbours.js';
 
 export interface AskingOptions {
   kernel: { whoAnswers(device: string, forMs?: Milliseconds): Promise<Map<string, string>> };
+  /** What was asked sooner proves nothing: a host that is silent by now may have taken them after it. */
+  countsFromMs(): Milliseconds;
   clock: Clock;
   prefix: readonly string[];
   file(): ClusterFile;
@@ -20,7 +22,10 @@ const FIRST_MS = 1100;
 const AHEAD_EVERY_MS = 200;
 /** With a stranger there it is asked again so often. */
 const AGAIN_MS = 2000;
-/** It is asked again every 200 ms while the holder is silent, and each question takes 100 and a few processes. */
+/**
+ * What was answered while the holder was silent still counts when it is lost. It is asked again every 200 ms then, and each
+ * question takes 100 and a few processes.
+ */
 const FRESH_MS = 400;
 const WATCH_EVERY_MS = 10_000;
 
@@ -32,7 +37,7 @@ interface Sentence {
 export class Asking {
   /** Why the addresses are not taken: a sentence with who has them; null where nobody has. */
   stranger: string | null = null;
-  private answered: { atMs: Milliseconds; isFree: boolean } = { atMs: Number.NEGATIVE_INFINITY, isFree: false };
+  private answered = { askedMs: Number.NEGATIVE_INFINITY, atMs: Number.NEGATIVE_INFINITY, isFree: false };
   /** The question that is out. */
   private asked: Promise<void> | null = null;
   private watchedMs = Number.NEGATIVE_INFINITY;
@@ -45,9 +50,19 @@ export class Asking {
   /** @param isFirst  no host of this cluster is known to have held them */
   async isFree(device: string, isFirst: boolean): Promise<boolean> {
     this.isHeld = false;
-    if (this.ageMs() <= this.freshMs() && this.answered.isFree) return true;
-    await this.ask(device, isFirst ? FIRST_MS : undefined);
-    return this.answered.isFree;
+    if (this.isStillFree()) return true;
+    // One that is out may have been asked too soon to count.
+    for (let asked = 0; asked < 2; asked++) {
+      await this.ask(device, isFirst ? FIRST_MS : undefined);
+      if (!this.answered.isFree || this.isStillFree()) return this.answered.isFree;
+    }
+    return false;
+  }
+
+  /** Nobody answered, and that was not long ago. */
+  isStillFree(freshMs = FRESH_MS): boolean {
+    const { answered, options } = this;
+    return answered.isFree && this.ageMs() <= freshMs && answered.askedMs >= options.countsFromMs();
   }
 
   /** While the holder is silent, by whoever may be next; and again and again while a stranger is there. */
@@ -56,7 +71,8 @@ export class Asking {
     this.isHeld = holder !== undefined;
     // Whoever of the cluster holds them has asked.
     if (holder !== undefined && this.stranger !== null) this.forgetStranger();
-    const isDue = holder?.isSuspected === true && this.ageMs() >= AHEAD_EVERY_MS;
+    const isSilentLong = holder?.isSuspected === true && this.options.clock.nowMs() >= this.options.countsFromMs();
+    const isDue = isSilentLong && this.ageMs() >= AHEAD_EVERY_MS;
     const isAgainDue = this.stranger !== null && this.ageMs() >= AGAIN_MS;
     if (this.asked === null && (isDue || isAgainDue)) void this.ask(device).catch(() => {});
   }
@@ -83,8 +99,9 @@ export class Asking {
   }
 
   private async askOnce(device: string, forMs?: Milliseconds): Promise<void> {
+    const askedMs = this.options.clock.nowMs();
     const answers = await this.options.kernel.whoAnswers(device, forMs);
-    this.answered = { atMs: this.options.clock.nowMs(), isFree: answers.size === 0 };
+    this.answered = { askedMs, atMs: this.options.clock.nowMs(), isFree: answers.size === 0 };
     const sentence = await this.sentenceFor(answers, device, 'is in use by');
     this.stranger = sentence?.isHost === false ? sentence.text : null;
     this.options.say('virtual-ip-stranger', this.stranger);
@@ -114,10 +131,5 @@ export class Asking {
 
   private ageMs(): Milliseconds {
     return this.options.clock.nowMs() - this.answered.atMs;
-  }
-
-  /** What was answered while the holder was silent still counts when it is lost. */
-  private freshMs(): Milliseconds {
-    return FRESH_MS;
   }
 }

@@ -2,18 +2,21 @@
  * Mode arp on this host: takes the virtual IPs when it is its turn (host/protocol/holder.ts decides), keeps them, gives them up,
  * and says so. One thing at a time: `look()` may be called at any moment, what it begins is finished before the next begins.
  *
- *     take:    ask who answers ─ somebody: say who, ask again ─ nobody: claim, lease, address, announcement
+ *     take:    ask who answers ─ somebody: say who, ask again ─ nobody: taking.ts, announcement
  *     let go:  lease, address, then the claim: whoever takes them does so after it heard that
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../edge/clock.js';
 import type { Log } from '../edge/log.js';
 import { type Contender, holderSeen, type HolderStep, holderStep, wantsBack } from '../protocol/holder.js';
 import type { HolderClaim, HolderWish } from '../protocol/holder-claim.js';
-import { holderLeaseMs, renewEveryMs } from '../protocol/lease.js';
+import { holderLeaseMs, permitMs, renewEveryMs } from '../protocol/lease.js';
 import type { ClusterFile, HostConfig, HostName, Milliseconds } from '../protocol/types.js';
 import { Asking } from './asking.js';
 import { KernelAddresses } from './kernel-addresses.js';
-import { LOOK_AT_LINKS_MS, Readiness } from './readiness.js';
+import { Readiness } from './readiness.js';
+import { takeInTime } from './taking.js';
+import { Upkeep } from './upkeep.js';
 
 export interface HoldingOptions {
   host: HostConfig;
@@ -23,6 +26,9 @@ export interface HoldingOptions {
   log: Log;
   prefix: readonly string[];
   contenders(): Contender[];
+  /** Of the last packet that all others can have heard. */
+  saidMs(): Milliseconds;
+  countsFromMs(): Milliseconds;
   /** R6: this host is alone, and hosts of the cluster send what it cannot verify. */
   holdBack(): boolean;
   /** Stopped and out of the view: nothing of ours is to be in the kernel. */
@@ -39,9 +45,8 @@ export interface HoldingOptions {
 export const MOVE_MS = 3000;
 /** After a take that failed this host does not try again for so long. */
 const PAUSE_MS = 2000;
-/** Announced again so long after it was taken: the first may have been lost, and some switches learn late. */
-const ANNOUNCE_AGAIN_MS = [500, 1500, 4000];
-const PROLONG_MS = 1000;
+/** From the answer of the link to the end of the permit's program and of the claim; a busy machine takes its time. */
+const TAKE_MS = 1000;
 
 export class Holding {
   /** Who held them last, as seen from here. */
@@ -49,15 +54,13 @@ export class Holding {
   private readonly kernel: KernelAddresses;
   private readonly asking: Asking;
   private readonly ready: Readiness;
+  private readonly upkeep: Upkeep;
   private claimed: HolderClaim = { holds: false, wish: 'none' };
   private moveUntilMs = 0;
   private pausedUntilMs = 0;
   private isLeaving = false;
   private isLookDue = false;
-  private isAnnouncementDue = false;
   private running: Promise<void> | null = null;
-  private prolongedMs = 0;
-  private readonly timers = new Set<NodeJS.Timeout>();
 
   constructor(private readonly options: HoldingOptions) {
     const { clock, stateDirectory, prefix, file } = options;
@@ -68,6 +71,7 @@ export class Holding {
       prefix,
       leaseMs: () => holderLeaseMs(file().heartbeat.periodMs),
       renewEveryMs: () => renewEveryMs(file().heartbeat.periodMs),
+      permitMs: () => permitMs(file().heartbeat.periodMs),
       isSource: () => file().link?.outgoing === 'virtualIp',
       onLeaseOver: () => this.look(),
       onLeaseRefused: (complaint) => {
@@ -76,7 +80,9 @@ export class Holding {
       },
     });
     this.ready = new Readiness({ ...options, kernel: this.kernel });
-    this.asking = new Asking({ kernel: this.kernel, clock, prefix, file, say: options.say });
+    this.asking = new Asking({ ...options, kernel: this.kernel });
+    const { kernel, asking } = this;
+    this.upkeep = new Upkeep({ clock, kernel, asking, virtualIps: () => file().virtualIps, look: () => this.look() });
   }
 
   /** This host is stopped and has the addresses nowhere any more, not even on loopback. */
@@ -137,7 +143,7 @@ export class Holding {
     this.moveUntilMs = clock.nowMs() + MOVE_MS;
     this.look();
     while (clock.nowMs() < this.moveUntilMs && !this.claimed.holds) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await wait(20);
     }
     this.moveUntilMs = 0;
     this.look();
@@ -157,7 +163,7 @@ export class Holding {
   async leave(): Promise<void> {
     this.isLeaving = true;
     await this.running;
-    for (const timer of this.timers) clearTimeout(timer);
+    this.upkeep.end();
     await this.letGo('the sidecar of this host ends');
   }
 
@@ -169,13 +175,14 @@ export class Holding {
     this.noteHolder();
     if (this.kernel.isLeaseOver) await this.lapse();
     await this.ready.look((why) => this.letGo(why));
+    if (this.kernel.isLeaseOver) await this.lapse();
     if (this.ready.link === null) return this.sayClaim({ holds: false, wish: 'unable' });
     const contenders = options.contenders();
     const step = holderStep(options.host.name, this.withWish(contenders), this.holder?.name ?? null);
     await this.act(step, contenders);
     this.sayClaim({ ...this.claimed, wish: this.wish() });
     this.noteHolder();
-    if (this.claimed.holds) await this.keepUp();
+    if (this.claimed.holds) await this.upkeep.look(this.ready.link);
     if (options.clock.nowMs() >= this.pausedUntilMs) options.say('virtual-ip', null);
   }
 
@@ -202,17 +209,23 @@ export class Holding {
       const again = this.withWish(this.options.contenders());
       if (this.isLeaving || holderStep(name, again, null).kind !== 'take') return;
     }
-    this.sayClaim({ holds: true, wish: 'none' });
-    try {
-      await this.kernel.take(device);
-    } catch (error) {
+    const isTaken = await takeInTime(device, {
+      ...this.options,
+      kernel: this.kernel,
+      permitMs: permitMs(this.options.file().heartbeat.periodMs),
+      claim: () => this.sayClaim({ holds: true, wish: 'none' }),
+      isStillRight: () => {
+        const isRight = isHandedOver || this.asking.isStillFree(TAKE_MS);
+        return isRight && holderStep(name, this.withWish(this.options.contenders()), null).kind !== 'letGo';
+      },
+    }).catch(async (error: Error) => {
       await this.letGo('they cannot be taken');
       throw error;
-    }
+    });
+    if (!isTaken) return this.letGo('they were not taken in time, or another host takes them');
     void this.options.setHolder(true);
-    this.prolongedMs = this.options.clock.nowMs();
+    this.upkeep.begin();
     this.options.log.info(`virtual IPs: this host holds them on ${device}, because ${why}`);
-    for (const afterMs of ANNOUNCE_AGAIN_MS) this.announceAfter(afterMs);
   }
 
   private async letGo(why: string): Promise<void> {
@@ -230,24 +243,8 @@ export class Holding {
     this.sayClaim({ holds: false, wish: 'unable' });
     await this.letGo('its lease ran out');
     this.options.log.warning(
-      'virtual IPs: the lease ran out because this sidecar stood still; another host may hold them',
+      'virtual IPs: the lease ran out because this sidecar, or nft, stood still; another host may hold them',
     );
-  }
-
-  private async keepUp(): Promise<void> {
-    const { device, addresses } = this.ready.link!;
-    const nowMs = this.options.clock.nowMs();
-    // What was listed is up to 100 ms old, and so may the taking be.
-    const isSettled = nowMs - this.prolongedMs >= 2 * LOOK_AT_LINKS_MS;
-    const isMissing = isSettled && this.options.file().virtualIps.some((address) => !addresses.has(address));
-    if (this.isAnnouncementDue || isMissing) {
-      this.isAnnouncementDue = false;
-      await this.kernel.announce(device);
-    }
-    if (nowMs - this.prolongedMs < PROLONG_MS && !isMissing) return;
-    this.prolongedMs = nowMs;
-    await this.kernel.prolong(device);
-    this.asking.watchWhileHolding(device);
   }
 
   private async rest(): Promise<void> {
@@ -259,7 +256,9 @@ export class Holding {
   private wish(): HolderWish {
     const { clock, contenders, host, file } = this.options;
     const nowMs = clock.nowMs();
-    if (this.isLeaving || nowMs < this.pausedUntilMs || this.whyUnable() !== null) return 'unable';
+    // Until the kernel has let go of what ran out, nobody is to take it without asking.
+    if (this.isLeaving || nowMs < this.pausedUntilMs || this.kernel.isLeaseOver) return 'unable';
+    if (this.whyUnable() !== null) return 'unable';
     if (nowMs < this.moveUntilMs && !this.claimed.holds) return 'wants';
     const now = new Date(clock.wallIso());
     const minute = now.getHours() * 60 + now.getMinutes();
@@ -283,14 +282,5 @@ export class Holding {
     this.pausedUntilMs = this.options.clock.nowMs() + PAUSE_MS;
     this.options.say('virtual-ip', error.message);
     this.sayClaim({ holds: this.claimed.holds && this.kernel.isHolding, wish: 'unable' });
-  }
-
-  private announceAfter(afterMs: Milliseconds): void {
-    const timer = setTimeout(() => {
-      this.timers.delete(timer);
-      this.isAnnouncementDue = true;
-      this.look();
-    }, afterMs);
-    this.timers.add(timer);
   }
 }

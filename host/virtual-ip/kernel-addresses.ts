@@ -4,6 +4,7 @@
  * refuses; none of them decides anything.
  */
 import { existsSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../edge/clock.js';
 import { EdgeError } from '../edge/edge-error.js';
 import { Ip } from '../edge/ip.js';
@@ -14,7 +15,7 @@ import { ipAll, ipBatch, linkLines, loopbackLines, removalLines } from './addres
 import { Lease } from './lease.js';
 import { whoAnswers } from './neighbours.js';
 import { noSourceLines, sourceLines } from './outgoing.js';
-import { addressTables, announceText, endLeaseText, leaseText } from './ruleset.js';
+import { addressTables, announceText, endLeaseText, inForceText, permitText, takeText } from './ruleset.js';
 import { Sysctls } from './sysctls.js';
 
 export interface KernelAddressesOptions {
@@ -24,6 +25,7 @@ export interface KernelAddressesOptions {
   prefix: readonly string[];
   leaseMs(): Milliseconds;
   renewEveryMs(): Milliseconds;
+  permitMs(): Milliseconds;
   /** Outgoing connections of the holder have the virtual IP. */
   isSource(): boolean;
   onLeaseOver(): void;
@@ -62,9 +64,8 @@ export class KernelAddresses {
   async prepare(device: string, virtualIps: readonly string[]): Promise<string[]> {
     const { leaseMs } = this;
     const goesOn = this.lease === null ? await this.isLeased(device) : !this.lease.isOver();
-    const held = goesOn ? { device, leaseMs } : null;
+    const held = await this.makeTables(virtualIps, goesOn ? { device, leaseMs } : null);
     const gone = this.addresses.filter((address) => !virtualIps.includes(address));
-    await this.nft.run(addressTables({ name: this.table, virtualIps }, held), 'the table of the virtual IPs');
     const warnings = this.sysctls.set(device, virtualIps);
     await ipBatch(this.options.prefix, [...removalLines(gone, device), ...removalLines(gone, 'lo')]);
     await ipAll(this.options.prefix, loopbackLines(virtualIps), 'put the virtual IPs on loopback');
@@ -72,6 +73,21 @@ export class KernelAddresses {
     if (held === null) await ipBatch(this.options.prefix, removalLines(virtualIps, device));
     else this.startLease(device);
     return warnings;
+  }
+
+  /** @returns `held`, or null where its lease has run out in the kernel, whatever the clock here says */
+  private async makeTables(virtualIps: readonly string[], held: { device: string; leaseMs: number } | null) {
+    const what = 'the table of the virtual IPs';
+    const name = this.table;
+    const text = addressTables({ name, virtualIps }, held);
+    if (held === null || !(await this.isThere())) {
+      await this.nft.run(text, what);
+      return held;
+    }
+    if (await this.nft.runWhereThere(`${inForceText(name, held.device)}\n${text}`, what)) return held;
+    this.lease?.lapse();
+    await this.nft.run(addressTables({ name, virtualIps }, null), what);
+    return null;
   }
 
   get isHolding(): boolean {
@@ -83,11 +99,20 @@ export class KernelAddresses {
     return this.lease?.isOver() === true;
   }
 
-  /** The lease first: nothing of the addresses is answered or announced without it. */
-  async take(device: string): Promise<void> {
+  /** A take has to be in the kernel so long after this, or it fails. */
+  async permit(device: string): Promise<void> {
+    await this.nft.run(permitText(this.table, device, this.options.permitMs()), 'the permit to take the virtual IPs');
+  }
+
+  /**
+   * The lease first: nothing of the addresses is answered or announced without it.
+   *
+   * @returns false where the permit has run out: nothing is taken
+   */
+  async take(device: string): Promise<boolean> {
     const { table, addresses } = this;
     const { prefix } = this.options;
-    await this.nft.run(leaseText(table, device, this.leaseMs) + announceText(table, device), 'the lease');
+    if (!(await this.nft.runWhereThere(takeText(table, device, this.leaseMs), 'the lease'))) return false;
     this.startLease(device);
     const v4 = addresses.filter((address) => !address.includes(':'));
     const announce = v4.flatMap((address) => [
@@ -100,6 +125,7 @@ export class KernelAddresses {
       if (real !== undefined) throw new EdgeError('KERNEL_REFUSED', `Cannot put the virtual IPs on ${device}: ${real}`);
     });
     await this.setSource(device, this.options.isSource());
+    return true;
   }
 
   /** Says once more where the addresses are; for IPv6 they are taken off the link and put back, as loopback has them too. */
@@ -128,9 +154,10 @@ export class KernelAddresses {
     const { prefix } = this.options;
     await this.lease?.end();
     this.lease = null;
-    await this.nft.run(endLeaseText(this.table), 'the end of the lease').catch(() => {
-      // Where the table is gone there is no lease either.
-    });
+    // Where the table is gone there is no lease either; where nft cannot be run it runs out by itself.
+    await this.nft
+      .runWhereThere(endLeaseText(this.table), 'the end of the lease')
+      .catch(() => setTimeout(this.leaseMs));
     await ipBatch(prefix, removalLines(this.addresses, await this.nowCalled(device)));
     await this.setSource(device, false);
   }

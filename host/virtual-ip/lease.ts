@@ -1,13 +1,14 @@
 /**
  * The lease of the holder, renewed by one long-lived `nft -i`: a process for each renewal would be some hundred a second at the
  * shortest period. A sidecar that stands still writes nothing, and one that is killed leaves nft an end of input, so either way
- * the kernel is not told any more and the lease runs out there.
+ * the kernel is not told any more and the lease runs out there. A renewal that comes after that, because nft stood still, renews
+ * nothing (ruleset.ts) and is complained of.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../edge/clock.js';
 import { favour } from '../edge/nft.js';
-import { leaseText } from './ruleset.js';
+import { renewalText } from './ruleset.js';
 
 export interface LeaseOptions {
   table: string;
@@ -16,7 +17,7 @@ export interface LeaseOptions {
   everyMs: number;
   clock: Clock;
   prefix: readonly string[];
-  /** nft complained of a renewal: the table is gone, most likely. */
+  /** nft complained of a renewal: it came too late, or the table is gone. */
   onRefused(complaint: string): void;
   /** No renewal went out for a whole lease: it is over, and others may have taken what it stood for. */
   onOver(): void;
@@ -43,6 +44,11 @@ export class Lease {
     return this.options.clock.nowMs() - this.renewedMs >= this.options.leaseMs;
   }
 
+  /** It ran out in the kernel sooner than by this clock. */
+  lapse(): void {
+    this.renewedMs = Number.NEGATIVE_INFINITY;
+  }
+
   renew(): void {
     if (this.timer === null) return;
     if (this.isOver()) {
@@ -52,7 +58,7 @@ export class Lease {
     const { table, device, leaseMs, clock } = this.options;
     this.nft ??= this.start();
     this.renewedMs = clock.nowMs();
-    this.nft.stdin.write(leaseText(table, device, leaseMs));
+    this.nft.stdin.write(renewalText(table, device, leaseMs));
   }
 
   /** No renewal is on its way any more when this resolves. */

@@ -23,6 +23,9 @@ export interface LinkModeOptions {
   clock: Clock;
   log: Log;
   contenders(): Contender[];
+  /** As HoldingOptions. */
+  saidMs(): Milliseconds;
+  countsFromMs(): Milliseconds;
   holdBack(): boolean;
   isResting(): boolean;
   claim(claim: HolderClaim): void;

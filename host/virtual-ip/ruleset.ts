@@ -4,6 +4,7 @@
  *
  *     lease      the interface that answers for the virtual IPs; empty on all hosts but the holder, and empty again when the
  *                sidecar does not renew it, whatever became of that
+ *     permit     the interface on which this host may take them for a moment: a take that comes later fails as a whole
  *     announce   the interface whose next question for a virtual IP goes out as an announcement: a question of the kernel's
  *                own (`ip neigh ... use`) with the virtual IP as its sender is a gratuitous ARP, and no other tool is needed
  *
@@ -19,6 +20,11 @@ export interface AddressTable {
 /** How long a question of the kernel's is turned into an announcement: it goes out within a moment. */
 const ANNOUNCE_MS = 400;
 
+/**
+ * What has run out stays so, whoever comes late with a renewal or a take: each begins with taking out an element that has to be
+ * in force, and a transaction of which one part fails changes nothing.
+ */
+
 /** Makes both tables anew; with a lease for `held` where this host goes on holding. One transaction. */
 export function addressTables(table: AddressTable, held: { device: string; leaseMs: number } | null): string {
   const { name } = table;
@@ -28,6 +34,7 @@ export function addressTables(table: AddressTable, held: { device: string; lease
 }
 
 const SETS = ` set lease { type ifname; flags timeout; }
+ set permit { type ifname; flags timeout; }
  set announce { type ifname; flags timeout; }
 `;
 
@@ -71,6 +78,27 @@ function hexOf(address: string): string {
 /** Lets an interface answer for so long from now. One line, one transaction. */
 export function leaseText(name: string, device: string, leaseMs: number): string {
   return `${inBoth(name, (at) => `flush set ${at} lease; add element ${at} lease { "${device}" timeout ${leaseMs}ms }`)}\n`;
+}
+
+/** The same, only where the lease has not run out. */
+export function renewalText(name: string, device: string, leaseMs: number): string {
+  return `${inForceText(name, device)}; ${leaseText(name, device, leaseMs)}`;
+}
+
+/** Fails, and whatever comes with it in one transaction, where the lease of an interface has run out. */
+export function inForceText(name: string, device: string): string {
+  return inBoth(name, (at) => `delete element ${at} lease { "${device}" }`);
+}
+
+export function permitText(name: string, device: string, permitMs: number): string {
+  const at = `arp ${name} permit`;
+  return `flush set ${at}; add element ${at} { "${device}" timeout ${permitMs}ms }\n`;
+}
+
+/** The lease, only where the permit has not run out; with it the next question of this host is an announcement. */
+export function takeText(name: string, device: string, leaseMs: number): string {
+  const permit = `delete element arp ${name} permit { "${device}" }\n`;
+  return `${permit}${leaseText(name, device, leaseMs)}${announceText(name, device)}`;
 }
 
 export function endLeaseText(name: string): string {

@@ -1,6 +1,6 @@
 /** How mode arp is joined to a sidecar: what they ask of it, and what goes before each step of its protocol. */
 import { isOut } from '../control/own-part.js';
-import { contendersOf, type ProtocolState, step } from '../protocol/protocol.js';
+import { contendersOf, countsFromMs, type ProtocolState, saidMs, step } from '../protocol/protocol.js';
 import type { ClusterFile } from '../protocol/types.js';
 import type { Sidecar } from '../sidecar.js';
 import { LinkMode } from './link-mode.js';
@@ -17,6 +17,8 @@ export function linkModeOf(sidecar: Sidecar, stateDirectory: string, file: Clust
     clock,
     log,
     contenders: () => (isRunning() ? contendersOf(sidecar.loop.state, clock.nowMs()) : []),
+    saidMs: () => (isRunning() ? saidMs(sidecar.loop.state) : Number.NEGATIVE_INFINITY),
+    countsFromMs: () => (isRunning() ? countsFromMs(sidecar.loop.state) : Number.POSITIVE_INFINITY),
     holdBack: () => isRunning() && sidecar.protocol.holdVirtualIpBack,
     isResting: () => isRunning() && sidecar.takingPart.isOff && isOut(sidecar, null),
     ranker: sidecar.decision,

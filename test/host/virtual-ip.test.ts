@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { linkLines, loopbackLines } from '../../host/virtual-ip/addresses.js';
 import { findLinks, outOfSubnet } from '../../host/virtual-ip/link.js';
-import { addressTables, leaseText } from '../../host/virtual-ip/ruleset.js';
+import { addressTables, leaseText, renewalText, takeText } from '../../host/virtual-ip/ruleset.js';
 import { Sysctls } from '../../host/virtual-ip/sysctls.js';
 import { changed, fileOf } from './config-fixture.js';
 
@@ -39,6 +39,13 @@ describe('addressTables()', () => {
     const text = addressTables({ name: 't', virtualIps: ['10.0.0.100'] }, { device: 'eth0', leaseMs: 750 });
     expect(text.endsWith(leaseText('t', 'eth0', 750))).toBe(true);
   });
+});
+
+test('a renewal and a take begin with what must not have run out, in one transaction', () => {
+  expect(renewalText('t', 'eth0', 750)).toBe(
+    `delete element arp t lease { "eth0" }; delete element ip6 t lease { "eth0" }; ${leaseText('t', 'eth0', 750)}`,
+  );
+  expect(takeText('t', 'eth0', 750)).toMatch(/^delete element arp t permit \{ "eth0" \}\nflush set arp t lease; add /);
 });
 
 test('virtual IPs are never a source by themselves, and stay on a link for as long as they are renewed', () => {

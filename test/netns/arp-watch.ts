@@ -11,6 +11,8 @@ export interface ArpWatch {
   answered: string[];
   /** Moments in which two hosts answered, as `n1, n2`. Expected to be empty. */
   doubles: string[];
+  /** How often it was asked so far. */
+  readonly momentCount: number;
   end(): Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export function watchArp(client: NetworkHost, hosts: readonly NetworkHost[], add
   };
   const watch = { answered: [] as string[], doubles: [] as string[] };
   let isEnding = false;
+  let momentCount = 0;
   const ask = `neigh flush to ${address} dev eth0\nneigh replace ${address} dev eth0 use\n`;
   const loop = (async () => {
     while (!isEnding) {
@@ -50,12 +53,16 @@ export function watchArp(client: NetworkHost, hosts: readonly NetworkHost[], add
       await sleep(ANSWER_MS);
       const after = counts();
       const names = [...after].filter(([name, count]) => count > (before.get(name) ?? 0)).map(([name]) => name);
+      momentCount++;
       if (names.length > 1) watch.doubles.push(names.join(', '));
       if (names.length === 1 && watch.answered.at(-1) !== names[0]) watch.answered.push(names[0]!);
     }
   })();
   return {
     ...watch,
+    get momentCount() {
+      return momentCount;
+    },
     end: async () => {
       isEnding = true;
       await loop;

@@ -9,7 +9,8 @@ import { waitFor } from '../e2e/harness/wait.js';
 import { type ArpWatch, macOf, watchArp } from './arp-watch.js';
 import { type Cluster, type ClusterHost, logsOf, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
 import { allConverged } from './detect-cases.js';
-import { type NetworkHost, whyNoNetwork } from './network.js';
+import { inside, leftovers, neighbourOf } from './holder-lab.js';
+import { whyNoNetwork } from './network.js';
 
 const why = whyNoNetwork();
 if (why) console.log(`skipped: ${why}`);
@@ -23,10 +24,6 @@ afterEach(async () => {
   watch = null;
   cluster?.remove();
 });
-
-function inside(host: NetworkHost, ...command: string[]): string {
-  return execFileSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
-}
 
 type Hosts = [ClusterHost, ClusterHost, ClusterHost];
 
@@ -46,39 +43,26 @@ async function heldBy(host: ClusterHost): Promise<void> {
 
 async function heldByFirst(lines: string[] = []): Promise<Hosts> {
   const hosts = await converged(lines);
+  // On a busy machine another may have been there first.
+  const isHeld = async () => (await Promise.all(hosts.map(isHolder))).includes(true);
+  await waitFor('a holder', isHeld, LIMIT_MS).catch((error: Error) => {
+    throw new Error(`${error.message}\n${logsOf(cluster)}`);
+  });
+  if (!(await isHolder(hosts[0]))) void cluster.post(hosts[0], 'move-vip');
   await heldBy(hosts[0]);
   watch = watchArp(cluster.network.client, hosts, VIRTUAL_IP);
   await waitFor('n1 answers', () => watch!.answered.includes('n1'), LIMIT_MS);
   return hosts;
 }
 
-/** The neighbour that the client has for an address, asked anew. */
-function neighbour(address: string): string | null {
-  const { client } = cluster.network;
-  inside(
-    client,
-    'sh',
-    '-c',
-    `ip neigh flush to ${address} dev eth0; ip neigh replace ${address} dev eth0 use; sleep 0.1`,
-  );
-  const [entry] = JSON.parse(inside(client, 'ip', '-j', 'neigh', 'show', address, 'dev', 'eth0')) as {
-    lladdr?: string;
-  }[];
-  return entry?.lladdr ?? null;
-}
-
-/** What of ours is in the kernel of a host. */
-function leftovers(host: NetworkHost): string[] {
-  const tables = inside(host, 'nft', 'list', 'tables').split('\n');
-  const addresses = inside(host, 'ip', '-o', 'addr').split('\n');
-  const ours = (line: string) => /envoy_nlb/.test(line) || line.includes(VIRTUAL_IP) || line.includes(VIRTUAL_IP6);
-  return [...tables, ...addresses].filter(ours);
-}
-
 describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
   test('are taken over from a holder that is stopped, and nothing of ours is left in its kernel', async () => {
     const [first, second] = await heldByFirst();
-    await waitFor('n1 answers for IPv6', () => neighbour(VIRTUAL_IP6) === macOf(first), LIMIT_MS);
+    await waitFor(
+      'n1 answers for IPv6',
+      () => neighbourOf(cluster.network.client, VIRTUAL_IP6) === macOf(first),
+      LIMIT_MS,
+    );
     void cluster.post(second, 'move-vip');
     await heldBy(second);
     expect(await isHolder(first)).toBe(false);
@@ -87,7 +71,11 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
     await cluster.post(first, 'stop');
     await heldBy(second);
     await waitFor('n2 answers', () => watch!.answered.at(-1) === 'n2', LIMIT_MS);
-    await waitFor('n2 answers for IPv6', () => neighbour(VIRTUAL_IP6) === macOf(second), LIMIT_MS);
+    await waitFor(
+      'n2 answers for IPv6',
+      () => neighbourOf(cluster.network.client, VIRTUAL_IP6) === macOf(second),
+      LIMIT_MS,
+    );
     await waitFor('nothing left', () => leftovers(first).length === 0, LIMIT_MS);
     expect(watch!.doubles).toEqual([]);
   });
@@ -134,9 +122,22 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
       LIMIT_MS,
     );
     inside(first, 'sh', '-c', 'ip link set eth0 down; ip link set eth0 name wan0; ip link set wan0 up');
-    const renamed = async () => (await cluster.status(first))?.virtualIp?.device === 'wan0';
-    await waitFor('n1 found wan0', renamed, LIMIT_MS);
+    const isReady = async () => {
+      const { virtualIp, problems } = (await cluster.status(first))!;
+      return virtualIp?.device === 'wan0' && problems.every(({ text }) => !/cannot hold/.test(text));
+    };
+    await waitFor('n1 found wan0', isReady, LIMIT_MS);
+    // Bare: it comes back without its own address, which its owner gives it again.
+    inside(first, 'sh', '-c', 'ip link set wan0 down; ip addr flush dev wan0; ip link set wan0 up');
+    inside(first, 'ip', 'addr', 'add', `${first.address}/24`, 'dev', 'wan0');
+    await waitFor('n1 is ready on wan0', isReady, LIMIT_MS);
+    await waitFor('all converged', () => allConverged(cluster), LIMIT_MS);
+    void cluster.post(first, 'move-vip');
+    await heldBy(first);
+    await waitFor('n1 answers again', () => watch!.answered.at(-1) === 'n1', LIMIT_MS);
     expect(watch!.doubles).toEqual([]);
+    await cluster.post(first, 'stop');
+    await waitFor('nothing left', () => leftovers(first).length === 0, LIMIT_MS);
   });
 
   test('are not taken while a stranger has one, who is named, and are taken when it is gone', async () => {

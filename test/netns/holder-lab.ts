@@ -1,0 +1,34 @@
+/** What tests of the holder ask of a machine's kernel. */
+import { execFileSync } from 'node:child_process';
+import { VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
+import type { NetworkHost } from './network.js';
+
+export function inside(host: NetworkHost, ...command: string[]): string {
+  return execFileSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
+}
+
+/** The neighbour that a machine has for an address, asked anew. */
+export function neighbourOf(client: NetworkHost, address: string): string | null {
+  inside(
+    client,
+    'sh',
+    '-c',
+    `ip neigh flush to ${address} dev eth0; ip neigh replace ${address} dev eth0 use; sleep 0.1`,
+  );
+  const [entry] = JSON.parse(inside(client, 'ip', '-j', 'neigh', 'show', address, 'dev', 'eth0')) as {
+    lladdr?: string;
+  }[];
+  return entry?.lladdr ?? null;
+}
+
+/** What of ours is in the kernel of a host. */
+export function leftovers(host: NetworkHost): string[] {
+  const lists = [
+    ['nft', 'list', 'tables'],
+    ['ip', '-o', 'addr'],
+    ['ip', 'maddr'],
+  ];
+  const lines = lists.flatMap((command) => inside(host, ...command).split('\n'));
+  const marks = ['envoy_nlb', ':nlb', '03:bf', VIRTUAL_IP, VIRTUAL_IP6];
+  return lines.filter((line) => marks.some((mark) => line.includes(mark)));
+}
