@@ -6,8 +6,9 @@
  *
  *     what comes in                            who has it
  *     SYN                                      rule's owner by hash and rankings; remembered in `fresh`
+ *     SYN and ACK                              this host: it holds the virtual IP and connected with it (`outgoing`)
  *     of a remembered flow                     whom `flows` names (or `fresh`, after a SYN; `closing`, after FIN or RST)
- *     other, and a connection of this host     this host: `own` (seen here since), `held` (read from the kernel's sockets)
+ *     other, and a connection of this host     this host: `own` (began here), `held` (read from the kernel's sockets)
  *     other                                    "seek": whom the rankings name first, then all hosts in a ring, once
  *
  * A packet that was passed on says so in the three bits of the TCP header that are reserved, zero and not looked at (RFC 9293):
@@ -44,7 +45,7 @@ export const FLOWS_MAX = 524_288;
 const FLOW_TIMEOUT = '5m';
 /** After SYN, and after FIN or RST. Maps of their own: an element with a time of its own could not be loaded from a listing. */
 const BRIEF_TIMEOUT = '1m';
-/** Longer than two readings of the kernel's sockets, which keep what lives on in `held`. */
+/** After the last packet. Longer than two readings of the kernel's sockets, and than two keepalives of Envoy. */
 const OWN_TIMEOUT = '150s';
 
 /** Chains by name; a base chain's first line is its hook. */
@@ -120,6 +121,8 @@ function familyChains(family: Family, { device, ownMac, self, hashSeed }: Handof
         `${WORD} ${YOURS} ${WORD} set 0 goto deliver_${family}`,
         `${WORD} ${SEEK} goto seek_${family}`,
         `tcp flags & (fin|syn|rst|ack) == syn goto new_${family}`,
+        // Whoever holds the virtual IP and connects with it (`outgoing`) gets this answer.
+        `tcp flags & (fin|syn|rst|ack) == (syn|ack) goto deliver_${family}`,
         `tcp flags & (fin|rst) != 0x0 ether daddr set ${flow} map @flows_${family} add @closing_${family} ${label} delete @flows_${family} ${label} goto pass_${family}`,
         `ether daddr set ${flow} map @flows_${family} update @flows_${family} ${label} goto pass_${family}`,
         `ether daddr set ${flow} map @fresh_${family} add @flows_${family} ${label} delete @fresh_${family} ${label} goto pass_${family}`,
@@ -143,7 +146,9 @@ function familyChains(family: Family, { device, ownMac, self, hashSeed }: Handof
       `deliver_${family}`,
       [
         `ether daddr set ${ownMac}`,
-        `tcp flags & (fin|syn|rst|ack) == syn update @own_${family} { ${connection} }`,
+        `tcp flags & syn != 0 update @own_${family} { ${connection} }`,
+        // The socket of a redirected connection has another port, so `held` does not know it: each packet keeps it in `own`.
+        `${connection} @own_${family} update @own_${family} { ${connection} }`,
         'accept',
       ],
     ],

@@ -72,6 +72,28 @@ describe.skipIf(why !== null)('handoff in the kernel', () => {
     },
   );
 
+  it('remembers a connection that began at a host as long as its packets come, whatever port its socket has', async () => {
+    await lab.decideBy(lab.view());
+    for (const to of VIRTUAL_IPS) {
+      const [from] = clientAddresses(familyOf(to), 1) as [string];
+      const { session, host, seenPort } = await lab.clients.hold({ from, to, port: 25 });
+      const number = Number(host!.slice(1));
+      const set = `own_${familyOf(to)}`;
+      /** What is left of the 150 s. */
+      const leftS = () => {
+        const listed = lab.nft(number, 'list', 'set', 'netdev', 'envoy_nlb_handoff_lab_example', set);
+        const element = listed.split(/[{},]/).find((each) => each.includes(`${from} . ${seenPort} `));
+        const [, minutes = 0, seconds = 0] = /expires (?:(\d+)m)?(?:(\d+)s)?/.exec(element ?? '') ?? [];
+        return Number(minutes) * 60 + Number(seconds);
+      };
+      const before = await waitFor('some of its time to pass', () => (leftS() <= 147 ? leftS() : null));
+      expect(before).toBeGreaterThan(0);
+      expect(await lab.clients.isAlive(session)).toBe(true);
+      expect(leftS()).toBeGreaterThan(before);
+      await lab.clients.drop(session);
+    }
+  });
+
   it('gives a single-host rule to one host, and what no rule covers to the default host', async () => {
     expect(new Set(named(await visit(110, 10)))).toEqual(new Set(['n2']));
     expect(new Set(named(await visit(5000, 10)))).toEqual(new Set(['n1']));
