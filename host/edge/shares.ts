@@ -1,7 +1,9 @@
 /**
  * Which part of the buckets each host owns, by rule. A table takes some 50 ms of work, so rules with the same hosts and
- * weights share one, it is made in slices of the event loop (decision.ts), and again only when something changed.
+ * weights share one, it is made in slices of the event loop (decision.ts), again only when something changed, and only
+ * when that is done: a host that died is out of all views before its share is counted.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostName, InForce, PortRule, RulePart } from '../protocol/types.js';
 import type { Decision, WeightedHost } from './decision.js';
 
@@ -11,6 +13,9 @@ interface Part {
   name: HostName;
   part: RulePart;
 }
+
+/** A change of view is over by then, or the next one has come. */
+const COUNT_AFTER_MS = 500;
 
 export class Shares {
   private current: SharesByRule = new Map();
@@ -40,6 +45,7 @@ export class Shares {
 
   private async count(): Promise<void> {
     while (this.wanted) {
+      if (this.current.size > 0) await sleep(COUNT_AFTER_MS, undefined, { ref: false });
       const inForce = this.wanted;
       this.wanted = null;
       const known = new Map<string, ReadonlyMap<HostName, number>>();
