@@ -10,6 +10,7 @@ import { readCmdlets } from '../import/read-cmdlets.js';
 import { isParams, readParams } from '../import/read-params.js';
 import { emptySource, type NlbSource } from '../import/source.js';
 import { findingLine, parseClusterFile } from '../protocol/config/index.js';
+import type { Mode } from '../protocol/types.js';
 import { type Call, JSON_OPTION, portArgument, type Verb } from './args.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { jsonText } from './output.js';
@@ -33,6 +34,7 @@ Exit code 0: written. 1: something is missing, or what came out has mistakes.
   options: {
     out: { type: 'string', value: 'FILE', help: 'write the cluster file here, and a cluster key beside it' },
     cluster: { type: 'string', value: 'NAME', help: 'full internet name of the cluster' },
+    mode: { type: 'string', value: 'arp|multicast|routed', help: "the mode, where it is not to follow from NLB's" },
     host: { type: 'string', multiple: true, value: 'NAME=ADDRESS', help: "a host's dedicated IP" },
     port: {
       type: 'string',
@@ -123,15 +125,23 @@ function answersOf(call: Call): ImportAnswers {
   if (proxyProtocol !== null && proxyProtocol !== 'v1' && proxyProtocol !== 'v2' && proxyProtocol !== 'none') {
     throw new CliError(EXIT.usage, `--proxy-protocol is ${proxyProtocol}, expected v2, v1 or none`);
   }
+  const mode = call.text('mode');
+  if (mode !== null && !isMode(mode)) {
+    throw new CliError(EXIT.usage, `--mode is ${mode}, expected ${MODES.join(', ')}`);
+  }
   const services = call.texts('service').map((text) => pair('service', text, 'PORT=ADDRESS'));
   return {
     cluster: call.text('cluster'),
+    mode,
     dedicatedIps: new Map(call.texts('host').map((text) => pair('host', text, 'NAME=ADDRESS'))),
     ports: call.texts('port').map((text) => portArgument('port', text)),
     services: new Map(services.map(([port, address]) => [Number(port), address])),
     proxyProtocol,
   };
 }
+
+const MODES: readonly Mode[] = ['arp', 'multicast', 'routed'];
+const isMode = (text: string): text is Mode => (MODES as readonly string[]).includes(text);
 
 function pair(option: string, text: string, expected: string): [string, string] {
   const index = text.indexOf('=');

@@ -2,7 +2,9 @@
  * NLB's words into ours. What cannot be carried over is said, each as one finding with what to do; nothing is dropped
  * silently and nothing is guessed without saying so.
  */
+import { carryMode } from './carry-mode.js';
 import { whyLeftBehind } from './left-behind.js';
+import type { Mode } from '../protocol/types.js';
 import { without } from '../protocol/config/ports.js';
 import { carryRules, type ImportedRule, isWide } from './carry-rules.js';
 import type { NlbHost, NlbSource } from './source.js';
@@ -19,6 +21,8 @@ export interface ImportFinding {
 export interface ImportAnswers {
   /** Full internet name. */
   cluster: string | null;
+  /** Null: by NLB's own. */
+  mode: Mode | null;
   /** Dedicated addresses by host name. */
   dedicatedIps: ReadonlyMap<string, string>;
   /** What is carried of rules for a wide range. */
@@ -37,6 +41,7 @@ export interface ImportedHost {
 
 export interface Imported {
   cluster: string;
+  mode: Mode;
   listenOn: 'dedicatedIp' | 'virtualIp';
   virtualIps: string[];
   heartbeat: { periodMs: number | null; missedMax: number | null };
@@ -51,8 +56,10 @@ export function carryOver(source: NlbSource, answers: ImportAnswers): Imported {
   const names = new Map(source.hosts.map(({ name }) => [name, ourName(name)]));
   const rules = carryRules(source.rules, names, answers, virtualIps(source), findings);
   const needsVirtualIp = rules.some((rule) => rule.virtualIp !== null || isWide(rule));
-  if (needsVirtualIp) sayOtherPorts(rules, findings);
-  sayMode(source, needsVirtualIp, findings);
+  const mode = carryMode(source, answers.mode, needsVirtualIp, findings);
+  const isOnVirtualIps = needsVirtualIp || mode !== 'routed';
+  // On a link they are the default host's, as they were.
+  if (needsVirtualIp && mode === 'routed') sayOtherPorts(rules, findings);
   for (const setting of source.settings) {
     const why = whyLeftBehind(setting);
     const of = setting.host === null ? '' : ` of host ${setting.host}`;
@@ -61,8 +68,9 @@ export function carryOver(source: NlbSource, answers: ImportAnswers): Imported {
   }
   return {
     cluster: clusterName(source, answers, findings),
-    listenOn: needsVirtualIp ? 'virtualIp' : 'dedicatedIp',
-    virtualIps: needsVirtualIp ? virtualIps(source) : [],
+    mode,
+    listenOn: isOnVirtualIps ? 'virtualIp' : 'dedicatedIp',
+    virtualIps: isOnVirtualIps ? virtualIps(source) : [],
     heartbeat: {
       periodMs: numberOf(source, 'AliveMsgPeriod', findings),
       missedMax: numberOf(source, 'AliveMsgTolerance', findings),
@@ -155,22 +163,6 @@ function clusterName(source: NlbSource, answers: ImportAnswers, findings: Import
 function virtualIps(source: NlbSource): string[] {
   const ofRules = source.rules.flatMap(({ virtualIp }) => (virtualIp === null ? [] : [virtualIp]));
   return [...new Set([...source.clusterIps, ...ofRules])];
-}
-
-function sayMode({ modes, clusterIps }: NlbSource, needsVirtualIp: boolean, findings: ImportFinding[]): void {
-  const mode = modes[0] ?? 'unicast';
-  if (modes.length > 1) {
-    findings.push({
-      item: 'operation mode',
-      kind: 'contradiction',
-      text: `is ${modes.join(' and ')} on different hosts`,
-    });
-  }
-  const address = clusterIps.join(', ') || 'the cluster IP';
-  const how = needsVirtualIp
-    ? `each host has ${address} on lo and a router spreads clients (rules of one virtual IP and wide ranges need that)`
-    : `give the cluster's name one DNS address for each host instead of ${address}`;
-  findings.push({ item: 'operation mode', kind: 'assumed', text: `${mode} becomes routed: ${how}` });
 }
 
 function sayOtherPorts(rules: readonly ImportedRule[], findings: ImportFinding[]): void {

@@ -4,12 +4,13 @@ import type { Imported } from './carry.js';
 import type { ImportedRule } from './carry-rules.js';
 
 export function importedFileText(imported: Imported, hashSeed: number): string {
-  const { cluster, listenOn, virtualIps, heartbeat, hosts, rules } = imported;
+  const { cluster, mode, listenOn, virtualIps, heartbeat, hosts, rules } = imported;
   return [
     '# Cluster file of envoy-nlb, imported from Windows NLB: the same on every host. Look it through, then: nlb check.',
     `cluster: ${quoted(cluster)}`,
-    'mode: routed',
-    `listenOn: ${listenOn}`,
+    `mode: ${mode}`,
+    // On a link rules listen on the virtual IPs, always.
+    ...(mode === 'routed' ? [`listenOn: ${listenOn}`] : []),
     ...(virtualIps.length > 0 ? [`virtualIps: [${virtualIps.map(quoted).join(', ')}]`] : []),
     `hashSeed: 0x${hashSeed.toString(16).padStart(8, '0')}    # another one moves nearly every client`,
     'keyFile: cluster.key',

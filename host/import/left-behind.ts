@@ -11,17 +11,19 @@ interface LeftBehind {
 }
 
 const NO_DRIVER = 'there is no driver here whose tables it would size';
-const NO_MAC = 'hosts share no MAC address in mode routed';
+const NO_MAC = 'in mode multicast the MAC address follows from the first virtual IP, in the others none is shared';
+const OWN_MAC = "frames leave with the card's own address here";
+const ICMP = 'echo requests are answered by the default host in mode multicast, else by whoever has the address';
 const TRACKING = 'open connections stay where they are by themselves and need no tracking time';
 const TEAMING = 'reverse hashing of a firewall between two clusters is not supported';
 const REMOTE = 'it is off here; a shared password over UDP is never spoken';
 
 const LEFT_BEHIND: Readonly<Record<string, LeftBehind>> = {
   IPToMACEnable: { usual: ['ENABLED'], why: NO_MAC },
-  McastIPAddress: { usual: ['0.0.0.0', ''], why: NO_MAC },
-  MulticastARPEnable: { usual: ['ENABLED'], why: NO_MAC },
-  MaskSourceMAC: { usual: ['ENABLED'], why: NO_MAC },
-  MaskSourceMac: { usual: ['True'], why: NO_MAC },
+  McastIPAddress: { usual: ['0.0.0.0', ''], why: 'no host joins an IGMP group here' },
+  MulticastARPEnable: { usual: ['ENABLED'], why: 'mode multicast always answers ARP with its MAC address' },
+  MaskSourceMAC: { usual: ['ENABLED'], why: OWN_MAC },
+  MaskSourceMac: { usual: ['True'], why: OWN_MAC },
   UnicastInterHostCommSupport: { usual: ['DISABLED', '0'], why: 'hosts always reach each other here' },
   NumActions: { usual: ['100', '50'], why: NO_DRIVER },
   NumPackets: { usual: ['200'], why: NO_DRIVER },
@@ -31,8 +33,8 @@ const LEFT_BEHIND: Readonly<Record<string, LeftBehind>> = {
   TCPConnectionTimeout: { usual: ['60'], why: TRACKING },
   IPSecConnectionTimeout: { usual: ['86400'], why: 'IPSec is not carried' },
   GreDescriptorTimeout: { usual: ['10'], why: 'GRE is not carried' },
-  FilterICMP: { usual: ['DISABLED'], why: 'ICMP is left to each host' },
-  FilterIcmp: { usual: ['0', 'False'], why: 'ICMP is left to each host' },
+  FilterICMP: { usual: ['DISABLED'], why: ICMP },
+  FilterIcmp: { usual: ['0', 'False'], why: ICMP },
   PersistedStates: { usual: ['NONE'], why: 'stopped and drained hosts stay so over a restart here, whatever was set' },
   PersistSuspendOnReboot: { usual: ['False', ''], why: 'what an administrator stopped stays so over a restart here' },
   ScaleSingleClient: { usual: ['DISABLED'], why: 'affinity none spreads the connections of one client' },

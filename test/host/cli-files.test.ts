@@ -163,7 +163,7 @@ describe('nlb check', () => {
     expect(said).toEqual({
       code: 1,
       out: '',
-      err: `${file}:2:7: mode is "igmp", expected routed, arp or multicast: this version does not have mode igmp yet
+      err: `${file}:2:7: mode is "igmp", expected routed, arp or multicast: no IGMP group is joined here; mode multicast is the nearest
 ${file}:10:12: portRules[0].ports is 0, expected a port 1-65535, or a range such as 1000-1099
 ${file}: 2 mistakes
 `,

@@ -93,7 +93,9 @@ const MISTAKES: Mistake[] = [
   {
     what: 'a mode of later',
     edits: [['mode: routed', 'mode: unicast']],
-    says: ['2:7: mode is "unicast", expected routed, arp or multicast: this version does not have mode unicast yet'],
+    says: [
+      '2:7: mode is "unicast", expected routed, arp or multicast: no MAC address is shared here; mode arp keeps the virtual IP and asks nothing of switches either',
+    ],
   },
   {
     what: 'no mode at all',
@@ -103,7 +105,9 @@ const MISTAKES: Mistake[] = [
   {
     what: 'another mode of later',
     edits: [['mode: routed', 'mode: igmp']],
-    says: ['2:7: mode is "igmp", expected routed, arp or multicast: this version does not have mode igmp yet'],
+    says: [
+      '2:7: mode is "igmp", expected routed, arp or multicast: no IGMP group is joined here; mode multicast is the nearest',
+    ],
   },
   {
     what: 'a mode that nobody knows',
@@ -122,20 +126,6 @@ const MISTAKES: Mistake[] = [
     edits: [['ports: 25', 'ports: 25\n    datapath: direct']],
     says: [
       '11:5: portRules[0].datapath is not in this version: connections go through Envoy only; the kernel datapath comes in a later version',
-    ],
-  },
-  {
-    what: 'a UDP rule',
-    edits: [['ports: 25', 'ports: 25\n    protocol: udp']],
-    says: [
-      '11:15: portRules[0].protocol is "udp", expected tcp: Envoy hands off TCP connections only; UDP rules come in a later version',
-    ],
-  },
-  {
-    what: 'a rule of both protocols',
-    edits: [['ports: 25', 'ports: 25\n    protocol: both']],
-    says: [
-      '11:15: portRules[0].protocol is "both", expected tcp: Envoy hands off TCP connections only; UDP rules come in a later version',
     ],
   },
   {
@@ -566,6 +556,14 @@ describe('parseClusterFile() refuses', () => {
     expect(errorsOf(changed(...edits))).toEqual(says.map((sentence) => `c.yaml:${sentence}`));
   });
 
+  test('UDP and both, which nothing here carries', () => {
+    for (const protocol of ['udp', 'both']) {
+      expect(errorsOf(changed(['ports: 25', `ports: 25\n    protocol: ${protocol}`]))).toEqual([
+        `c.yaml:11:15: portRules[0].protocol is "${protocol}", expected tcp: UDP is not carried, because Envoy hands off TCP connections alone`,
+      ]);
+    }
+  });
+
   test('more than 32 hosts, and more than 32 rules', () => {
     const many = (count: number, line: (n: number) => string): string =>
       Array.from({ length: count }, (_, index) => line(index + 1)).join('');
@@ -614,7 +612,7 @@ test('parseClusterFile() tells all mistakes at once, in the order of the file', 
   );
   expect(errorsOf(text)).toEqual([
     'c.yaml:1:10: cluster is "Mail", expected a full internet name in lower case such as mail.example.org',
-    'c.yaml:2:7: mode is "igmp", expected routed, arp or multicast: this version does not have mode igmp yet',
+    'c.yaml:2:7: mode is "igmp", expected routed, arp or multicast: no IGMP group is joined here; mode multicast is the nearest',
     'c.yaml:3:1: mode stands here for the second time in one map, expected each key once',
     'c.yaml:8:29: hosts[1].priority is 2, which is taken by mail2, expected a free one of 1-32 such as 1',
     'c.yaml:13:11: portRules[1].name is smtp, which is taken by portRules[0], expected another rule name',

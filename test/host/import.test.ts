@@ -36,8 +36,9 @@ describe('nlb import of nlb params', () => {
   test('makes a file that nlb check takes of a Windows Server 2003 host, and says what it left', async () => {
     const { said, check, file } = await imported(fixture('params-2003.txt'));
     expect(check.code).toBe(0);
-    expect([file.clusterName, file.listenOn, file.virtualIps]).toEqual([
+    expect([file.clusterName, file.mode, file.listenOn, file.virtualIps]).toEqual([
       'cluster.domain.com',
+      'multicast',
       'virtualIp',
       ['123.123.123.123'],
     ]);
@@ -57,7 +58,7 @@ describe('nlb import of nlb params', () => {
       expect.arrayContaining([
         'assumed: port rule 301-65535/both is carried whole, on the virtual IPs: the kernel redirects it, which needs nft and CAP_NET_ADMIN; or name the ports of the services: --port 25',
         'left behind: port rule 0-100/both its UDP half is not carried yet; TCP is',
-        'assumed: operation mode multicast becomes routed: each host has 123.123.123.123 on lo and a router spreads clients (rules of one virtual IP and wide ranges need that)',
+        'assumed: operation mode multicast stays multicast: 123.123.123.123 keeps its MAC address, and routers their static ARP lines (nlb ip2mac). Every host needs nft and CAP_NET_ADMIN; --mode routed needs neither',
         'assumed: hosts only host ddmvm-2k3-s is known; give the output of every host, or --host NAME=ADDRESS for the others',
       ]),
     );
@@ -144,6 +145,75 @@ describe('nlb import of nlb params', () => {
   });
 });
 
+describe('the operation mode', () => {
+  const multicast: [string, string] = ['MulticastSupportEnable    = ENABLED', 'MulticastSupportEnable    = DISABLED'];
+  const igmp: [string, string] = ['IGMPSupport               = DISABLED', 'IGMPSupport               = ENABLED'];
+  const modeOf = async (...args: string[]) => {
+    const { said, check, file } = await imported(...args, '--port', '25');
+    const line = said.err.split('\n').filter((each) => each.includes('operation mode'));
+    return { code: check.code, mode: file.mode, listenOn: file.listenOn, said: line };
+  };
+
+  test('unicast becomes arp, which leaves the virtual IP where it is', async () => {
+    expect(await modeOf(edited('params-2003.txt', multicast))).toEqual({
+      code: 0,
+      mode: 'arp',
+      listenOn: 'virtualIp',
+      said: [
+        'assumed: operation mode unicast becomes arp: one host holds 123.123.123.123 and its kernel passes each packet to the owner; no MAC address is shared and no switch flooded. Every host needs nft and CAP_NET_ADMIN; --mode routed needs neither',
+      ],
+    });
+  });
+
+  test('IGMP multicast becomes multicast, and what is lost by it is said', async () => {
+    expect(await modeOf(edited('params-2003.txt', igmp))).toEqual({
+      code: 0,
+      mode: 'multicast',
+      listenOn: 'virtualIp',
+      said: [
+        'assumed: operation mode igmpmulticast becomes multicast: no host joins an IGMP group, so a switch floods or needs static lines, and the MAC address of 123.123.123.123 is another one (nlb ip2mac). Every host needs nft and CAP_NET_ADMIN; --mode routed needs neither',
+      ],
+    });
+  });
+
+  test('is the one that was asked for with --mode, and routed where nothing says it', async () => {
+    expect(await modeOf(fixture('params-2003.txt'), '--mode', 'routed')).toEqual({
+      code: 0,
+      mode: 'routed',
+      listenOn: 'dedicatedIp',
+      said: [
+        "assumed: operation mode multicast becomes routed: give the cluster's name one DNS address for each host instead of 123.123.123.123",
+      ],
+    });
+    const nodes = ['node-list.txt', 'dips.txt', 'rules.txt'].map(fixture);
+    expect((await modeOf(...nodes, '--cluster', 'mail.contoso.com')).said).toEqual([
+      "assumed: operation mode is routed, as Get-NlbCluster is not in what was given: give the cluster's name one DNS address for each host instead of the cluster IP",
+    ]);
+    const missing = await nlb(['import', ...nodes, '--cluster', 'a.example', '--port', '25', '--mode', 'arp']);
+    expect([missing.code, missing.err]).toEqual([
+      1,
+      expect.stringContaining('missing: operation mode arp needs the virtual IPs; add the output of Get-NlbCluster\n'),
+    ]);
+    const wrong = await nlb(['import', fixture('params-2003.txt'), '--mode', 'unicast']);
+    expect([wrong.code, wrong.err]).toEqual([2, 'nlb import: --mode is unicast, expected arp, multicast, routed\n']);
+  });
+
+  test('that hosts tell differently is a contradiction', async () => {
+    const two = edited(
+      'params-2003.txt',
+      multicast,
+      ['ddmvm-2k3-s', 'WEB2'],
+      ['222.222.222.222', '222.222.222.223'],
+      ['HostPriority              = 1', 'HostPriority              = 2'],
+    );
+    const { mode, said } = await modeOf(fixture('params-2003.txt'), two);
+    expect([mode, said[0]]).toEqual([
+      'multicast',
+      'contradiction: operation mode is multicast and unicast on different hosts: took multicast',
+    ]);
+  });
+});
+
 describe('nlb import of the cmdlets', () => {
   const whole = ['cluster.txt', 'nodes.txt', 'rule-list.txt'].map(fixture);
   const dips = ['--host', 'node1=3.53.4.1', '--host', 'node2=3.53.4.2', '--cluster', 'cluster1.contoso.com'];
@@ -155,6 +225,7 @@ describe('nlb import of the cmdlets', () => {
       'node1 1 3.53.4.1',
       'node2 2 3.53.4.2',
     ]);
+    expect([file.mode, file.virtualIps]).toEqual(['arp', ['3.53.100.100']]);
     expect(file.portRules).toHaveLength(1);
     expect(file.portRules[0]).toMatchObject({
       name: 'smtp',

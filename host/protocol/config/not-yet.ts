@@ -6,12 +6,12 @@ import type { YamlPath } from './finding.js';
 
 const VALUES: Record<string, Record<string, string>> = {
   mode: {
-    unicast: 'this version does not have mode unicast yet',
-    igmp: 'this version does not have mode igmp yet',
+    unicast: 'no MAC address is shared here; mode arp keeps the virtual IP and asks nothing of switches either',
+    igmp: 'no IGMP group is joined here; mode multicast is the nearest',
   },
   protocol: {
-    udp: `Envoy hands off TCP connections only; UDP rules come in a later version`,
-    both: `Envoy hands off TCP connections only; UDP rules come in a later version`,
+    udp: 'UDP is not carried, because Envoy hands off TCP connections alone',
+    both: 'UDP is not carried, because Envoy hands off TCP connections alone',
   },
 };
 
