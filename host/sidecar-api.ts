@@ -1,6 +1,7 @@
 /** What the admin doors offer of a running sidecar: its status, and the verbs that change this host. */
 import type { AdminApi, EntryAnswer, ExplainQuestion, Verb, VerbAnswer } from './admin/api.js';
 import { buildStatus } from './admin/build-status.js';
+import { BY_HAND, readAtStart } from './apply/fit.js';
 import { type Explanation, explain } from './admin/explain.js';
 import type { ClusterStatus } from './admin/status.js';
 import { drainStatus } from './control/drain-status.js';
@@ -15,6 +16,7 @@ import { loadClusterFile } from './edge/cluster-file.js';
 import { findingLine } from './protocol/config/index.js';
 import type { InForce } from './protocol/types.js';
 import type { Sidecar } from './sidecar.js';
+import { refusePortsTakenFor } from './taken-ports.js';
 
 export class SidecarApi implements AdminApi {
   constructor(private readonly sidecar: Sidecar) {}
@@ -117,7 +119,7 @@ export class SidecarApi implements AdminApi {
   }
 
   private async reload(): Promise<VerbAnswer> {
-    const { options, envoy, loop, protocol } = this.sidecar;
+    const { options, loop, protocol } = this.sidecar;
     const loaded = loadClusterFile(options.filePath);
     if (!loaded.ok) return { ok: false, text: loaded.errors.map(findingLine).join('\n') };
     const { file, fingerprint } = loaded;
@@ -125,13 +127,16 @@ export class SidecarApi implements AdminApi {
       loop.post({ kind: 'offer', file, fingerprint });
       return { ok: true, text: `${options.filePath} says what is in force already (${fingerprint})` };
     }
+    const current = protocol.inForce?.file;
+    const atStart = current === undefined ? null : readAtStart(current, file);
+    if (atStart !== null) return { ok: false, text: `${atStart}: ${BY_HAND}` };
     const self = file.hosts.find(({ name }) => name === options.host.name);
     if (!self || self.dedicatedIp !== options.host.dedicatedIp) {
       const text = `${options.filePath} does not list this host as ${options.host.name} at ${options.host.dedicatedIp}; stop it first (nlb stop)`;
       return { ok: false, text };
     }
     try {
-      await envoy.refusePortsTakenFor(file);
+      await refusePortsTakenFor(this.sidecar, file);
     } catch (error) {
       return { ok: false, text: (error as Error).message };
     }

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { fileAtStart } from './apply/at-start.js';
+import { durableAtStart, fileAtStart } from './apply/at-start.js';
 import { RevisionStore } from './apply/store.js';
 import { authenticatorOf } from './edge/authenticator.js';
 import type { Clock } from './edge/clock.js';
@@ -142,7 +142,7 @@ export class Sidecar {
   private async openParts(decision: Decision): Promise<void> {
     const { host, log, clock, fingerprint } = this.options;
     const saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
-    const { protocol: durable } = saved;
+    const durable = durableAtStart(saved.protocol, this.options);
     this.keeper = new StateKeeper(this.directory, saved, (problem) => this.saySaved(problem));
     this.history = new ViewHistory(this.directory.path, clock, (topic, problem) => this.sayProblem(topic, problem));
     this.reserve = new Reserve(this.directory.path, clock);
@@ -153,10 +153,9 @@ export class Sidecar {
     const own = await fileAtStart(this.revisions, durable, { file: this.options.file, fingerprint });
     this.shares = new Shares(decision, () => this.changed());
     this.services = new Services(host.name, log, () => this.takingPart?.say());
-    const nowMs = () => clock.nowMs();
     this.redirect = new PortRedirect({
       self: host.name,
-      nowMs,
+      nowMs: () => clock.nowMs(),
       onProblem: (text) => this.sayProblem('redirect', text),
     });
     this.envoy = this.createEnvoy(decision);
@@ -222,7 +221,7 @@ export class Sidecar {
     this.shares.countFor(inForce);
     this.linkMode?.decideBy(inForce, checksum);
     this.changed();
-    // The loop is in the midst of a step; what this host says of itself is the next event.
+    // The loop is in the midst of a step.
     setImmediate(() => {
       this.takingPart.look();
       this.doors?.look();

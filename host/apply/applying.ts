@@ -108,6 +108,7 @@ export class Applying {
     const asked = (body ?? {}) as Record<string, unknown>;
     const [number, fingerprint] = [Number(asked.number), String(asked.fingerprint)];
     if (what === 'state') return this.participant.state();
+    if (what === 'settled') return this.participant.settled(number, fingerprint);
     if (what === 'prepare') return this.participant.prepare(asked.sealed, String(asked.base), asked.trial === true);
     if (what === 'commit') return this.participant.commit(number, fingerprint);
     if (what === 'abort') return this.participant.abort(number, fingerprint);

@@ -1,6 +1,8 @@
 /** What a sidecar starts with where it ended in the midst of a change of the cluster file. */
+import type { Log } from '../edge/log.js';
 import type { DurableState } from '../protocol/events.js';
 import type { ClusterFile, Fingerprint } from '../protocol/types.js';
+import { readAtStart } from './fit.js';
 import type { RevisionStore } from './store.js';
 
 interface StartFile {
@@ -22,4 +24,19 @@ export async function fileAtStart(store: RevisionStore, durable: DurableState, o
   const before = store.all.at(-2)?.fingerprint;
   const isStale = store.newest.fingerprint === inForce.view.fingerprint && onDisk.fingerprint === before;
   return isStale ? { file: inForce.file, fingerprint: inForce.view.fingerprint } : onDisk;
+}
+
+/**
+ * What this host goes on with. Where something that is opened once is another in the file on the disk, it begins anew with that,
+ * without the view of before, as the others do when they are started with the same file.
+ */
+export function durableAtStart(
+  durable: DurableState,
+  onDisk: { file: ClusterFile; filePath: string; log: Log },
+): DurableState {
+  const { file, filePath, log } = onDisk;
+  const why = durable.inForce === null ? null : readAtStart(durable.inForce.file, file);
+  if (why === null) return durable;
+  log.info(`${why}: this host begins anew with ${filePath}, and agrees with hosts that were started with the same`);
+  return { ...durable, inForce: null };
 }

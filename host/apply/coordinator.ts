@@ -191,7 +191,7 @@ export class Coordinator {
     let waiting = hosts;
     let why = '';
     while (waiting.length > 0) {
-      const states = await Promise.all(waiting.map((name) => this.stateOf(name)));
+      const states = await Promise.all(waiting.map((name) => this.settledAt(name, revision)));
       const refusing = states.find((state) => isThis(state, revision) && state?.refusal);
       if (refusing) throw new EnvoyRefusal(refusing.host, refusing.refusal!);
       waiting = waiting.filter((_, i) => !isThis(states[i] ?? null, revision) || !states[i]!.isTaken);
@@ -203,9 +203,10 @@ export class Coordinator {
     }
   }
 
-  private async stateOf(name: HostName): Promise<ApplyState | null> {
-    if (name === this.host.self) return this.participant.state();
-    return this.host.ask<ApplyState>(name, '/apply/state').catch(() => null);
+  /** One question a host: on a busy machine, whoever asks every few milliseconds keeps the others from their work. */
+  private async settledAt(name: HostName, { revision: number, fingerprint }: Revision): Promise<ApplyState | null> {
+    if (name === this.host.self) return this.participant.settled(number, fingerprint);
+    return this.host.ask<ApplyState>(name, '/apply/settled', { number, fingerprint }).catch(() => null);
   }
 
   private isInForceHere({ fingerprint }: Revision): boolean {

@@ -19,14 +19,20 @@ export function unfitFor(current: ClusterFile, next: ClusterFile, self: HostName
   if (next.keyFile !== current.keyFile) {
     return `keyFile is ${current.keyFile}, the file says ${next.keyFile}: ${BY_HAND}`;
   }
-  if (next.mode !== current.mode) return `mode is ${current.mode}, the file says ${next.mode}: ${BY_HAND}`;
-  const ports = Object.keys(current.ports) as (keyof ClusterFile['ports'])[];
-  const port = ports.find((name) => next.ports[name] !== current.ports[name]);
-  if (port === undefined) return null;
-  return `ports.${port} is ${current.ports[port]}, the file says ${next.ports[port]}: ${BY_HAND}`;
+  const other = readAtStart(current, next);
+  return other === null ? null : `${other}: ${BY_HAND}`;
 }
 
-const BY_HAND = 'sidecars read that at their start; put the file on every host and restart the sidecars';
+/** What a sidecar opens once, and the two files say differently; null where nothing is. */
+export function readAtStart(current: ClusterFile, next: ClusterFile): string | null {
+  if (next.mode !== current.mode) return `mode is ${current.mode}, the file says ${next.mode}`;
+  const ports = Object.keys({ ...current.ports, ...next.ports }) as (keyof ClusterFile['ports'])[];
+  const port = ports.find((name) => next.ports[name] !== current.ports[name]);
+  if (port === undefined) return null;
+  return `ports.${port} is ${current.ports[port]}, the file says ${next.ports[port]}`;
+}
+
+export const BY_HAND = 'sidecars read that at their start; put the file on every host and restart the sidecars';
 
 /**
  * Why these hosts may not decide for the cluster, or null. More than half may, and of an even number half of them with the host

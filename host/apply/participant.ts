@@ -8,6 +8,7 @@
  * `prepared` is a promise to this one change, and another one is refused meanwhile. A host whose asker fell silent looks
  * whether any other host was told to go on, and does as they do: the asker says so only when all have promised.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { VerbAnswer } from '../admin/api.js';
 import type { ClusterFile, Fingerprint, HostName, Milliseconds } from '../protocol/types.js';
 import type { ApplyHost, ApplyState } from './apply-host.js';
@@ -18,6 +19,8 @@ const PREPARED_MAX_MS = 10_000;
 /** A commit follows within milliseconds; after this a prepared host asks around. */
 const ASK_AROUND_AFTER_MS = 1500;
 const OFFERED_MAX_MS = 15_000;
+const SETTLED_MAX_MS = 1000;
+const LOOK_EVERY_MS = 5;
 
 interface Pending {
   kind: 'prepared' | 'offered';
@@ -94,6 +97,21 @@ export class Participant {
     if (reason !== null) throw new Error(reason);
     await this.options.host.refusePortsTakenFor(file);
     await this.offer(revision, file);
+  }
+
+  /**
+   * The state as soon as the outcome of that revision is seen: Envoy has it in force or refuses it. Or what there is after a
+   * second, so that whoever asks need not ask all the time.
+   */
+  async settled(number: number, fingerprint: Fingerprint): Promise<ApplyState> {
+    const untilMs = this.options.host.nowMs() + SETTLED_MAX_MS;
+    for (;;) {
+      const state = this.state();
+      const isInForce = state.revision === number && state.fingerprint === fingerprint;
+      const isOver = isInForce && (state.isTaken || state.refusal !== null);
+      if (isOver || this.options.host.nowMs() >= untilMs) return state;
+      await sleep(LOOK_EVERY_MS);
+    }
   }
 
   state(): ApplyState {

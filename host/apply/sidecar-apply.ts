@@ -3,6 +3,7 @@ import type { HostChannel } from '../channel/channel.js';
 import { sha256 } from '../edge/cluster-file.js';
 import { findingLine, fingerprintOf, parseClusterFile } from '../protocol/config/index.js';
 import type { Sidecar } from '../sidecar.js';
+import { refusePortsTakenFor } from '../taken-ports.js';
 import type { ApplyHost } from './apply-host.js';
 import { Applying } from './applying.js';
 import { FileOnDisk } from './file-on-disk.js';
@@ -47,7 +48,7 @@ function applyHost(sidecar: Sidecar, channel: HostChannel, store: RevisionStore)
       if ('errors' in parsed) throw new Error(parsed.errors.map(findingLine).join('\n'));
       return { file: parsed.file, fingerprint: fingerprintOf(parsed.file, sha256) };
     },
-    refusePortsTakenFor: (file) => sidecar.envoy.refusePortsTakenFor(file),
+    refusePortsTakenFor: (file) => refusePortsTakenFor(sidecar, file),
     envoyRefusal() {
       const { taken, inForceChecksum } = sidecar.protocol;
       return taken || sidecar.givenToEnvoy !== inForceChecksum ? null : sidecar.problems.get('files');

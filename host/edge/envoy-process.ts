@@ -47,12 +47,12 @@ export function isOwnEnvoy(pid: number, directory: string): boolean {
  *
  * @throws EdgeError PORT_TAKEN, naming every port and who has it
  */
-export async function refuseTakenPorts(endpoints: readonly Endpoint[]): Promise<void> {
+export async function refuseTakenPorts(endpoints: readonly Endpoint[], cannot = 'Cannot start Envoy'): Promise<void> {
   const taken = await takenPorts(endpoints);
   if (taken.length === 0) return;
   const named = taken.slice(0, 5);
   const more = taken.length > named.length ? ` and ${taken.length - named.length} more` : '';
-  throw new EdgeError('PORT_TAKEN', `Cannot start Envoy: ${named.join('; ')}${more}; expected free ports`);
+  throw new EdgeError('PORT_TAKEN', `${cannot}: ${named.join('; ')}${more}; expected free ports`);
 }
 
 const FLUSH_OPTION = '--file-flush-interval-msec';

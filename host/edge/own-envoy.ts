@@ -166,10 +166,11 @@ export class OwnEnvoy {
     this.view?.refresh();
   }
 
-  /** Where this host would listen by `file` and does not yet: taken ones make a file unfit. */
-  async refusePortsTakenFor(file: ClusterFile): Promise<void> {
+  /** Where this host would listen by `file` and does not yet, `others` by its sidecar: taken ones make a file unfit. */
+  async refusePortsTakenFor(file: ClusterFile, others: readonly Endpoint[]): Promise<void> {
     const now = new Set(this.endpoints().map(nameOf));
-    await refuseTakenPorts(this.endpoints(file).filter((endpoint) => !now.has(nameOf(endpoint))));
+    const wanted = [...this.endpoints(file), ...others].filter((endpoint) => !now.has(nameOf(endpoint)));
+    await refuseTakenPorts(wanted, 'Cannot listen where this file says');
   }
 
   get clientLogPath(): string {

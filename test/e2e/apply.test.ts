@@ -63,7 +63,7 @@ describe('nlb apply', () => {
     expect(readFileSync(`${mail2.filePath}.rev-0`, 'utf8')).toBe(FIRST);
     for (const client of open) await client.echo('after the change');
     for (const client of open) client.close();
-    expect((await mail3.status()).problems).toEqual([]);
+    await waitFor('nothing to be wrong', async () => (await mail3.status()).problems.length === 0);
   });
 
   it('refuses what is in force already, and a file with mistakes', async () => {
@@ -75,19 +75,25 @@ describe('nlb apply', () => {
     expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('new.yaml:2:') });
   });
 
-  it('puts a file in force nowhere where one host cannot take it, and says which and why', async () => {
-    const port = PORTS.rule + 1;
-    const taken = createServer().listen(port, mail3.ip);
-    await waitFor('the port is taken', () => taken.listening);
-    const text = weights(10, 20, 30).replace(`ports: ${PORTS.rule}`, `ports: ${port}`);
-    const said = await apply(mail1, text);
-    expect(said.code).toBe(4);
-    expect(said.err).toContain(`nlb apply: host mail3 refuses: `);
-    expect(said.err).toContain(`${mail3.ip} TCP port ${port} is taken by`);
-    expect(await revisions()).toEqual([1, 1, 1]);
-    expect((await mail2.status()).file.offered).toBeNull();
-    taken.close();
-  });
+  it.each<[string, number, (file: string, port: number) => string]>([
+    ['a rule', PORTS.rule + 1, (file, port) => file.replace(`ports: ${PORTS.rule}`, `ports: ${port}`)],
+    ['remote control', 7696, (file, port) => `${file}remoteControl: {port: ${port}}\n`],
+  ])(
+    'puts a file in force nowhere where one host has no free port for %s, and says who has it',
+    async (_, port, change) => {
+      const taken = createServer().listen(port, mail3.ip);
+      await waitFor('the port is taken', () => taken.listening);
+      const said = await apply(mail1, change(weights(10, 20, 30), port));
+      const who = `${readFileSync('/proc/self/comm', 'utf8').trim()} (process ${process.pid})`;
+      expect(said).toMatchObject({
+        code: 4,
+        err: `nlb apply: host mail3 refuses: Cannot listen where this file says: ${mail3.ip} TCP port ${port} is taken by ${who}; expected free ports\n`,
+      });
+      expect(await revisions()).toEqual([1, 1, 1]);
+      expect((await mail2.status()).file.offered).toBeNull();
+      taken.close();
+    },
+  );
 
   it('refuses what a running sidecar cannot take up, and a host that is taken out while it serves', async () => {
     const otherPort = weights(10, 20, 30).replace(/channel: \d+/, 'channel: 7699');
