@@ -2,6 +2,7 @@
 import type { Clock } from './edge/clock.js';
 import { boundConnectionLog } from './edge/connection-log.js';
 import type { OwnEnvoy } from './edge/own-envoy.js';
+import { ServiceSigns } from './edge/service-signs.js';
 import { readHandedOffOpen, readTraffic, type Traffic } from './edge/traffic.js';
 import type { ClusterFile, HostName } from './protocol/types.js';
 import { NO_RULE } from './protocol/xds/index.js';
@@ -17,11 +18,24 @@ export class EnvoyWatch {
   /** When `traffic` was asked for. */
   private trafficMs = 0;
   private downSinceMs: number | null = null;
+  private signs: ServiceSigns | null = null;
 
   constructor(
     private readonly clock: Clock,
     private readonly envoy: () => OwnEnvoy,
   ) {}
+
+  /** @param onFailure  told of the rule whose service Envoy could not connect to */
+  watchServices(onFailure: (rule: string) => void): void {
+    const { admin } = this.envoy();
+    const isServing = () => this.envoy().state.state === 'serving';
+    this.signs = new ServiceSigns({ admin, clock: this.clock, isServing, onFailure });
+    this.signs.start();
+  }
+
+  stop(): void {
+    this.signs?.stop();
+  }
 
   noteServing(isServing: boolean): void {
     this.downSinceMs = isServing ? null : (this.downSinceMs ?? this.clock.nowMs());

@@ -124,6 +124,7 @@ export class Sidecar {
     await this.linkMode?.leave();
     this.loop?.stop();
     this.multicast?.leave();
+    this.envoyWatch.stop();
     this.services?.stop();
     await this.stick?.stop();
     await this.doors?.close();
@@ -190,6 +191,7 @@ export class Sidecar {
     await this.stick.begin(file, isAdopted);
     this.loop.start(() => this.file.heartbeat.periodMs / 10);
     this.looking = setInterval(() => void this.look(), LOOK_MS);
+    this.envoyWatch.watchServices((rule) => this.services.suspect(rule));
   }
 
   private carry(effect: Effect): Promise<void> | void {

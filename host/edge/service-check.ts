@@ -18,6 +18,8 @@ export interface ServiceWatch {
   readonly up: boolean;
   /** Why the last check failed, or null. */
   readonly failure: string | null;
+  /** Somebody else could not connect: checks now, not when the period is over. */
+  suspect(): void;
   stop(): void;
 }
 
@@ -26,7 +28,7 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
   const { check } = service;
   if (check.kind === 'none') {
     const timer = setImmediate(() => onChange(true, null));
-    return { up: true, failure: null, stop: () => clearImmediate(timer) };
+    return { up: true, failure: null, suspect: () => {}, stop: () => clearImmediate(timer) };
   }
   const watch = { up: false, failure: null as string | null };
   let failuresInARow = 0;
@@ -35,6 +37,7 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
   let timer: NodeJS.Timeout | null = null;
 
   async function checkOnce(): Promise<void> {
+    timer = null;
     const failure = await checkService(service);
     if (stopped) return;
     failuresInARow = failure === null ? 0 : failuresInARow + 1;
@@ -55,6 +58,12 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
     },
     get failure() {
       return watch.failure;
+    },
+    suspect() {
+      // A check that failed is repeated soon anyway, and one of a service that is down is no news.
+      if (timer === null || !watch.up || watch.failure !== null) return;
+      clearTimeout(timer);
+      void checkOnce();
     },
     stop() {
       stopped = true;

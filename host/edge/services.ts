@@ -60,6 +60,11 @@ export class Services {
     return failures;
   }
 
+  /** Envoy could not connect to the service of that rule: it is checked at once. */
+  suspect(rule: string): void {
+    this.watched.get(rule)?.watch.suspect();
+  }
+
   stop(): void {
     for (const { watch } of this.watched.values()) watch.stop();
     this.watched.clear();

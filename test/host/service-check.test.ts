@@ -141,6 +141,25 @@ describe('watchService()', () => {
     for (const watch of watches) watch.stop();
   });
 
+  it('checks at once where somebody else could not connect, and once for many who could not', async () => {
+    let checkCount = 0;
+    const server = await listen((socket) => {
+      checkCount++;
+      socket.end('220 ready\r\n');
+    });
+    const seen: boolean[] = [];
+    // The next check in its turn is an hour away.
+    const check = { periodMs: 3_600_000 };
+    const watch = watchService(service(addressOf(server), check), (up) => seen.push(up));
+    await expect.poll(() => seen).toEqual([true]);
+    for (let i = 0; i < 10; i++) watch.suspect();
+    await expect.poll(() => checkCount).toBe(2);
+    expect([watch.up, watch.failure, seen]).toEqual([true, null, [true]]);
+    watch.stop();
+    watch.suspect();
+    expect(checkCount).toBe(2);
+  });
+
   it('never calls a service up that has not answered yet', async () => {
     const seen: boolean[] = [];
     const watch = watchService(service('127.0.50.1:1'), (up) => seen.push(up));
