@@ -18,7 +18,7 @@ export function clientRoutes(lists: ClientLists): Route[] {
         'The recent clients of rules with stickFor, as this host knows them; at most 1,000, those seen last first.',
       query: [
         { name: 'rule', help: 'the name of a port rule; left out, all' },
-        { name: 'kept', help: 'true for those alone who stay at a host that is not their owner' },
+        { name: 'kept', help: 'true for those alone who stay at a host that is not their owner', isFlag: true },
       ],
       replies: { 200: 'ListedRule[]' },
       isForAnyHost: true,

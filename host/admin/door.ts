@@ -4,10 +4,10 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { systemCode } from '../edge/edge-error.js';
-import { readJsonBody } from '../edge/json-body.js';
 import type { Events } from './events.js';
 import { pageFile } from './page-files.js';
-import { isRoute, mayDo, no, type Reply, type Role, type Route, routeFor } from './route.js';
+import { bodyFor, strayBody } from './bodies.js';
+import { handledBy, isRoute, mayDo, no, parameterFault, type Reply, type Role, type Route, routeFor } from './route.js';
 
 export interface Door {
   routes: readonly Route[];
@@ -43,15 +43,19 @@ export async function serve(
   response: ServerResponse,
 ): Promise<number> {
   try {
-    const url = new URL(request.url ?? '/', 'http://nlb');
+    const url = urlOf(request);
+    if (url === null)
+      return send(response, 400, no(`the target ${request.url} is no path, expected one such as /status`));
     const method = request.method ?? 'GET';
     const route = routeAt(door, method, url);
     if (route === null) return await sendFile(response, method, url.pathname);
     if (!isRoute(route)) return send(response, route.code, route.body);
     if (!mayDo(asker.role, route.role)) return send(response, 403, no(notAllowed(asker, route)));
+    const fault = parameterFault(route, url.searchParams) ?? (await strayBody(route, method, request));
+    if (fault !== null) return send(response, 400, no(fault), CLOSED);
     const elsewhere = OTHER_HOST.test(url.pathname) ? await door.elsewhere(method, url) : null;
-    const asked = { url, ...asker, body: () => readJsonBody(request) };
-    const reply = elsewhere ?? (await route.handle(asked));
+    const asked = { url, ...asker, body: () => bodyFor(route, request) };
+    const reply = elsewhere ?? (await handledBy(route, asked));
     if (reply.isStream !== true) return send(response, reply.code, reply.body);
     door.events.add(response);
     return reply.code;
@@ -59,6 +63,18 @@ export async function serve(
     return send(response, 500, no(`Cannot answer ${request.url}: ${systemCode(error)}`));
   }
 }
+
+/** What a request asks for; null where that is no path: `//`, `http://[`. */
+export function urlOf(request: IncomingMessage): URL | null {
+  try {
+    return new URL(request.url ?? '/', 'http://nlb');
+  } catch {
+    return null;
+  }
+}
+
+/** Of whoever sends too much the rest is not read. */
+const CLOSED = { connection: 'close' } as const;
 
 /** Nothing of the page comes from elsewhere, nobody frames it, and nothing is kept. */
 const HEADERS = {

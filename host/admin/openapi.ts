@@ -79,8 +79,15 @@ function operation(path: string, route: Route, more: readonly Parameter[]): Json
   };
 }
 
-function parameter({ name, help, required = false }: Parameter, place: 'path' | 'query'): Json {
-  return { name, in: place, required, description: help, schema: { type: 'string' } };
+function parameter({ name, help, required = false, isFlag, isList }: Parameter, place: 'path' | 'query'): Json {
+  const one = isFlag === true ? { type: 'string', enum: ['true', 'false'] } : { type: 'string' };
+  return {
+    name,
+    in: place,
+    required,
+    description: help,
+    schema: isList === true ? { type: 'array', items: one } : one,
+  };
 }
 
 function response(description: string, schema: SchemaName, isStream = false): Json {
@@ -102,7 +109,7 @@ export function schemaOf(name: SchemaName): Json {
 let read: Json | null = null;
 
 /** Beside the built sidecar or, where the sources run as they are, in build/. @throws Error where it was never built */
-function schemasOfTypes(): Json {
+export function schemasOfTypes(): Json {
   if (read !== null) return read;
   const places = ['./schemas.json', '../../build/host/admin/schemas.json'];
   for (const place of places) {

@@ -13,6 +13,10 @@ export interface Parameter {
   /** What it means, with its form. */
   help: string;
   required?: boolean;
+  /** `true` or `false` and nothing else. */
+  isFlag?: boolean;
+  /** May be given several times. */
+  isList?: boolean;
 }
 
 /** A name of schemas.json (a type of the sources); null for any JSON. */
@@ -73,7 +77,30 @@ export function isRoute(found: Route | Reply): found is Route {
 
 export async function answerBy(routes: readonly Route[], method: string, asked: Asked): Promise<Reply | null> {
   const found = routeFor(routes, method, asked.url.pathname);
-  return found === null || !isRoute(found) ? found : found.handle(asked);
+  return found === null || !isRoute(found) ? found : handledBy(found, asked);
+}
+
+/** A parameter that nobody reads would be a wish that nobody hears: it is refused before anything is done. */
+export async function handledBy(route: Route, asked: Asked): Promise<Reply> {
+  const fault = parameterFault(route, asked.url.searchParams);
+  return fault === null ? route.handle(asked) : { code: 400, body: no(fault) };
+}
+
+/** What is wrong with what is given, as a sentence. What is missing and whether a value is one is for the handler to say. */
+export function parameterFault({ path, query = [] }: Route, given: URLSearchParams): string | null {
+  for (const name of new Set(given.keys())) {
+    const parameter = query.find((each) => each.name === name);
+    const values = given.getAll(name);
+    if (parameter === undefined) {
+      const expected = query.length === 0 ? 'none at all' : `one of ${query.map((each) => each.name).join(', ')}`;
+      return `${path} has no parameter ${name}, expected ${expected}`;
+    }
+    if (values.length > 1 && parameter.isList !== true) return `${name} is given ${values.length} times, expected once`;
+    if (parameter.isFlag === true && values[0] !== 'true' && values[0] !== 'false') {
+      return `${name} is ${values[0]}, expected true or false`;
+    }
+  }
+  return null;
 }
 
 export function no(text: string): VerbAnswer {

@@ -33,7 +33,7 @@ const VERB_QUERY: Partial<Record<Verb, Parameter[]>> = {
   enable: RULES_MEANT,
   disable: RULES_MEANT,
   drain: RULES_MEANT,
-  start: [{ name: 'now', help: 'true skips the delay of a host that came and went often' }],
+  start: [{ name: 'now', help: 'true skips the delay of a host that came and went often', isFlag: true }],
 };
 
 /** Verbs that bring other settings than an administrator at the keys of that host. */

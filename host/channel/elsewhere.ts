@@ -36,8 +36,9 @@ export class Elsewhere {
     const [, wanted = '', path = ''] = PREFIX.exec(url.pathname) ?? [];
     if (path === '') return null;
     const { self, channel } = this.options;
-    const name = this.nameOf(decodeURIComponent(wanted));
-    if (name === null) return { code: 404, body: no(this.unknown(decodeURIComponent(wanted))) };
+    const asked = decoded(wanted);
+    const name = this.nameOf(asked);
+    if (name === null) return { code: 404, body: no(this.unknown(asked)) };
     const local = new URL(`${path}${url.search}`, url);
     if (name === self) return this.local(method, local);
     if (method !== 'GET' && method !== 'POST') return { code: 405, body: no(`expected GET or POST, got ${method}`) };
@@ -63,6 +64,15 @@ export class Elsewhere {
   private unknown(wanted: string): string {
     const names = this.options.hosts().map(({ name }) => name);
     return `There is no host ${wanted} in the cluster, expected one of ${names.join(', ')}`;
+  }
+}
+
+/** `%zz` is nothing that a browser writes, and no host either. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

@@ -21,8 +21,12 @@ export function keyRoutes(held: HeldKeys, rotation: Rotation): Route[] {
       isForAnyHost: true,
       summary: 'Gives all hosts a new cluster key, or goes on with a change that was interrupted.',
       query: [
-        { name: 'without', help: 'a host that is left behind, by name or host priority; may be given several times' },
-        { name: 'back', help: 'true takes back a key that no host seals with yet' },
+        {
+          name: 'without',
+          help: 'a host that is left behind, by name or host priority; may be given several times',
+          isList: true,
+        },
+        { name: 'back', help: 'true takes back a key that no host seals with yet', isFlag: true },
       ],
       replies: { 200: 'VerbAnswer', 409: 'VerbAnswer' },
       async handle({ url }: Asked) {

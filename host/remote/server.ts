@@ -9,7 +9,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
-import { type Door, routeAt, send, serve } from '../admin/door.js';
+import { type Door, routeAt, send, serve, urlOf } from '../admin/door.js';
 import { isRoute, no } from '../admin/route.js';
 import type { Clock } from '../edge/clock.js';
 import { EdgeError, systemCode } from '../edge/edge-error.js';
@@ -123,10 +123,10 @@ export class RemoteServer {
     if (waitS > 0) return tooMany(response, waitS, `from ${address}`);
     const wrong = this.foreign(request);
     if (wrong !== null) return void send(response, 403, no(wrong), CLOSED);
-    const url = new URL(request.url ?? '/', 'https://nlb');
-    const route = routeAt(door, request.method ?? 'GET', url);
+    const url = urlOf(request);
+    const route = url === null ? null : routeAt(door, request.method ?? 'GET', url);
     // The page's own files hold nothing that is not in the release.
-    if (route === null) return void serve(door, { role: 'read', by: null }, request, response);
+    if (url === null || route === null) return void serve(door, { role: 'read', by: null }, request, response);
     const token = tokenShown(tokens.now(), request.headers.authorization, clock.wallIso());
     if (token === null) return this.refuse(request, response, address);
     const tokenWaitS = this.byToken.take(token.id, clock.nowMs());
