@@ -4,7 +4,7 @@
  */
 import { asciiBytes, asciiText } from './bytes.js';
 import { failbackText, stickTimeText } from './config/stick-time.js';
-import type { ClusterFile } from './types.js';
+import type { ClusterFile, PortRule } from './types.js';
 
 /** Less header, seal, instance and sequence this stays under a packet. */
 const PART_BYTES_MAX = 1200;
@@ -14,45 +14,56 @@ export const DIFFERENCES_MAX = 8;
 
 export function fileItems(file: ClusterFile): Map<string, string> {
   const items = new Map<string, string>();
+  const set = (item: string, value: unknown): void => void items.set(item, valueText(value));
   items.set('mode', file.mode);
   items.set('listenOn', file.listenOn);
   items.set('virtualIps', file.virtualIps.join(' '));
   items.set('otherPorts', file.otherPorts ?? 'entryHost');
   items.set('hashSeed', `0x${file.hashSeed.toString(16)}`);
   items.set('ipv6PrefixLength', String(file.ipv6PrefixLength));
+  set('keyFile', file.keyFile);
   items.set('heartbeat periodMs', String(file.heartbeat.periodMs));
   items.set('heartbeat missedMax', String(file.heartbeat.missedMax));
-  for (const [name, port] of Object.entries(file.ports)) items.set(`port of ${name}`, String(port));
-  for (const [item, value] of Object.entries(file.link ?? {})) items.set(item, JSON.stringify(value));
+  for (const [name, port] of Object.entries({ redirect: 'none', ...file.ports })) set(`port of ${name}`, port);
   items.set('hosts', file.hosts.map(({ name }) => name).join(' '));
   items.set('portRules', file.portRules.map(({ name }) => name).join(' '));
-  for (const [item, value] of Object.entries(file.connectionLog ?? {})) {
-    items.set(`connectionLog ${item}`, String(value).replace(/[^\x20-\x7e]/g, '?'));
+  for (const [key, value] of Object.entries(file.link ?? {})) set(key, value);
+  for (const part of ['connectionLog', 'remoteControl'] as const) {
+    set(part, file[part] === undefined ? 'off' : 'on');
+    for (const [key, value] of Object.entries(file[part] ?? {})) set(`${part} ${key}`, value);
   }
-  for (const [item, value] of Object.entries(file.remoteControl ?? {})) {
-    items.set(`remoteControl ${item}`, JSON.stringify(value).replace(/[^\x20-\x7e]/g, '?'));
+  for (const { name, ...host } of file.hosts) {
+    for (const [key, value] of Object.entries({ ...NO_HOST_KEYS, ...host })) set(`${key} of ${name}`, value);
   }
-  for (const host of file.hosts) {
-    items.set(`priority of ${host.name}`, String(host.priority));
-    items.set(`dedicatedIp of ${host.name}`, host.dedicatedIp);
-  }
-  for (const rule of file.portRules) {
-    const of = `port rule ${rule.name}`;
-    items.set(`${of} ports`, `${rule.portFirst}-${rule.portLast}`);
-    items.set(`${of} virtualIp`, rule.virtualIp ?? 'all');
-    items.set(`${of} protocol`, rule.protocol);
-    items.set(`${of} filteringMode`, rule.filteringMode);
-    items.set(`${of} affinity`, rule.affinity);
-    items.set(`${of} ownerPatienceMs`, String(rule.ownerPatienceMs));
-    items.set(`${of} stickFor`, rule.stickForMs === undefined ? 'none' : stickTimeText(rule.stickForMs));
-    items.set(`${of} failback`, failbackText(rule));
-    for (const [name, weight] of Object.entries(rule.loadWeights))
-      items.set(`${of} loadWeight of ${name}`, String(weight));
-    for (const [name, priority] of Object.entries(rule.handlingPriorities)) {
-      items.set(`${of} handlingPriority of ${name}`, String(priority));
-    }
-  }
+  for (const rule of file.portRules) addRule(rule, set);
   return items;
+}
+
+/** Keys that may be missing: also what only the own file has is different. */
+const NO_HOST_KEYS = { initialState: 'started', persistedStates: 'all' };
+const NO_CHECK_KEYS = { port: 'none' };
+
+function addRule(rule: PortRule, set: (item: string, value: unknown) => void): void {
+  const { name, portFirst, portLast, virtualIp, loadWeights, handlingPriorities, service, ...more } = rule;
+  const { stickForMs, failbackMs: _failbackMs, failback: _failback, ...rest } = more;
+  const of = `port rule ${name}`;
+  set(`${of} ports`, `${portFirst}-${portLast}`);
+  set(`${of} virtualIp`, virtualIp ?? 'all');
+  for (const [key, value] of Object.entries(rest)) set(`${of} ${key}`, value);
+  set(`${of} stickFor`, stickForMs === undefined ? 'none' : stickTimeText(stickForMs));
+  set(`${of} failback`, failbackText(rule));
+  for (const [host, weight] of Object.entries(loadWeights)) set(`${of} loadWeight of ${host}`, weight);
+  for (const [host, priority] of Object.entries(handlingPriorities)) set(`${of} handlingPriority of ${host}`, priority);
+  if (service === null) return;
+  const { check, ...settings } = service;
+  for (const [key, value] of Object.entries(settings)) set(`${of} service ${key}`, value);
+  for (const [key, value] of Object.entries({ ...NO_CHECK_KEYS, ...check })) set(`${of} check ${key}`, value);
+}
+
+/** Lines are ASCII. */
+function valueText(value: unknown): string {
+  const text = value !== null && typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return text.replace(/[^\x20-\x7e]/g, '?');
 }
 
 /** Parts of whole lines, each below 1,200 bytes. */
@@ -97,7 +108,8 @@ export function differencesIn(host: string, part: Uint8Array, own: ClusterFile):
     const [item, value] = line.split('\t');
     if (item === undefined || value === undefined || item.length > 100 || value.length > LINE_BYTES_MAX) continue;
     const ours = items.get(item);
-    if (ours === value || isOfStranger(item, items)) continue;
+    const isSaidElsewhere = isOfStranger(item, items) || (ours === undefined && FOLLOWING.test(item));
+    if (ours === value || isSaidElsewhere) continue;
     const kind = LISTS[item];
     if (kind !== undefined) found.push(...listDifferences(host, kind, value, ours ?? ''));
     else found.push({ item, before: `host ${host}${theirs(item, value)}, `, after: ` has ${ours ?? 'none'}` });
@@ -118,6 +130,12 @@ function listDifferences(host: string, kind: string, theirs: string, ours: strin
   const more = there.filter((name) => name !== '' && !here.includes(name)).map((name) => `${kind} ${name}`);
   const less = here.filter((name) => name !== '' && !there.includes(name)).map((name) => `${kind} ${name}`);
   const before = (lists: string): string => `host ${host}: its file ${lists}, that of `;
+  if (more.length === 0 && less.length === 0) {
+    // Hosts are in the order of their priorities, which are told themselves.
+    if (kind === 'host') return [];
+    const [was, is] = [there.join(', '), here.join(', ')];
+    return [{ item: `order of ${kind}s`, before: before(`has the ${kind}s as ${was}`), after: ` as ${is}` }];
+  }
   return [
     ...more.map((item) => ({ item, before: before(`lists ${item}`), after: ' does not' })),
     ...less.map((item) => ({ item, before: before(`does not list ${item}`), after: ' does' })),
@@ -131,6 +149,10 @@ function isOfStranger(item: string, own: ReadonlyMap<string, string>): boolean {
   const host = /^(?:port rule .+ )?(?:\w+) of (\S+)$/.exec(item)?.[1];
   return host !== undefined && !item.startsWith('port of ') && !own.get('hosts')!.split(' ').includes(host);
 }
+
+/** Items that the own file need not have: that the mode, the filtering mode or the whole part is another says it. */
+const FOLLOWING =
+  /^(interfaces|failback|outgoing|(connectionLog|remoteControl) .+|port rule \S+ (service|check|loadWeight|handlingPriority) .+)$/;
 
 /** Tab and newline do not survive `asciiText`, so lines are cut as bytes. */
 function partLines(part: Uint8Array): string[] {

@@ -92,11 +92,14 @@ function receiveFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer, body
     return;
   }
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  if (view.getBigUint64(0) !== peer.row.instance || view.getUint32(8) <= peer.row.sequence) {
+  const sequence = view.getUint32(8);
+  const isFurtherPart = sequence === peer.fileTold?.sequence && peer.fileTold.file === peer.row.file;
+  if (view.getBigUint64(0) !== peer.row.instance || (sequence <= peer.row.sequence && !isFurtherPart)) {
     state.dropped.replayed += 1;
     return;
   }
-  peer.row.sequence = view.getUint32(8);
+  peer.fileTold = { sequence, file: peer.row.file };
+  peer.row.sequence = Math.max(peer.row.sequence, sequence);
   if (isOnItsWay(state, nowMs, peer.row.file)) return;
   const { name } = peer.config;
   noteDifferences(state, name, peer.row.file, body.subarray(12));

@@ -64,6 +64,8 @@ export interface Peer {
   silentSinceMs: Milliseconds;
   /** A start that is not proven to be of today: heard directly, waits for its echo. */
   candidate: Candidate | null;
+  /** The packets in which it told its file last: all of them have one number. */
+  fileTold: { sequence: number; file: string } | null;
   retired: Retired[];
   left: boolean;
   /** Who asked this host to ask that one, and is told of the answer. Bounded by the hosts of a file. */
@@ -97,6 +99,7 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     deafSinceMs: null,
     silentSinceMs: 0,
     candidate: null,
+    fileTold: null,
     retired: [],
     left: false,
     askedBy: new Set(),
@@ -156,6 +159,7 @@ export function retireStart(peer: Peer): void {
     if (peer.retired.length > RETIRED_MAX) peer.retired.shift();
   }
   peer.said = null;
+  peer.fileTold = null;
   peer.pulseCount = 0;
   peer.left = false;
 }

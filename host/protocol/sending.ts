@@ -77,10 +77,11 @@ export function sendFile(state: ProtocolState, nowMs: Milliseconds, peer: Peer):
   const { name } = peer.config;
   if (nowMs - (state.fileSentMs.get(name) ?? Number.NEGATIVE_INFINITY) < periodMs(state) * 5) return;
   state.fileSentMs.set(name, nowMs);
+  // One number for all parts: a network may bring them in another order.
+  state.sequence += 1;
   for (const part of fileParts(state.known.file)) {
     const body = new Uint8Array(12 + part.length);
     const view = new DataView(body.buffer);
-    state.sequence += 1;
     view.setBigUint64(0, state.instance);
     view.setUint32(8, state.sequence);
     body.set(part, 12);

@@ -26,7 +26,7 @@ test('parseClusterFile() reads interface, failback and outgoing', () => {
   });
   const each = fileOf(withLink(`${ARP}interface: {mail2: ens3.25}\nfailback: immediate\n`));
   expect(each.link).toMatchObject({ interfaces: { mail2: 'ens3.25' }, failback: 'immediate' });
-  expect(fileItems(each).get('failback')).toBe('"immediate"');
+  expect(fileItems(each).get('failback')).toBe('immediate');
 });
 
 test('parseClusterFile() takes interface in mode multicast', () => {
