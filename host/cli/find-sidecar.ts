@@ -14,7 +14,6 @@ import type { ClusterStatus } from '../admin/status.js';
 import type { Call } from './args.js';
 import { type Door, statusOf } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
-import { remoteServer } from './remote.js';
 import type { Terminal } from './terminal.js';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/envoy-nlb';
@@ -30,7 +29,7 @@ export function stateDirectoryOf(call: Call, terminal: Terminal): string {
  * @throws CliError usage where several are there and none is chosen, unreachable where none of them answers
  */
 export async function findSidecar(call: Call, terminal: Terminal): Promise<Door> {
-  const remote = remoteDoor(call, terminal);
+  const remote = await remoteDoor(call, terminal);
   if (remote !== null) return { ...remote, elsewhere: call.text('host') };
   const directory = stateDirectoryOf(call, terminal);
   const wanted = call.text('host');
@@ -58,7 +57,7 @@ export interface FoundHost {
  * @throws CliError unreachable where none of this machine answers
  */
 export async function findAll(call: Call, terminal: Terminal): Promise<FoundHost[]> {
-  const remote = remoteDoor(call, terminal);
+  const remote = await remoteDoor(call, terminal);
   if (remote !== null) return allThrough(remote);
   const directory = stateDirectoryOf(call, terminal);
   const sockets = socketsUnder(directory);
@@ -84,11 +83,13 @@ function here(socketPath: string): Door {
 }
 
 /** A sidecar elsewhere, where one is named; what the command line says goes before the environment. */
-function remoteDoor(call: Call, terminal: Terminal): Door | null {
+async function remoteDoor(call: Call, terminal: Terminal): Promise<Door | null> {
   const fromEnvironment = call.has('state-dir') ? undefined : terminal.env.NLB_SERVER;
   const where = call.text('server') ?? fromEnvironment ?? null;
   if (where === null) return null;
   const tokenPath = call.text('token-file') ?? terminal.env.NLB_TOKEN_FILE ?? null;
+  // TLS is loaded for it alone: without, a verb is there in less time.
+  const { remoteServer } = await import('./remote.js');
   const server = remoteServer(where, tokenPath, call.text('ca-file'));
   return { socketPath: server.url.href.replace(/\/$/, ''), server, elsewhere: null };
 }
