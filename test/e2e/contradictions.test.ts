@@ -6,11 +6,9 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ProblemStatus } from '../../host/admin/status.js';
-import type { DoctorFinding } from '../../host/doctor/facts.js';
-import { nlb } from '../host/cli-fixture.js';
 import { greeting } from './harness/client.js';
 import { waitFor } from './harness/wait.js';
+import { contradiction, diagnosis, type Said, says, saysEverywhere, sorted } from './said.js';
 import { PORTS, SidecarCluster, SidecarHost } from './sidecar-cluster.js';
 
 const AHEAD_MS = 400 * 86_400_000;
@@ -48,12 +46,6 @@ afterAll(async () => {
   await cluster.stop();
 });
 
-/** A contradiction, with NLB's event number where it had one. */
-type Said = Pick<ProblemStatus, 'cause' | 'host' | 'text' | 'todo'> & { event?: number };
-
-const contradiction = (host: string | null, text: string, todo: string): Said => {
-  return { cause: 'contradiction', host, text, todo, event: 67 };
-};
 const ofMail3 = (text: string): Said =>
   contradiction(
     'mail3',
@@ -94,79 +86,6 @@ const outside = (text: string): Said => ({
 const unverified = (host: string, ip: string, why: string, todo: string): Said => {
   return { cause: 'unverified', host, text: `host ${host}: packets from ${ip} are dropped: ${why}`, todo };
 };
-
-const plain = ({ cause, host, text, todo }: Said): Said => ({ cause, host, text, todo });
-const sorted = <T>(items: readonly T[]): T[] =>
-  [...items].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
-
-const contradictionsOf = async (host: SidecarHost): Promise<Said[]> =>
-  (await host.status()).problems.filter(({ cause }) => cause !== null).map(plain);
-
-/** Waits until it says these, and nothing else. */
-async function says(host: SidecarHost, wanted: readonly Said[]): Promise<void> {
-  const expected = sorted(wanted.map(plain));
-  let said: Said[] = [];
-  await waitFor(`${host.name} says what it should`, async () => {
-    said = sorted(await contradictionsOf(host));
-    return JSON.stringify(said) === JSON.stringify(expected);
-  }).catch(() => expect(said, cluster.logs()).toEqual(expected));
-}
-
-const on = (host: SidecarHost, ...args: string[]) => nlb([...args, '--state-dir', host.stateDir]);
-
-/** `TEXT -> TODO` of each entry below a heading, whatever its line breaks. */
-function entriesUnder(out: string, heading: RegExp): string[] {
-  const block = out.slice(out.search(heading)).split('\n\n')[0]!;
-  const [, ...entries] = block.split(/\n {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ {2}/);
-  return entries.map((entry) => entry.replace(/\s+/g, ' ').trim());
-}
-
-/** The same words everywhere on one host. */
-async function saysEverywhere(host: SidecarHost, wanted: readonly Said[], logFrom: number): Promise<void> {
-  await says(host, wanted);
-  const asText = sorted(wanted.map(({ text, todo }) => `${text} -> ${todo}`));
-  expect(sorted(entriesUnder((await on(host, 'query')).out, /^Contradictions \(\d+\), newest first:$/m))).toEqual(
-    asText,
-  );
-  const asked = JSON.parse((await on(host, 'query', '--json')).out) as { contradictions: Said[] };
-  expect(sorted(asked.contradictions.map(plain))).toEqual(sorted(wanted.map(plain)));
-  const displayed = entriesUnder((await on(host, 'display')).out, /^Problems \(\d+\), newest first:$/m);
-  expect(sorted(displayed.filter((entry) => !entry.includes('changes of the view')))).toEqual(asText);
-  const lines = host.log().slice(logFrom).trim().split('\n');
-  const logged = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-  for (const { cause, host: whose, text, todo, event } of wanted) {
-    // Of its own place it may know less at first: one of the others is heard before the other.
-    const line = logged.find((each) => (cause === 'outside' ? each.cause === cause : each.msg === text));
-    expect(line, `${text}\n${lines.join('\n')}`).toEqual({
-      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
-      level: 'warning',
-      cluster: host === mail3 && logged[0]!.cluster === 'web.example.org' ? 'web.example.org' : 'mail.example.org',
-      sidecar: host.name,
-      cause,
-      host: whose,
-      ...(event === undefined ? {} : { event }),
-      todo,
-      msg:
-        cause === 'outside'
-          ? expect.stringMatching(/^this host is outside: its file is [0-9a-f]{16}, that of mail/)
-          : text,
-    });
-  }
-}
-
-/** What the doctor finds that the hosts say themselves, and the kinds of whatever else it finds. */
-async function diagnosis(host: SidecarHost): Promise<{ said: [string, string][]; others: string[] }> {
-  const { findings } = JSON.parse((await on(host, 'doctor', '--no-dns', '--json')).out) as {
-    findings: DoctorFinding[];
-  };
-  const isSaid = ({ check }: DoctorFinding) => check === 'problem';
-  return {
-    said: findings
-      .filter((each) => isSaid(each) && !each.text.includes('changes of the view'))
-      .map(({ text, todo }) => [text, todo]),
-    others: [...new Set(findings.filter((each) => !isSaid(each)).map(({ check }) => check))].sort(),
-  };
-}
 
 /** By which host each of six clients is served through an entry host. */
 async function served(entry: SidecarHost): Promise<string[]> {
@@ -299,30 +218,27 @@ async function ownPlace(): Promise<Said[]> {
 }
 
 describe('a host that contradicts the others', () => {
-  it.each(Object.entries(TABLE))(
-    '%s: is outside, is named with what to do, and the cluster serves on',
-    async (_, row) => {
-      const logFrom = mail1.log().length;
-      const ownLogFrom = await startAnew(mail3, row.change(FILE));
-      await waitFor('mail3 has made up its mind', async () => {
-        const [status, seen] = [await mail3.status(), await mail1.status()];
-        return status.view !== null && status.envoy.tookConfiguration && seen.hosts[2]!.state === row.state;
-      });
-      await saysEverywhere(mail1, row.said.mail1, logFrom);
-      await says(mail2, row.said.mail1);
-      const own = [...row.said.mail3, ...(await ownPlace())];
-      await saysEverywhere(mail3, own, ownLogFrom);
-      const owners = await servesOn();
-      const { said, others } = await diagnosis(mail1);
-      const ofCluster = row.said.mail1.map(({ text, todo }) => [`hosts mail1 and mail2 say: ${text}`, todo]);
-      const ofOdd = others.includes('channel') ? [] : own.map(({ text, todo }) => [`host mail3 says: ${text}`, todo]);
-      expect([sorted(said), others]).toEqual([sorted([...ofCluster, ...ofOdd]), row.others]);
-      const entered = (await served(mail3)).map((line) => line.replace('refused ', ''));
-      const theirs = entered.filter((name) => owners.includes(name));
-      const expected = { owners, theirs, mail3: owners.map(() => 'mail3'), nobody: owners.map(() => 'ECONNREFUSED') };
-      expect(entered).toEqual(expected[row.atMail3]);
-    },
-  );
+  it.each(Object.entries(TABLE))('%s: is outside and named, and the cluster serves on', async (_, row) => {
+    const logFrom = mail1.log().length;
+    const ownLogFrom = await startAnew(mail3, row.change(FILE));
+    await waitFor('mail3 has made up its mind', async () => {
+      const [status, seen] = [await mail3.status(), await mail1.status()];
+      return status.view !== null && status.envoy.tookConfiguration && seen.hosts[2]!.state === row.state;
+    });
+    await saysEverywhere(mail1, row.said.mail1, logFrom);
+    await says(mail2, row.said.mail1);
+    const own = [...row.said.mail3, ...(await ownPlace())];
+    await saysEverywhere(mail3, own, ownLogFrom, /^cluster: (\S+)/.exec(row.change(FILE))![1]);
+    const owners = await servesOn();
+    const { said, others } = await diagnosis(mail1);
+    const ofCluster = row.said.mail1.map(({ text, todo }) => [`hosts mail1 and mail2 say: ${text}`, todo]);
+    const ofOdd = others.includes('channel') ? [] : own.map(({ text, todo }) => [`host mail3 says: ${text}`, todo]);
+    expect([sorted(said), others]).toEqual([sorted([...ofCluster, ...ofOdd]), row.others]);
+    const entered = (await served(mail3)).map((line) => line.replace('refused ', ''));
+    const theirs = entered.filter((name) => owners.includes(name));
+    const expected = { owners, theirs, mail3: owners.map(() => 'mail3'), nobody: owners.map(() => 'ECONNREFUSED') };
+    expect(entered).toEqual(expected[row.atMail3]);
+  });
 
   it('is in again when it has the same file, and nothing is left to be said', async () => {
     await startAnew(mail3, FILE);
@@ -366,6 +282,25 @@ describe('a machine that the cluster does not know', () => {
     expect((await diagnosis(mail1)).said).toEqual([[`hosts mail1, mail2 and mail3 say: ${text}`, todo]]);
     expect(await cluster.converged()).toBe(view);
     await mail4.end('SIGTERM');
+    for (const host of cluster.hosts) await says(host, []);
+  });
+
+  it('is at the address of another, on the same machine: it is refused, and nobody notices', async () => {
+    const view = await cluster.converged();
+    const second = new SidecarHost(strangers, 'mail2', mail2.ip);
+    second.moreArguments = ['--log', 'json'];
+    for (const name of ['identity.json', 'state.json']) rmSync(join(second.stateDir, name), { force: true });
+    const logFrom = second.log().length;
+    writeFileSync(second.filePath, FILE);
+    second.run();
+    await waitFor('it ends', () => second.sidecar!.exitCode !== null);
+    expect(second.sidecar!.exitCode).toBe(4);
+    expect(JSON.parse(second.log().slice(logFrom).trim().split('\n').at(-1)!)).toMatchObject({
+      level: 'error',
+      sidecar: 'mail2',
+      msg: `Cannot listen for heartbeats on ${mail2.ip} UDP port ${PORTS.heartbeat}: another process has it; a second sidecar of this host? (ss -ulpn)`,
+    });
+    expect(await cluster.converged()).toBe(view);
     for (const host of cluster.hosts) await says(host, []);
   });
 

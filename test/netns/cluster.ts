@@ -36,8 +36,8 @@ export interface Cluster {
   status(host: ClusterHost): Promise<ClusterStatus | null>;
   post(host: ClusterHost, verb: string): Promise<unknown>;
   signal(host: ClusterHost, signal: NodeJS.Signals): void;
-  /** Starts the sidecar of a host again, whose last one has ended. */
-  runSidecar(host: ClusterHost): void;
+  /** Starts the sidecar of a host again, whose last one has ended. @param file  in `directory`, @default cluster.yaml */
+  runSidecar(host: ClusterHost, file?: string): void;
   /** Lines that the sidecar of a host has logged. */
   logOf(host: ClusterHost): string[];
   /** Writes the cluster file again, with other weights; `POST /reload` offers it. */
@@ -110,9 +110,15 @@ function clusterFile(hosts: NetworkHost[], options: ClusterOptions, loadWeight: 
   ].join('\n');
 }
 
-function spawnSidecar(network: Network, host: NetworkHost, directory: string, options: ClusterOptions): ChildProcess {
+function spawnSidecar(
+  network: Network,
+  host: NetworkHost,
+  directory: string,
+  options: ClusterOptions,
+  file = 'cluster.yaml',
+): ChildProcess {
   const logFd = openSync(join(directory, `${host.name}.log`), 'a');
-  const place = ['--config', join(directory, 'cluster.yaml'), '--state-dir', join(directory, host.name)];
+  const place = ['--config', join(directory, file), '--state-dir', join(directory, host.name)];
   const args = [sidecarProgram(), 'run', ...place, '--host', host.name, ...(options.sidecarArguments ?? [])];
   const [command = '', ...rest] = [...(options.prefix ?? []), process.execPath, ...args];
   const sidecar = network.spawn(host, command, rest, logFd);
@@ -168,8 +174,8 @@ export function startCluster(options: ClusterOptions): Cluster {
       kill(host.sidecar.pid, signal);
       kill(host.envoyPid, signal);
     },
-    runSidecar: (host) => {
-      host.sidecar = spawnSidecar(network, host, directory, options);
+    runSidecar: (host, file) => {
+      host.sidecar = spawnSidecar(network, host, directory, options, file);
     },
     logOf: (host) => readFileSync(host.logPath, 'utf8').split('\n'),
     writeFile,
