@@ -2,38 +2,15 @@
  * What a sidecar says of its cluster: the shape behind `GET /status`, `nlb query --json`, `nlb display --json` and the
  * page. A shape of its own, so that the protocol's inner state can change without breaking anybody's scripts.
  */
+import type { SeenState } from '../protocol/events.js';
 import type { VirtualIpStatus } from '../virtual-ip/status.js';
 import type { Absence, FilteringMode, Affinity, Protocol, RuleControl } from '../protocol/types.js';
-
-/**
- * - `converged`: in the view in force here
- * - `converging`: heard, and a view with it is being agreed
- * - `draining`: in the view, finishes open connections, takes no new ones
- * - `stopped`: heard, out on purpose
- * - `suspended`: the same, and takes no verb but resume
- * - `sidecarSilent`: in the view, its sidecar is silent while its Envoy answers (R13)
- * - `lost`: was in the view, not heard any more
- * - `outside`: heard, but contradicts the cluster; `detail` names the difference
- * - `notSeen`: listed in the file, never heard since this sidecar started
- * - `forgotten`: lost or never seen, and nobody waits for it (nlb forget) until it is heard again
- */
-export type HostState =
-  | 'converged'
-  | 'converging'
-  | 'draining'
-  | 'stopped'
-  | 'suspended'
-  | 'sidecarSilent'
-  | 'lost'
-  | 'outside'
-  | 'notSeen'
-  | 'forgotten';
 
 export interface HostStatus {
   name: string;
   priority: number;
   dedicatedIp: string;
-  state: HostState;
+  state: SeenState;
   /** ISO 8601, when `state` was entered as seen from here. */
   since: string;
   isDefaultHost: boolean;

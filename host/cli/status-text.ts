@@ -1,16 +1,10 @@
 /** A ClusterStatus in words and tables, for people; the words of nlb.exe where it had good ones. */
-import type {
-  ClusterStatus,
-  HostState,
-  HostStatus,
-  ProblemStatus,
-  RuleHostStatus,
-  RuleStatus,
-} from '../admin/status.js';
+import type { ClusterStatus, HostStatus, ProblemStatus, RuleHostStatus, RuleStatus } from '../admin/status.js';
+import type { SeenState } from '../protocol/events.js';
 import { counted, percent, table, timeText, wrapped } from './output.js';
 import { stickTimeText } from '../protocol/config/stick-time.js';
 
-const STATE_WORDS: Record<HostState, string> = {
+const STATE_WORDS: Record<SeenState, string> = {
   converged: 'converged',
   converging: 'converging',
   draining: 'draining',

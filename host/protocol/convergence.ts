@@ -7,6 +7,7 @@ import { checksumHead } from './checksum.js';
 import { checksumOf, type Content, contentOf, inForceChecksum, viewOf } from './content.js';
 import { forgetAllDifferences } from './differences.js';
 import { awaitOwners } from './letting-go.js';
+import { noteOwnRules } from './own-notices.js';
 import { isSilent } from './probing.js';
 import { noteReturns } from './returns.js';
 import { comeBack } from './standby.js';
@@ -81,7 +82,7 @@ function noteGone(state: ProtocolState, nowMs: Milliseconds, name: HostName): vo
   const why = state.side.deaf.includes(name)
     ? 'it is heard, but hears none of us'
     : 'neither its sidecar nor its Envoy is heard';
-  notice(state, nowMs, 'hostLost', name, `host ${name} is lost: ${why}`);
+  notice(state, nowMs, 'hostLost', name, `host ${name} is lost: ${why}`, TODO.lost);
 }
 
 /** Confirms what the others confirm where it is what this host would say, else says it under a new number. */
@@ -208,8 +209,9 @@ function follow(state: ProtocolState, nowMs: Milliseconds, content: Content): vo
 
 function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce, text: string, cause: string): void {
   // A loss makes no new number, so nothing has to be on disk first (R3): takeovers do not wait for it.
-  const isSameView = state.inForce?.view.checksum === inForce.view.checksum;
-  awaitOwners(state, nowMs, state.inForce, inForce);
+  const before = state.inForce;
+  const isSameView = before?.view.checksum === inForce.view.checksum;
+  awaitOwners(state, nowMs, before, inForce);
   state.inForce = inForce;
   // A view that was only followed counts as well: this host's own numbers go on above it (R3).
   const { number, checksum } = inForce.view;
@@ -225,6 +227,7 @@ function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce,
   const less = inForce.lostSince.length === 0 ? '' : ` less ${inForce.lostSince.join(', ')}`;
   const names = inForce.view.hosts.map((host) => host.name).join(', ');
   notice(state, nowMs, 'viewInForce', null, `view ${inForce.view.number} (${names})${less} is in force: ${cause}`);
+  noteOwnRules(state, nowMs, before);
 }
 
 /** What people have to know of a change of sides. */

@@ -86,7 +86,8 @@ export type NoticeCause =
   | 'hostDeaf'
   | 'sidecarSilent'
   | 'sidecarBack'
-  | 'settingsChanged'
+  | 'takesPart'
+  | 'takesNoPart'
   | 'converging'
   | 'viewInForce'
   | 'alone'
@@ -145,22 +146,38 @@ export type DropReason =
   | 'replayed'
   | 'notFresh';
 
+/**
+ * A host as another one sees it:
+ *
+ * - `converged`: in the view in force here
+ * - `converging`: heard, and a view with it is being agreed
+ * - `draining`: in the view, finishes open connections, takes no new ones
+ * - `stopped`: heard, out on purpose
+ * - `suspended`: the same, and takes no verb but resume
+ * - `sidecarSilent`: in the view, its sidecar is silent while its Envoy answers (R13)
+ * - `lost`: was in the view, not heard any more
+ * - `outside`: heard, but contradicts the cluster; `detail` names the difference
+ * - `notSeen`: listed in the file, never heard since this sidecar started
+ * - `forgotten`: lost or never seen, and nobody waits for it (nlb forget) until it is heard again
+ */
+export type SeenState =
+  | 'converged'
+  | 'converging'
+  | 'draining'
+  | 'stopped'
+  | 'suspended'
+  | 'sidecarSilent'
+  | 'lost'
+  | 'outside'
+  | 'notSeen'
+  | 'forgotten';
+
 /** One host as the protocol sees it; `host/admin/status.ts` says the same words to people. */
 export interface HostReport {
   name: HostName;
   priority: number;
   dedicatedIp: string;
-  state:
-    | 'converged'
-    | 'converging'
-    | 'draining'
-    | 'stopped'
-    | 'suspended'
-    | 'sidecarSilent'
-    | 'lost'
-    | 'outside'
-    | 'notSeen'
-    | 'forgotten';
+  state: SeenState;
   sinceMs: Milliseconds;
   detail: string | null;
 }

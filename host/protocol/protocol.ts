@@ -14,6 +14,7 @@ import { type CreateArguments, type Effect, emptyDurable, type OfferEvent, type 
 import { forget, recall } from './forgotten.js';
 import { awaitAfterAbsence, giveLeave, newLettingGo, noteLapse } from './letting-go.js';
 import { receive } from './membership.js';
+import { noteAlone } from './own-notices.js';
 import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
 import { updateReports } from './report.js';
@@ -82,6 +83,7 @@ export function createState(args: CreateArguments): ProtocolState {
       known,
       outside: null,
     },
+    saidAlone: false,
     lostFrom: new Map(),
     forgotten: new Set(durable.forgotten),
     hostDamper: newDamper(durable.returnCount, nowMs),
@@ -166,6 +168,7 @@ export function step(state: ProtocolState, event: ProtocolEvent): { state: Proto
       sayDifferencesAnew(state, nowMs);
     }
     updateReports(state, nowMs);
+    noteAlone(state, nowMs);
     giveLeave(state, nowMs);
     sendWhatIsDue(state, nowMs, event.kind === 'tick');
   }

@@ -12,9 +12,9 @@ import type { HostConfig, HostName, HostState, Milliseconds } from './types.js';
 const LEAVE_MAX_MS = 1000;
 
 export function statusOf(state: ProtocolState, nowMs: Milliseconds): ProtocolStatus {
-  const isAlone = state.side.agreeing.length === 1 && state.peers.size > 0;
+  const isAlone = agreesWithNobody(state);
   return {
-    state: clusterState(state, isAlone && state.peers.size > state.forgotten.size),
+    state: stateOf(state),
     inForce: state.inForce,
     inForceChecksum: state.inForceChecksum,
     inForceSinceMs: state.inForceSinceMs,
@@ -36,7 +36,12 @@ export function statusOf(state: ProtocolState, nowMs: Milliseconds): ProtocolSta
   };
 }
 
-function clusterState(state: ProtocolState, isAlone: boolean): ProtocolStatus['state'] {
+function agreesWithNobody(state: ProtocolState): boolean {
+  return state.side.agreeing.length === 1 && state.peers.size > 0;
+}
+
+export function stateOf(state: ProtocolState): ProtocolStatus['state'] {
+  const isAlone = agreesWithNobody(state) && state.peers.size > state.forgotten.size;
   if (isOut(state.settings.hostState) || state.leaving !== null) return 'stopped';
   if (state.inForce === null || state.resumed) return 'starting';
   if (state.confirmed !== null && !isConverged(state)) return 'converging';

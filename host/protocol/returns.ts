@@ -22,12 +22,18 @@ export function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean 
     back.filter((name) => wasApart(state, nowMs, name)),
   );
   for (const name of back) state.lostFrom.delete(name);
-  notice(state, nowMs, 'hostBack', back[0]!, `${back.join(', ')} heard again`);
+  notice(state, nowMs, 'hostBack', back[0]!, `${back.join(', ')} heard again${healed(theirs)}`);
   const lost = state.inForce?.lostSince ?? [];
   const mine = (state.inForce?.view.hosts ?? []).map((host) => host.name).filter((name) => !lost.includes(name));
   if (theirs.length === 0 || isStrongerPart(state, mine, theirs)) return isBackFromAbsence;
   count(state, nowMs);
   return true;
+}
+
+/** A host that was dead or stood still has had no view of its own: nothing was split then. */
+function healed(apart: readonly HostName[]): string {
+  if (apart.length === 0) return '';
+  return `: a split is healed, in which ${apart.join(', ')} had a view without this host`;
 }
 
 function count(state: ProtocolState, nowMs: Milliseconds): void {

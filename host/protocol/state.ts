@@ -88,6 +88,8 @@ export interface ProtocolState {
   /** And the others are about to agree on a view of which it is not known yet whether this host is in it. */
   isUnsure: boolean;
   side: Side;
+  /** That this host is alone was told, and it still is. */
+  saidAlone: boolean;
   /** Hosts lost from a view of this host and not yet back, with that view's number; bounded by the file. */
   lostFrom: Map<HostName, number>;
   /** Not waited for, and not missed, until they are heard; bounded by the file. */

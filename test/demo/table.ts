@@ -1,5 +1,6 @@
 /** The live table of the demo as text, from what was found out; and the one line that stands for it where no terminal is. */
-import type { ClusterStatus, HostState } from '../../host/admin/status.js';
+import type { ClusterStatus } from '../../host/admin/status.js';
+import type { SeenState } from '../../host/protocol/events.js';
 import type { PartKind } from './processes.js';
 
 export interface HostPicture {
@@ -18,7 +19,7 @@ export interface Picture {
   statuses: ReadonlyMap<string, ClusterStatus>;
 }
 
-const STATE_WORDS: Record<HostState, string> = {
+const STATE_WORDS: Record<SeenState, string> = {
   converged: '✔ converged',
   converging: '↻ converging',
   draining: '⇣ draining',

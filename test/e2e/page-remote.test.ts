@@ -7,7 +7,8 @@ import type { AdminApi } from '../../host/admin/api.js';
 import { createEvents } from '../../host/admin/events.js';
 import type { Role } from '../../host/admin/route.js';
 import { adminRoutes } from '../../host/admin/routes.js';
-import type { ClusterStatus, HostState } from '../../host/admin/status.js';
+import type { ClusterStatus } from '../../host/admin/status.js';
+import type { SeenState } from '../../host/protocol/events.js';
 import { systemClock } from '../../host/edge/clock.js';
 import { createLog } from '../../host/edge/log.js';
 import { loadCertificate } from '../../host/remote/certificate.js';
@@ -124,7 +125,7 @@ describe.skipIf(binary === null)('the manager page over remote control', () => {
 
   test('offers the verbs that fit each state, and carries out what was confirmed', async () => {
     await openAs('ops');
-    show(statusOf(['converged', 'stopped', 'suspended'] as HostState[]));
+    show(statusOf(['converged', 'stopped', 'suspended'] as SeenState[]));
     await browser.until(`${button('mail3', 'resume')}?.checkVisibility()`);
     const words = (host: string) =>
       `[...document.querySelectorAll('[data-host="${host}"] [data-verb]')].filter((each) => !each.hidden).map((each) => each.textContent)`;

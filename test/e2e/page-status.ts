@@ -1,10 +1,11 @@
 /** Statuses for the tests of the page, in the shape the sidecar serves (host/admin/status.ts). */
-import type { ClusterStatus, HostState, HostStatus, RuleHostStatus, RuleStatus } from '../../host/admin/status.js';
+import type { ClusterStatus, HostStatus, RuleHostStatus, RuleStatus } from '../../host/admin/status.js';
+import type { SeenState } from '../../host/protocol/events.js';
 
 const AN_HOUR_AGO = new Date(Date.now() - 3_600_000).toISOString();
 
 /** One host for each state given, in this order, by the names mail1, mail2 ... */
-export function statusOf(states: HostState[], ruleCount = 1): ClusterStatus {
+export function statusOf(states: SeenState[], ruleCount = 1): ClusterStatus {
   const hosts = states.map(hostOf);
   const serving = states.filter(servesIn).length;
   return {
@@ -48,11 +49,11 @@ export function statusOf(states: HostState[], ruleCount = 1): ClusterStatus {
   };
 }
 
-function servesIn(state: HostState): boolean {
+function servesIn(state: SeenState): boolean {
   return state === 'converged' || state === 'sidecarSilent';
 }
 
-function hostOf(state: HostState, index: number): HostStatus {
+function hostOf(state: SeenState, index: number): HostStatus {
   return {
     name: `mail${index + 1}`,
     priority: index + 1,
@@ -65,7 +66,7 @@ function hostOf(state: HostState, index: number): HostStatus {
   };
 }
 
-function ruleOf(index: number, states: HostState[], serving: number): RuleStatus {
+function ruleOf(index: number, states: SeenState[], serving: number): RuleStatus {
   return {
     name: index === 0 ? 'smtp' : `rule-${index}-of-a-long-name`.slice(0, 24),
     virtualIp: null,
@@ -84,7 +85,7 @@ function ruleOf(index: number, states: HostState[], serving: number): RuleStatus
   };
 }
 
-function partOf(state: HostState, host: number, serving: number): RuleHostStatus {
+function partOf(state: SeenState, host: number, serving: number): RuleHostStatus {
   const takesPart = servesIn(state);
   return {
     host: `mail${host + 1}`,

@@ -1,6 +1,6 @@
 /** The manager page in a real browser: what a person sees while hosts are lost, come back, and the sidecar goes away. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { HostState } from '../../host/admin/status.js';
+import type { SeenState } from '../../host/protocol/events.js';
 import { Chromium, findChromium } from './chromium.js';
 import { PageServer } from './page-server.js';
 import { statusOf } from './page-status.js';
@@ -13,7 +13,7 @@ if (binary === null) {
   console.warn(text);
 }
 
-const ALL_STATES: HostState[] = [
+const ALL_STATES: SeenState[] = [
   'converged',
   'converging',
   'lost',
@@ -134,7 +134,7 @@ describe.skipIf(binary === null)('the manager page', () => {
     'shows 32 hosts and 32 rules at a width of %i pixels without sideways scrolling',
     async (width) => {
       await browser.resize(width, 900);
-      server.status = statusOf(Array<HostState>(32).fill('converged'), 32);
+      server.status = statusOf(Array<SeenState>(32).fill('converged'), 32);
       await browser.until(`document.querySelectorAll('[data-rule]').length === 32`);
       await browser.evaluate(`document.querySelectorAll('details').forEach((rule) => { rule.open = true; })`);
       expect(await browser.evaluate(`document.querySelectorAll('tbody tr').length`)).toBe(1024);

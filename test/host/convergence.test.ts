@@ -217,3 +217,54 @@ test('a host with another file that starts anew does not go back in its numbers'
   expect(cluster.hosts[0]!.state!.inForce!.view.number).toBeLessThan(before);
   expect(odd.state!.inForce!.view).toMatchObject({ number: before, hosts: [{ name: 'mail1' }, { name: 'mail2' }] });
 });
+
+test('a host tells in which rules it takes part, and why not any more', () => {
+  const cluster = converged(3, 1000);
+  const [, second] = cluster.hosts;
+  const own = () => second!.notices.filter((text) => /^this host takes (no )?part/.test(text));
+  const rules = second!.state!.known.file.portRules.map(({ name }) => name);
+  expect(own()).toEqual([`this host takes part in port rule${rules.length > 1 ? 's' : ''} ${rules.join(', ')}`]);
+  const set = (change: { control?: 'disabled'; serviceUp?: boolean }) => {
+    const changed = second!.settings.rules.map((rule, i) => (i === 0 ? { ...rule, ...change } : rule));
+    second!.settings = { ...second!.settings, rules: changed };
+    cluster.give(second!, { kind: 'settings', nowMs: cluster.clock(second!), settings: second!.settings });
+    cluster.run(3000);
+  };
+  set({ serviceUp: false });
+  set({ serviceUp: true });
+  set({ control: 'disabled' });
+  expect(own().slice(1)).toEqual([
+    `this host takes no part in port rule ${rules[0]} any more: service down`,
+    `this host takes part in port rule ${rules[0]}`,
+    `this host takes no part in port rule ${rules[0]} any more: rule disabled here`,
+  ]);
+});
+
+test('a split is told on both sides, and so is its healing: who is lost, who is alone, who had a view of its own', () => {
+  const cluster = converged(3, 1000);
+  const [first, second, third] = cluster.hosts;
+  const from = cluster.hosts.map(({ notices }) => notices.length);
+  const told = (host: (typeof cluster.hosts)[0]) =>
+    host.notices
+      .slice(from[cluster.hosts.indexOf(host)])
+      .filter((text) => / is lost: |alone|heard again|split/.test(text));
+  for (const { name } of [first!, second!]) cluster.cuts.add(`${name}>mail3`).add(`mail3>${name}`);
+  cluster.run(10_000);
+  const lost = (name: string) => `host ${name} is lost: neither its sidecar nor its Envoy is heard`;
+  expect([told(first!), told(second!)]).toEqual([[lost('mail3')], [lost('mail3')]]);
+  expect(told(third!)).toEqual([
+    lost('mail1'),
+    lost('mail2'),
+    'this host is alone: it agrees with none of mail1, mail2',
+  ]);
+  cluster.cuts.clear();
+  cluster.run(10_000);
+  const healed = 'a split is healed, in which mail3 had a view without this host';
+  expect([told(first!).slice(1), told(second!).slice(1)]).toEqual([
+    [`mail3 heard again: ${healed}`],
+    [`mail3 heard again: ${healed}`],
+  ]);
+  const theirs = told(third!).slice(3).join('\n');
+  expect(theirs).toMatch(/mail1.* heard again/);
+  expect(theirs).toMatch(/mail2.* heard again: a split is healed, in which .* had a view without this host$/);
+});
