@@ -1,5 +1,6 @@
 /**
- * Contradictions that loopback cannot show: hosts in different modes, and a network that is split and healed. Hosts have a network namespace each; what they say is compared whole, in every place where it is said.
+ * Contradictions that loopback cannot show: hosts in different modes, and a network that is split and healed. Hosts have a
+ * network namespace each; what they say is compared whole, in every place where it is said.
  */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
