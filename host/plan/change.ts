@@ -4,7 +4,7 @@
  */
 import { inForceOfFile } from '../admin/explain.js';
 import type { Absence, ClusterFile, HostName, InForce, PortRule, RulePart, ViewHost } from '../protocol/types.js';
-import { bringIn } from './standby.js';
+import { bringIn, holdBack } from './standby.js';
 
 export interface Weight {
   rule: string;
@@ -30,6 +30,7 @@ export function changed(before: InForce, change: Change): InForce {
   for (const weight of change.weights) setWeight(withFile, weight);
   for (const name of change.drained) drain(withFile, name);
   const lost = change.lost.map((name) => inView(withFile, name).name);
+  holdBack(before, withFile);
   const after = { ...withFile, lostSince: [...new Set([...withFile.lostSince, ...lost])] };
   bringIn(before, after);
   return after;

@@ -64,6 +64,25 @@ describe('planOf()', () => {
     }
   });
 
+  test('of a rule with failback never it brings in who is on standby when another host leaves, and not who is new', async () => {
+    const never = THREE.replace('ports: 25', 'ports: 25\n    failback: never').replace(
+      'filteringMode: single',
+      'filteringMode: single\n    failback: never',
+    );
+    const before = inForce(never);
+    const standby = { loadWeight: 0, handlingPriority: 0, absence: 'standby' } as const;
+    before.view.hosts[0]!.rules = [standby, standby];
+    const [smtp, web] = await planned(before, { drained: ['mail2'] });
+    expect(smtp!.hosts.map(({ shareBefore }) => shareBefore! > 0)).toEqual([false, true, true]);
+    expect(smtp!.hosts.map(({ shareAfter }) => shareAfter! > 0)).toEqual([true, false, true]);
+    expect(web!.flows).toEqual([{ from: 'mail2', to: 'mail3', share: 1 }]);
+    const [, last] = await planned(before, { lost: ['mail2', 'mail3'] });
+    expect(last!.flows).toEqual([{ from: 'mail2', to: 'mail1', share: 1 }]);
+    const file = fileOf(never.replace(THIRD, THIRD.replace('portRules:', THIRD.replace(/3/g, '4'))));
+    const [added] = await planned(inForce(never), { file });
+    expect([added!.hosts[3]!.name, added!.movedShare]).toEqual(['mail4', 0]);
+  });
+
   test('plans a whole file: a new host, a rule that is gone, one that is new', async () => {
     const file = fileOf(THREE.replace('name: web', 'name: admin'));
     const [smtp, admin, web] = await planned(inForce(changed()), { file });
