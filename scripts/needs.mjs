@@ -31,6 +31,10 @@ export const debianPackages = {
     'docker-compose',
     'mmdebstrap',
     'iptables',
+    'freerdp2-x11',
+    'xvfb',
+    'xauth',
+    'tigervnc-standalone-server',
     ...mail,
   ],
   bench: ['haproxy', 'nginx', 'libnginx-mod-stream'],
@@ -42,8 +46,8 @@ export const debianPackages = {
  */
 export const commandInstead = { 'docker.io': 'dockerd', 'docker-compose': 'docker-compose', postfix: 'sendmail' };
 
-/** Unpacked beside in the cache and never installed, because it excludes postfix. */
-export const unpackedPackages = { test: ['exim4-daemon-heavy'] };
+/** Unpacked beside in the cache and never installed: exim excludes postfix, xrdp would serve this machine's desktop. */
+export const unpackedPackages = { test: ['exim4-daemon-heavy', 'xrdp'] };
 
 /** Answers to what packages ask when installed: no postfix of the machine's own, so that nothing of it listens. */
 export const debconfAnswers = { postfix: 'postfix postfix/main_mailer_type select No configuration' };
