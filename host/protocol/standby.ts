@@ -62,12 +62,14 @@ function lookAtRule(
   const takers = takersOf(state, rule, index);
   const part = partInForce(state, rule.name);
   if (part?.absence === null && !comingBack.isReturned) given.delete(rule.name);
-  if (!isReady) {
-    if (standby.has(rule.name)) standby.set(rule.name, takers);
-    return;
-  }
   const isUp = takers.some((name) => !state.peers.get(name)!.row!.gathering);
   const isNew = comingBack.isReturned || (comingBack.isFresh && !(isUnbroken && isUp));
+  if (!isReady) {
+    // Its service may be up before what is in force says that it has been away.
+    const isComing = isNew && isUp && state.settings.hostState === 'started' && !given.has(rule.name);
+    if (isComing || standby.has(rule.name)) enter(state, nowMs, rule, takers);
+    return;
+  }
   if ((isNew || (!standby.has(rule.name) && isWithoutPart(state, part))) && !given.has(rule.name)) {
     if (isUp) enter(state, nowMs, rule, takers);
     else leave(state, nowMs, rule, null);

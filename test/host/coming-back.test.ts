@@ -160,6 +160,23 @@ describe('failback: never', () => {
     expect(partOf(mail1, mail2, SINGLE)).toBe(2);
   });
 
+  test('holds for a host whose service is not up yet when it comes, and is before the others know', () => {
+    const up = mail3.settings.rules;
+    cluster.kill(mail3);
+    cluster.run(5000);
+    mail3.settings = { ...mail3.settings, rules: up.map((rule) => ({ ...rule, serviceUp: false })) };
+    cluster.start(mail3);
+    cluster.run(3);
+    const seen: (number | string)[] = [];
+    for (let i = 0; i < 200; i++) {
+      cluster.run(5);
+      if (i === 1) settle(cluster, mail3, { rules: up });
+      seen.push(partOf(mail1, mail3, MORE));
+    }
+    expect(seen.filter((part) => part === 50)).toEqual([]);
+    expect(seen.at(-1)).toBe('standby');
+  });
+
   test('gives a rule to the host on which somebody enables it', () => {
     const before = mail2.settings.rules;
     settle(cluster, mail2, { rules: before.map((rule) => ({ ...rule, control: 'disabled' as const })) });

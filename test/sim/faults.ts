@@ -84,6 +84,19 @@ export const FAULTS: readonly Fault[] = [
     'return nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs) >= toleranceMs(state);',
     'return true;',
   ),
+  fault('failback', 'who comes back takes its part', 'if (isUp) enter(', 'if (isUp && takers.length > 32) enter('),
+  fault(
+    'failback',
+    'who is on standby stays so when another leaves',
+    "else if (gone !== undefined && rule.filteringMode === 'multiple')",
+    "else if (gone === '')",
+  ),
+  fault(
+    'failback',
+    'of two halves each may be the stronger',
+    'return [...new Set([...names, ...heard])];',
+    'return [...names];',
+  ),
   fault('agreement', 'nobody is waited for', 'if (!isSilent(state, nowMs, peer)) return;', ''),
   fault('agreement', 'the checksum leaves out the rules', '...host.rules.map(', '...[].map('),
   fault(
