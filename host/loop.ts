@@ -14,6 +14,8 @@ export interface LoopOptions<State> {
   step(state: State, event: ProtocolEvent): { state: State; effects: readonly Effect[] };
   /** Carries one effect out; a promise is waited for. Must not reject. */
   carry(effect: Effect): Promise<void> | void;
+  /** Before the clock is read for a tick: what is begun here is no later than anything the step says or sends. */
+  beforeTick?(): void;
   /** The machine itself threw: a mistake of ours, after which nothing it says can be trusted. */
   onBroken(error: unknown): void;
 }
@@ -102,6 +104,7 @@ export class Loop<State> {
     try {
       for (let arrival = this.queue.shift(); arrival && !this.stopped; arrival = this.queue.shift()) {
         if (arrival.kind === 'packet') this.packetsWaiting -= 1;
+        if (arrival.kind === 'tick') this.options.beforeTick?.();
         const event = { ...arrival, nowMs: clock.nowMs() } as ProtocolEvent;
         const { state, effects } = this.options.step(this.current, event);
         this.current = state;

@@ -184,6 +184,7 @@ export class Sidecar {
       }),
       step: stepWith(this.linkMode),
       carry: (effect) => this.carry(effect),
+      beforeTick: () => this.multicast?.beginRenewal(),
       onBroken: (error) => this.options.onBroken(error),
     });
     this.doors = new Doors(this, this.directory.socketPath, this.revisions);

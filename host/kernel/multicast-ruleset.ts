@@ -33,8 +33,8 @@ export interface MulticastFrame {
   /** Answers and questions of this host for IPv4 addresses carry this one instead of a virtual IP. */
   dedicatedIp: string;
   leaseMs: number;
-  /** Where the sidecar says that it lives: a UDP port of loopback and the 8 bytes that it sends, as 16 hex digits. */
-  renewal: { port: number; token: string };
+  /** Where the sidecar says that it lives: a UDP port of loopback and 8 bytes each, before and after, as 16 hex digits. */
+  renewal: { port: number; begin: string; renew: string };
 }
 
 export type Chains = Map<string, string[]>;
@@ -57,7 +57,18 @@ export function packetSets(leaseMs: number): string[] {
       `set ${name}_${family} { ${type}; flags dynamic,timeout; timeout ${timeout}; size ${FLOWS_MAX}; }`;
     return [set('flows', FLOW_TIMEOUT), set('closing', CLOSING_TIMEOUT)];
   });
-  return [...flows, `set lease { type mark; flags dynamic,timeout; timeout ${leaseMs}ms; size 1; }`];
+  // One element each, and those that ran out: the kernel counts them until it collects them, about a second later.
+  const one = (name: string, timeoutMs: number) =>
+    `set ${name} { type mark; flags dynamic,timeout; timeout ${timeoutMs}ms; size 4096; }`;
+  return [...flows, one('lease', leaseMs), one('begun', begunMs(leaseMs))];
+}
+
+/**
+ * A renewal that comes later after its begin renews nothing: the sidecar was stopped between the two, and others count from the
+ * packets that it sent in between. With the lease it is 0.99 of what they take at the soonest.
+ */
+export function begunMs(leaseMs: number): number {
+  return Math.floor(leaseMs / 10);
 }
 
 /** Of a bucket to where it is accepted. The type stands for a number in the byte order of the machine, as jhash gives it. */
@@ -146,14 +157,16 @@ function coverOf(family: Family, { virtualIp, portFirst, portLast }: RuleAccepta
 }
 
 /**
- * What leaves: the sidecar's signs of life end here and renew the lease; the answers and questions that say where an IPv6
- * virtual IP is name the cluster's address. A checksum covers those: the reserved bits, which nobody looks at (RFC 4861),
- * take up what the other address changes in it.
+ * What leaves: the sidecar's signs of life end here, and renew the lease where a renewal was begun a moment ago; the answers and
+ * questions that say where an IPv6 virtual IP is name the cluster's address. A checksum covers those: the reserved bits, which
+ * nobody looks at (RFC 4861), take up what the other address changes in it.
  */
 function leavingLines({ virtualIps, device, ownMac, clusterMac, leaseMs, renewal }: MulticastFrame): string[] {
   const lines = ['type filter hook output priority filter; policy accept;'];
-  const sign = `oifname "lo" ip daddr 127.0.0.1 udp dport ${renewal.port} @th,64,64 0x${renewal.token}`;
-  lines.push(`${sign} update @lease { ${LEASE_KEY} timeout ${leaseMs}ms } drop`);
+  const sign = (token: string) => `oifname "lo" ip daddr 127.0.0.1 udp dport ${renewal.port} @th,64,64 0x${token}`;
+  lines.push(`${sign(renewal.begin)} update @begun { ${LEASE_KEY} timeout ${begunMs(leaseMs)}ms } drop`);
+  lines.push(`${sign(renewal.renew)} ${LEASE_KEY} @begun update @lease { ${LEASE_KEY} timeout ${leaseMs}ms } drop`);
+  lines.push(`${sign(renewal.renew)} drop`);
   const own = virtualIps.filter((address) => isOf('ip6', address)).map(ipv6Hex);
   const set = `@th,208,48 set 0x${clusterMac.replaceAll(':', '')} @th,48,16 set 0x${balance(ownMac, clusterMac)}`;
   for (const hex of own) {

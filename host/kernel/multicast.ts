@@ -17,7 +17,7 @@ import { type Acceptance, acceptanceOf, inBoth } from './acceptance.js';
 import { ClusterAddress } from './cluster-address.js';
 import type { KernelDatapath, KernelDatapathOptions } from './datapath.js';
 import { tableName } from './names.js';
-import { arpLines, multicastChains, type MulticastFrame, packetSets } from './multicast-ruleset.js';
+import { arpLines, begunMs, multicastChains, type MulticastFrame, packetSets } from './multicast-ruleset.js';
 import { OwnerTables } from './owner-tables.js';
 import { changeText, clearedText, type Loaded, nameMaps, wholeText } from './ruleset-change.js';
 
@@ -34,14 +34,14 @@ export interface MulticastOptions extends Omit<KernelDatapathOptions, 'leaseMs'>
 export interface MulticastDatapath extends KernelDatapath {
   /** Whoever owned before has let go (`mayTake` of the protocol): accepts all that is this host's own. */
   take(checksum: string): Promise<void>;
+  /** Before the clock is read for a sign of life: what is renewed with it has to be in the kernel soon after this. */
+  beginRenewal(): void;
   /** With a sign of life of that time (`renew` of the protocol). */
   renewAt(sentMs: Milliseconds): void;
 }
 
 /** Discard (RFC 863): nothing listens there, and what is sent to it is dropped before it could arrive. */
 const RENEWAL_PORT = 9;
-/** A sign of life that is older than this part of the lease renews nothing: others count from when it was sent. */
-const LATE_PART = 0.1;
 const NOTHING: Loaded = { chains: new Map(), maps: new Map(), mapOf: new Map() };
 
 export class MulticastKernel implements MulticastDatapath {
@@ -51,7 +51,8 @@ export class MulticastKernel implements MulticastDatapath {
   private readonly owners: OwnerTables;
   private frame: MulticastFrame;
   private address: ClusterAddress;
-  private readonly token = randomBytes(8);
+  /** What says that a renewal begins, and what renews. */
+  private readonly tokens = { begin: randomBytes(8), renew: randomBytes(8) };
   private socket: Socket | null = null;
   private loaded: Loaded | null = null;
   private accepting: Acceptance | null = null;
@@ -80,8 +81,7 @@ export class MulticastKernel implements MulticastDatapath {
 
   /** Rules first, then addresses: without the rules this host would answer for all clients. */
   async open(): Promise<void> {
-    this.socket = createSocket('udp4');
-    this.socket.unref();
+    this.socket = await connectedSocket();
     await this.inTurn(async () => {
       const why = await this.nft.whyNot();
       if (why !== null) return this.say(why);
@@ -126,14 +126,21 @@ export class MulticastKernel implements MulticastDatapath {
     this.took = this.mayTake;
   }
 
+  beginRenewal(): void {
+    if (this.loaded !== null && !this.isBehind) this.socket?.send(this.tokens.begin, () => {});
+  }
+
   /** The kernel's own lease: nothing is taken back by hand when the sidecar dies, it runs out. */
   renewAt(sentMs: Milliseconds): void {
     const { clock } = this.options;
-    const { leaseMs } = this.frame;
-    if (this.loaded === null || this.isBehind || clock.nowMs() - sentMs > leaseMs * LATE_PART) return;
-    this.socket?.send(this.token, RENEWAL_PORT, '127.0.0.1', (error) => {
-      // The rule that takes it drops it, and says so.
-      if (error === null && !this.isClosed) void this.inTurn(() => this.mendRules());
+    const isLate = clock.nowMs() - sentMs > begunMs(this.frame.leaseMs);
+    if (this.loaded === null || this.isBehind || isLate) return;
+    // After the packets of the same sign of life: others count from those.
+    setImmediate(() => {
+      this.socket?.send(this.tokens.renew, (error) => {
+        // The rule that takes it drops it, and says so.
+        if (error === null && !this.isClosed) void this.inTurn(() => this.mendRules());
+      });
     });
   }
 
@@ -214,7 +221,8 @@ export class MulticastKernel implements MulticastDatapath {
 
   private frameOf({ virtualIps, heartbeat }: ClusterFile): MulticastFrame {
     const { device, ownMac, dedicatedIp } = this.options;
-    const renewal = { port: RENEWAL_PORT, token: this.token.toString('hex') };
+    const { begin, renew } = this.tokens;
+    const renewal = { port: RENEWAL_PORT, begin: begin.toString('hex'), renew: renew.toString('hex') };
     const leaseLength = leaseMs(heartbeat.periodMs);
     const mac = multicastMac(virtualIps);
     return { virtualIps, device, ownMac, clusterMac: mac, dedicatedIp, leaseMs: leaseLength, renewal };
@@ -270,6 +278,15 @@ export class MulticastKernel implements MulticastDatapath {
     this.complaint = complaint;
     this.options.onProblem(complaint);
   }
+}
+
+/** Connected, so that a datagram is in the kernel before `send` returns. What the rules drop is an error of its callback. */
+function connectedSocket(): Promise<Socket> {
+  const socket = createSocket('udp4');
+  socket.unref();
+  // Where the rules are gone the port answers that nobody listens.
+  socket.on('error', () => {});
+  return new Promise((resolve) => socket.connect(RENEWAL_PORT, '127.0.0.1', () => resolve(socket)));
 }
 
 const NOBODY: Acceptance = { hashSeed: 0, ipv6PrefixLength: 64, rules: [], rest: false };

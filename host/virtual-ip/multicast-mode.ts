@@ -99,6 +99,11 @@ export class MulticastMode {
     }
   }
 
+  /** Before the clock is read for what may be a sign of life. */
+  beginRenewal(): void {
+    if (this.options.isHeard()) this.kernel?.beginRenewal();
+  }
+
   /** Resolves when the kernel has all that it was told so far. */
   async settled(): Promise<void> {
     for (;;) {

@@ -14,7 +14,7 @@ const FRAME: MulticastFrame = {
   clusterMac: '03:bf:0a:4d:00:c8',
   dedicatedIp: '10.77.0.1',
   leaseMs: 1080,
-  renewal: { port: 9, token: '0011223344556677' },
+  renewal: { port: 9, begin: '8899aabbccddeeff', renew: '0011223344556677' },
 };
 
 function inForce(rules: Partial<PortRule>[], parts: Record<string, (RulePart | null)[]>): InForce {
