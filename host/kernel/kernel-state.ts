@@ -31,7 +31,7 @@ export const EMPTY_STATE: TableState = { sets: new Map(), maps: new Map(), chain
 export const ENTRY = 'entry';
 
 /** Elements of one command: nft reads a long line slower than its square root would have it. */
-const ELEMENTS_A_LINE = 4096;
+export const ELEMENTS_A_LINE = 4096;
 
 interface Change {
   removed: string[];

@@ -2,6 +2,7 @@
  * From what is in the kernel to what is wanted, as one transaction of nftables: only what differs is written. Pure.
  */
 import type { OwnBuckets, RuleAcceptance } from './acceptance.js';
+import { ELEMENTS_A_LINE } from './kernel-state.js';
 import { BUCKETS_TYPE, type Chains, COUNTERS, type Maps, TAKE } from './multicast-ruleset.js';
 
 /** What the kernel has of ours, so that the next change can be told from it. */
@@ -79,11 +80,15 @@ function elementLines(table: string, name: string, before: OwnBuckets, after: Ow
     if (after[bucket] === 1) added.push(bucket);
     else removed.push(bucket);
   }
-  const lines: string[] = [];
-  if (removed.length > 0) lines.push(`delete element inet ${table} ${name} { ${removed.join(', ')} }`);
+  const lines = (command: string, elements: readonly (number | string)[]) => {
+    const count = Math.ceil(elements.length / ELEMENTS_A_LINE);
+    const parts = Array.from({ length: count }, (_, i) =>
+      elements.slice(i * ELEMENTS_A_LINE, (i + 1) * ELEMENTS_A_LINE),
+    );
+    return parts.map((part) => `${command} element inet ${table} ${name} { ${part.join(', ')} }`);
+  };
   const elements = added.map((bucket) => `${bucket} : ${TAKE}`);
-  if (added.length > 0) lines.push(`add element inet ${table} ${name} { ${elements.join(', ')} }`);
-  return lines;
+  return [...lines('delete', removed), ...lines('add', elements)];
 }
 
 function addChain(table: string, name: string, [first]: readonly string[]): string {
