@@ -2,22 +2,24 @@
  * Mode multicast: real sidecars, Envoys and kernels, clients of 1,000 addresses in each family. Every host receives every
  * packet; who answers a client is compared with the decision.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Decision, loadDecision } from '../../host/edge/decision.js';
-import { waitFor } from '../e2e/harness/wait.js';
+import { sleep, waitFor } from '../e2e/harness/wait.js';
+import { randomFrom } from '../sim/random.js';
 import { type Clients, clientAddresses, startClients } from './clients.js';
 import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
+import { startGreeter } from './greeter.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
+import { SynWatch } from './syn-watch.js';
 
 const why = whyNoNetwork();
 if (why) console.log(`skipped: mode multicast: ${why}`);
 
 const [VIP, VIP6, MAC] = ['10.77.0.200', 'fd77::c8', '03:bf:0a:4d:00:c8'];
 const SEED = 0x5eed1234;
-const GREETER = fileURLToPath(new URL('greeter.py', import.meta.url));
+const PLACES = ['127.0.0.1,2525,v2', '127.0.0.1,2526,v2', '0.0.0.0,9999'];
 const TABLE = 'envoy_nlb_multicast_mail_test_example';
 const NLB = fileURLToPath(new URL('../../build/host/main.js', import.meta.url));
 const CLIENTS = [...clientAddresses(4, 1000), ...clientAddresses(6, 1000)];
@@ -60,7 +62,7 @@ describe.skipIf(why !== null)('mode multicast', () => {
       missedHeartbeatsMax: 5,
       fileText: FILE,
       sidecarArguments: ['--envoy-args=--concurrency 1 --drain-time-s 1'],
-      prepare: startGreeter,
+      prepare: (host, stateDir) => startGreeter(host, stateDir, PLACES),
     });
     clients = startClients(cluster.network);
     await converged(cluster.hosts);
@@ -69,14 +71,6 @@ describe.skipIf(why !== null)('mode multicast', () => {
     clients?.end();
     cluster?.remove();
   });
-
-  function startGreeter(host: NetworkHost, stateDir: string): void {
-    const log = openSync(`${stateDir}.greeter.log`, 'a');
-    const script = 'setsid "$@" </dev/null &';
-    const places = ['127.0.0.1,2525,v2', '127.0.0.1,2526,v2', '0.0.0.0,9999'];
-    const args = ['netns', 'exec', host.namespace, 'sh', '-c', script, 'sh', 'python3', GREETER, host.name, ...places];
-    spawnSync('ip', args, { stdio: ['ignore', log, log] });
-  }
 
   /** These hosts have one view with exactly each other, nothing to complain of, and all of it is accepted by somebody. */
   async function converged(hosts: readonly ClusterHost[]): Promise<void> {
@@ -123,6 +117,10 @@ describe.skipIf(why !== null)('mode multicast', () => {
       const to = client.includes(':') ? VIP6 : VIP;
       return answers.get(client) !== `${ownerOf(client, hosts)} client=${client} to=${to}:25`;
     });
+    if (wrong.length > 0) {
+      for (const host of hosts) console.log(host.name, inside(host, 'nft', 'list', 'counters', 'table', 'inet', TABLE));
+      console.log(logsOf(cluster));
+    }
     expect(wrong.map((client) => `${client} by ${ownerOf(client, hosts)}: ${answers.get(client)}`)).toEqual([]);
   }
 
@@ -152,6 +150,62 @@ describe.skipIf(why !== null)('mode multicast', () => {
       expect(said).toContain('3 received');
       expect(said).not.toContain('DUP');
     }
+  });
+
+  it('never has two hosts answer one SYN while sidecars are frozen and wake up, and every client is answered again', async () => {
+    const { client } = cluster.network;
+    const watch = new SynWatch(client, cluster.hosts, 25, [
+      [VIP, MAC],
+      [VIP6, MAC],
+    ]);
+    try {
+      const answered = async () => {
+        const fromMs = SynWatch.nowMs();
+        await waitFor('every client to be answered', () => watch.isAnsweredSince(fromMs), 60_000);
+      };
+      await answered();
+      for (const host of cluster.hosts) {
+        host.sidecar.kill('SIGSTOP');
+        await answered();
+        host.sidecar.kill('SIGCONT');
+        await converged(cluster.hosts);
+      }
+      // Shorter and longer than a lease, two at a time, also in the midst of a change.
+      const seed = Number(process.env.NLB_SEED ?? Date.now() % 1_000_000);
+      console.log(`seed ${seed}`);
+      const random = randomFrom(seed);
+      for (let round = 0; round < 6; round++) {
+        const [one, other] = [0, 1].map(() => cluster.hosts[Math.floor(random() * 3)]!) as [ClusterHost, ClusterHost];
+        one.sidecar.kill('SIGSTOP');
+        await sleep(random() * 900);
+        other.sidecar.kill('SIGSTOP');
+        await sleep(random() * 900);
+        one.sidecar.kill('SIGCONT');
+        await sleep(random() * 300);
+        other.sidecar.kill('SIGCONT');
+      }
+      await converged(cluster.hosts);
+      await answered();
+      console.log(`${watch.answeredCount} SYNs answered, a client waited ${watch.longestSilenceMs} ms at the most`);
+      expect(watch.doubles).toEqual([]);
+    } finally {
+      watch.end();
+    }
+  });
+
+  it('makes rules and addresses again where somebody flushes nftables or takes an address away, and goes on', async () => {
+    const [n1] = cluster.hosts as [ClusterHost, ClusterHost, ClusterHost];
+    inside(n1, 'nft', 'flush', 'ruleset');
+    await converged(cluster.hosts);
+    await waitFor('the answers for ARP', () => inside(n1, 'nft', 'list', 'tables').includes(`arp ${TABLE}`), 60_000);
+    inside(n1, 'ip', 'addr', 'del', `${VIP}/32`, 'dev', 'eth0');
+    inside(n1, 'ip', 'maddr', 'del', MAC, 'dev', 'eth0');
+    const isWhole = () =>
+      inside(n1, 'ip', 'addr').includes(`${VIP}/32`) && inside(n1, 'ip', 'maddr').includes(MAC) ? true : null;
+    await waitFor('the address of the cluster', isWhole, 60_000);
+    await expectOwners(cluster.hosts);
+    const wrong = inside(n1, process.execPath, NLB, 'ip2mac', VIP);
+    expect(wrong.toLowerCase()).toContain('03-bf-0a-4d-00-c8');
   });
 
   it('keeps every session of the other hosts while hosts die, freeze, lose their sidecar, drain and come back', async () => {
