@@ -2,6 +2,7 @@
 import { changesTable, measureChanges } from './changes/measure.js';
 import { decisionTimes } from './decision-time.js';
 import { measureMapChanges } from './kernel/map-changes.js';
+import { measureMulticastChanges } from './kernel/multicast-changes.js';
 import { measureKernelTurns } from './kernel/turns.js';
 import { HELP, type Options, readOptions } from './options.js';
 import { measureOpen, measureSoak, measureTurns } from './parts.js';
@@ -41,6 +42,8 @@ async function run({ parts, variants, plan, soak, changes }: Options, show: (tex
     const mapChanges = [await measureMapChanges(3, say), await measureMapChanges(8, say)];
     report.kernel_map_changes = mapChanges;
     for (const one of mapChanges) show(`The kernel's maps under load, ${one.hosts} hosts:\n${fields(one)}`);
+    report.kernel_multicast_changes = await measureMulticastChanges(say);
+    show(`The kernel's maps under load, mode multicast:\n${fields(report.kernel_multicast_changes)}`);
   }
   if (parts.includes('changes')) {
     const measured = await measureChanges(changes, say);

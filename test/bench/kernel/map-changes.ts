@@ -91,7 +91,7 @@ async function time(lab: KernelLab, views: () => InForce[]): Promise<MapChange> 
   };
 }
 
-function startLoad(lab: KernelLab) {
+export function startLoad(lab: KernelLab) {
   const from = clientAddresses('ip', 500);
   let [running, connections, failed] = [true, 0, 0];
   const client = async () => {

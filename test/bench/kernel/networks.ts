@@ -6,11 +6,12 @@
  *     10.77.0.200     n1                        n1's Envoy         arp_holder: clients that the holder owns
  *     10.77.0.202     n1, no kernel handoff     n2's Envoy         arp_proxy: n1's Envoy hands off
  *     10.77.0.204     n2                        n2's Envoy         direct: a local connection through the same Envoy
+ *     10.77.0.205     all hosts                 n2's Envoy         multicast: the kernels of the others drop it
  *     10.77.0.203     all hosts, -m cluster     one of theirs      xt_cluster
  *     10.77.0.1:4104  n1's HAProxy, nginx       services of all    haproxy, nginx
  */
 import { execFileSync } from 'node:child_process';
-import { loadDecision } from '../../../host/edge/decision.js';
+import { type Decision, loadDecision } from '../../../host/edge/decision.js';
 import { KernelHandoff } from '../../../host/kernel/kernel-handoff.js';
 import type { ClusterFile } from '../../../host/protocol/types.js';
 import { RULE_PORT } from '../../e2e/harness/cluster.js';
@@ -25,11 +26,13 @@ import type { ProxyProcess } from '../proxy-process.js';
 import { Lane } from '../turns.js';
 import type { Running } from '../variants.js';
 import { wasmPaths } from '../wasm.js';
+import { decideBy, startMulticast } from './multicast.js';
 
 const KERNEL_IP = '10.77.0.200';
 const PROXY_IP = '10.77.0.202';
 const XT_IP = '10.77.0.203';
 const DIRECT_IP = '10.77.0.204';
+const MULTICAST_IP = '10.77.0.205';
 const SERVICE_PORT = 3625;
 const CLIENTS = 500;
 
@@ -107,9 +110,12 @@ async function startServices(network: Network, undo: (() => unknown)[]): Promise
 
 async function startLanes(network: Network, undo: (() => unknown)[]): Promise<Lane[]> {
   const [first] = network.hosts as [NetworkHost, NetworkHost, NetworkHost];
-  const file = fileOn([KERNEL_IP, PROXY_IP, DIRECT_IP], 7620);
+  const file = fileOn([KERNEL_IP, PROXY_IP, DIRECT_IP, MULTICAST_IP], 7620);
+  const decision = await loadDecision();
   const ours = (await startEnvoys(network, file, wasmPaths().filter, undo)).map(proxyOf);
-  await startHandoffs(network, { ...file, virtualIps: [KERNEL_IP] }, undo);
+  await startHandoffs(network, { ...file, virtualIps: [KERNEL_IP] }, decision, undo);
+  const toAll: ClusterFile = { ...file, mode: 'multicast', virtualIps: [MULTICAST_IP] };
+  await decideBy(await startMulticast(network, toAll, decision, undo), viewOf(toAll, 1));
   const bare = (await startEnvoys(network, fileOn([XT_IP], 7630), null, undo)).map(proxyOf);
   const services: Place[] = network.hosts.map(({ address }) => ({ host: address, port: SERVICE_PORT }));
   const other = async (name: string, port: number, start: typeof startHaproxy): Promise<Running> => {
@@ -129,6 +135,7 @@ async function startLanes(network: Network, undo: (() => unknown)[]): Promise<La
     new Lane('arp_kernel', at(KERNEL_IP, ofSecond, ours)),
     new Lane('arp_holder', at(KERNEL_IP, ofFirst, ours)),
     new Lane('arp_proxy', at(PROXY_IP, ofSecond, ours)),
+    new Lane('multicast', at(MULTICAST_IP, ofSecond, ours)),
     new Lane('xt_cluster', at(XT_IP, all, bare)),
     new Lane('haproxy', await other('haproxy', 4104, startHaproxy)),
     new Lane('nginx', await other('nginx', 4105, startNginx)),
@@ -150,8 +157,12 @@ async function startEnvoys(
   return Promise.all(network.hosts.map(start));
 }
 
-async function startHandoffs(network: Network, file: ClusterFile, undo: (() => unknown)[]): Promise<void> {
-  const decision = await loadDecision();
+async function startHandoffs(
+  network: Network,
+  file: ClusterFile,
+  decision: Decision,
+  undo: (() => unknown)[],
+): Promise<void> {
   const problems: string[] = [];
   for (const [i, host] of network.hosts.entries()) {
     for (const { address } of network.hosts) run(host, 'ping', '-c1', '-W1', '-q', address);
