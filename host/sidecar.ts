@@ -168,7 +168,6 @@ export class Sidecar {
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
     const [isAdopted] = await Promise.all([this.envoy.open(file, !this.takingPart.isOff), this.services.firstChecks()]);
     this.linkMode = linkModeOf(this, this.directory.path, file);
-    const claim = await this.linkMode?.open();
     this.loop = new Loop({
       clock,
       initial: createState({
@@ -179,7 +178,7 @@ export class Sidecar {
         authenticator: authenticatorOf(() => this.options.keyring.keys),
         settings: this.takingPart.settings(),
         isFresh: isFreshStart(saved, isAdopted),
-        ...(claim === undefined ? {} : { claim }),
+        claim: await this.linkMode?.open(),
         nowMs: clock.nowMs(),
       }),
       step: stepWith(this.linkMode),

@@ -227,7 +227,7 @@ export interface CreateArguments {
   authenticator: Authenticator;
   settings: OwnSettings;
   /** Of an earlier run whose lease has not run out. @default holds nothing */
-  claim?: HolderClaim;
+  claim?: HolderClaim | undefined;
   nowMs: Milliseconds;
   /** Its Envoy did not serve until now: this host comes or comes back. @default false, its sidecar alone was started */
   isFresh?: boolean;
