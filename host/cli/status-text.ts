@@ -169,7 +169,7 @@ export function envoyLine(status: ClusterStatus): string {
 }
 
 /** Who holds the virtual IPs, and whether its kernel passes on what is not its own; nothing in mode routed. */
-export function virtualIpLines({ virtualIp, mode, thisHost }: ClusterStatus): string {
+export function virtualIpLines({ virtualIp, mode, thisHost, state }: ClusterStatus): string {
   if (virtualIp === null) return '';
   const { addresses, holder, since, device, leaseMs, isHeldHere, kernelProblem } = virtualIp;
   const held =
@@ -177,6 +177,9 @@ export function virtualIpLines({ virtualIp, mode, thisHost }: ClusterStatus): st
       ? 'held by no host that is heard'
       : `held by ${holder} since ${since === null ? '-' : timeText(since)}`;
   const who = mode === 'arp' ? held : 'every host has them';
+  const whose = `Virtual IPs ${addresses.join(', ')}: ${who}`;
+  if (state === 'stopped' && device === null)
+    return wrapped(`${whose}; ${thisHost} is stopped and has nothing of them`);
   const where = device === null ? `no interface on ${thisHost} for them` : `${device} on ${thisHost}`;
   const lease = isHeldHere ? `, lease ${leaseMs} ms` : '';
   const works =
@@ -184,7 +187,7 @@ export function virtualIpLines({ virtualIp, mode, thisHost }: ClusterStatus): st
       ? 'connections are passed on to their owners in the kernel'
       : "the kernel takes this host's own clients";
   const kernel = kernelProblem ?? works;
-  return wrapped(`Virtual IPs ${addresses.join(', ')}: ${who} (${where}${lease}); ${kernel}`);
+  return wrapped(`${whose} (${where}${lease}); ${kernel}`);
 }
 
 export function problemLines(status: ClusterStatus): string {

@@ -155,6 +155,8 @@ export class LinkMode {
   }
 
   private kernelProblem(holder: string): string | null {
+    // On purpose a stopped host has nothing in its kernel.
+    if (this.datapath === null && this.options.isResting()) return null;
     const why = this.datapath === null ? 'no interface of this host has its dedicated IP' : this.datapath.problem();
     return why === null ? null : `all connections depend on host ${holder}: ${why}`;
   }
