@@ -12,7 +12,7 @@
 export const TABLE_PREFIX = 'envoy_nlb_';
 
 /** The parts that have a table of their own. */
-export type TablePart = 'handoff' | 'multicast' | 'address' | 'redirect';
+export type TablePart = 'handoff' | 'multicast' | 'address' | 'redirect' | 'refusal';
 
 /** nftables takes names of up to 255 bytes; a longer cluster name is cut, and its end told apart by its sum. */
 const CLUSTER_PART_MAX = 80;

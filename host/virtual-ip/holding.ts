@@ -15,6 +15,7 @@ import type { ClusterFile, HostConfig, HostName, Milliseconds } from '../protoco
 import { Asking } from './asking.js';
 import { KernelAddresses } from './kernel-addresses.js';
 import { Readiness } from './readiness.js';
+import { portsOf } from './refusals.js';
 import { takeInTime } from './taking.js';
 import { Upkeep } from './upkeep.js';
 
@@ -73,6 +74,7 @@ export class Holding {
       renewEveryMs: () => renewEveryMs(file().heartbeat.periodMs),
       permitMs: () => permitMs(file().heartbeat.periodMs),
       isSource: () => file().link?.outgoing === 'virtualIp',
+      ports: () => portsOf(file()),
       onLeaseOver: () => this.look(),
       onLeaseRefused: (complaint) => {
         this.ready.noteRefused(complaint);

@@ -15,6 +15,7 @@ import { ipAll, ipBatch, linkLines, loopbackLines, removalLines } from './addres
 import { Lease } from './lease.js';
 import { whoAnswers } from './neighbours.js';
 import { noSourceLines, sourceLines } from './outgoing.js';
+import { REFUSAL_FAMILY, refusalTable } from './refusals.js';
 import { addressTables, announceText, endLeaseText, inForceText, permitText, takeText } from './ruleset.js';
 import { Sysctls } from './sysctls.js';
 
@@ -28,6 +29,8 @@ export interface KernelAddressesOptions {
   permitMs(): Milliseconds;
   /** Outgoing connections of the holder have the virtual IP. */
   isSource(): boolean;
+  /** Of the port rules, see refusals.ts. */
+  ports(): readonly string[];
   onLeaseOver(): void;
   onLeaseRefused(complaint: string): void;
 }
@@ -39,6 +42,7 @@ function isNotThere(complaint: string): boolean {
 
 export class KernelAddresses {
   readonly table: string;
+  private readonly refusals: string;
   private readonly nft: Nft;
   private readonly sysctls: Sysctls;
   private lease: Lease | null = null;
@@ -48,6 +52,7 @@ export class KernelAddresses {
 
   constructor(private readonly options: KernelAddressesOptions) {
     this.table = tableName('address', options.clusterName);
+    this.refusals = tableName('refusal', options.clusterName);
     this.nft = new Nft(options.prefix);
     this.sysctls = new Sysctls(options.stateDirectory);
   }
@@ -65,6 +70,7 @@ export class KernelAddresses {
     const { leaseMs } = this;
     const goesOn = this.lease === null ? await this.isLeased(device) : !this.lease.isOver();
     const held = await this.makeTables(virtualIps, goesOn ? { device, leaseMs } : null);
+    await this.nft.run(refusalTable(this.refusals, virtualIps, this.options.ports()), 'the table against refusals');
     const gone = this.addresses.filter((address) => !virtualIps.includes(address));
     const warnings = this.sysctls.set(device, virtualIps);
     await ipBatch(this.options.prefix, [...removalLines(gone, device), ...removalLines(gone, 'lo')]);
@@ -80,7 +86,7 @@ export class KernelAddresses {
     const what = 'the table of the virtual IPs';
     const name = this.table;
     const text = addressTables({ name, virtualIps }, held);
-    if (held === null || !(await this.isThere())) {
+    if (held === null || !this.hasTables(await this.tableNames(), virtualIps)) {
       await this.nft.run(text, what);
       return held;
     }
@@ -190,6 +196,7 @@ export class KernelAddresses {
     await this.lease?.end();
     this.lease = null;
     for (const family of ['arp', 'ip6']) await this.nft.removeTable(family, this.table);
+    await this.nft.removeTable(REFUSAL_FAMILY, this.refusals);
     await ipBatch(prefix, removalLines(this.addresses, 'lo'));
     this.addresses = [];
     this.sysctls.restore();
@@ -197,8 +204,19 @@ export class KernelAddresses {
 
   /** The tables are there as they were made. */
   async isThere(): Promise<boolean> {
-    const tables = await this.nft.tables();
-    return tables.filter(({ name }) => name === this.table).length === 2;
+    const names = await this.tableNames();
+    const areRefusalsThere = this.options.ports().length === 0 || names.includes(this.refusals);
+    return areRefusalsThere && this.hasTables(names, this.addresses);
+  }
+
+  private async tableNames(): Promise<string[]> {
+    return (await this.nft.tables()).map(({ name }) => name);
+  }
+
+  /** Tables are told by their chains, and an address family that no virtual IP is of has none. */
+  private hasTables(names: readonly string[], virtualIps: readonly string[]): boolean {
+    const families = new Set(virtualIps.map((address) => address.includes(':')));
+    return names.filter((name) => name === this.table).length === families.size;
   }
 
   private get leaseMs(): Milliseconds {

@@ -8,6 +8,7 @@ import type { Log } from '../edge/log.js';
 import type { ClusterFile, HostConfig } from '../protocol/types.js';
 import type { KernelAddresses } from './kernel-addresses.js';
 import { findLinks, type Link, outOfSubnet } from './link.js';
+import { portsOf } from './refusals.js';
 
 export interface ReadinessOptions {
   kernel: KernelAddresses;
@@ -90,7 +91,7 @@ export class Readiness {
     const { file, kernel, log, say } = this.options;
     const { virtualIps, heartbeat } = file();
     const isWhole = virtualIps.every((address) => loopback.has(address));
-    const wanted = `${link.device} ${link.mac} ${virtualIps.join(' ')} ${heartbeat.periodMs}`;
+    const wanted = [link.device, link.mac, ...virtualIps, heartbeat.periodMs, ...portsOf(file())].join(' ');
     if (isWhole && !isBack && wanted === this.prepared && (await this.areTablesThere())) return;
     if (this.refused !== null) log.warning(`virtual IPs: table ${kernel.table} is made again: ${this.refused}`);
     this.refused = null;
