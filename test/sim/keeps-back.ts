@@ -12,7 +12,9 @@ type Way = { what: string; go(): void; comeBack(): void };
 
 export function keepsBack(cluster: Cluster, periodMs: number): void {
   const group = agreeing(cluster);
-  if (group.length < 2 || group.length >= LARGE || cluster.twins.size > 0 || cluster.extras.length > 0) return;
+  // With two files or keys another part may win when a host dies, and who was in is outside.
+  const isWhole = group.length === cluster.hosts.length && cluster.twins.size === 0 && cluster.extras.length === 0;
+  if (!isWhole || group.length >= LARGE) return;
   const { portRules } = group[0]!.state!.known.file;
   const never = [...portRules.keys()].filter((index) => portRules[index]!.failback === 'never');
   if (never.length === 0) return;
