@@ -2,6 +2,7 @@
  * Mode multicast: how long until a kernel has let go of what is no longer its own, and until it has taken what is, when a third of three
  * hosts leaves and comes back under load? What is timed is everything: which buckets, and one transaction of nft.
  */
+import type { InForce } from '../../../host/protocol/types.js';
 import { KernelLab, type LabRule } from '../../netns/kernel-lab.js';
 import { estimateOf } from '../statistics.js';
 import { startLoad } from './map-changes.js';
@@ -26,9 +27,8 @@ export async function measureMulticastChanges(say: (text: string) => void): Prom
   const lab = await KernelLab.start({ hostCount: 3, ports: [25], rules: RULES });
   const undo: (() => unknown)[] = [];
   try {
-    const { file } = lab.view();
-    const heartbeat = { periodMs: 1000, missedMax: 5 };
-    const all = await startMulticast(lab.network, { ...file, mode: 'multicast', heartbeat }, lab.decision, undo);
+    const problems: string[] = [];
+    const all = await startMulticast(lab.network, viewOf(lab, []).file, lab.decision, undo, problems);
     await change(lab, all, []);
     const load = startLoad(lab);
     say(`mode multicast: a host leaves and comes back, ${CHANGES} times`);
@@ -38,6 +38,7 @@ export async function measureMulticastChanges(say: (text: string) => void): Prom
       letGo.push((await change(lab, all, [])).letGoMs);
     }
     const { connections, failed } = await load.stop();
+    if (problems.length > 0) throw new Error(problems.join('\n'));
     return {
       changes: CHANGES,
       buckets: Math.round(65_536 / 6),
@@ -54,9 +55,14 @@ export async function measureMulticastChanges(say: (text: string) => void): Prom
   }
 }
 
+function viewOf(lab: KernelLab, draining: number[]): InForce {
+  const inForce = lab.view({ draining });
+  return { ...inForce, file: { ...inForce.file, mode: 'multicast', heartbeat: { periodMs: 1000, missedMax: 5 } } };
+}
+
 /** The first host is timed; the others let go before it takes. */
 async function change(lab: KernelLab, all: readonly MulticastHost[], draining: number[]) {
-  const inForce = lab.view({ draining });
+  const inForce = viewOf(lab, draining);
   const { checksum } = inForce.view;
   const [first, ...others] = all.map(({ kernel }) => kernel);
   const startMs = performance.now();

@@ -15,6 +15,7 @@ export interface MulticastHost {
 /**
  * Rules and addresses of every host; nothing is accepted before a view.
  *
+ * @param problems  what the kernels complain of later on is put there as well
  * @throws Error with what the kernels complained of
  */
 export async function startMulticast(
@@ -22,8 +23,8 @@ export async function startMulticast(
   file: ClusterFile,
   decision: Decision,
   undo: (() => unknown)[],
+  problems: string[] = [],
 ): Promise<MulticastHost[]> {
-  const problems: string[] = [];
   const all: MulticastHost[] = [];
   for (const [i, host] of network.hosts.entries()) {
     const kernel = new MulticastKernel({
