@@ -21,10 +21,13 @@ export function neighbourOf(client: NetworkHost, address: string): string | null
   return entry?.lladdr ?? null;
 }
 
-/** What of ours is in the kernel of a host. */
+/**
+ * What of ours is in the kernel of a host. Tables are found by their chains: for `list tables` nft fetches every element, and begins
+ * anew whenever a lease is renewed meanwhile.
+ */
 export function leftovers(host: NetworkHost): string[] {
   const lists = [
-    ['nft', 'list', 'tables'],
+    ['nft', 'list', 'chains'],
     ['ip', '-o', 'addr'],
     ['ip', 'maddr'],
   ];
