@@ -1,10 +1,18 @@
 /**
- * A whole cluster in mode arp with an SMTP-like and an HTTP service a host, and clients of any address: what the tests of the mode
+ * A whole cluster in mode arp or multicast with an SMTP-like and an HTTP service a host, and clients of any address: what the tests of both modes
  * share. Sidecars, Envoys, kernels and packets are real.
  */
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { waitFor } from '../e2e/harness/wait.js';
-import { type Cluster, type ClusterHost, logsOf, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
+import {
+  type Cluster,
+  type ClusterHost,
+  type ClusterOptions,
+  logsOf,
+  startCluster,
+  VIRTUAL_IP,
+  VIRTUAL_IP6,
+} from './cluster.js';
 import { clientAddresses } from './kernel-lab.js';
 import { modelOwners } from './model-owners.js';
 import type { NetworkHost } from './network.js';
@@ -14,7 +22,10 @@ export const SMTP = 25;
 export const HTTP = 80;
 export const TABLE = 'envoy_nlb_handoff_mail_test_example';
 export const BOTH = [VIRTUAL_IP, VIRTUAL_IP6];
+const MULTICAST_TABLE = 'envoy_nlb_multicast_mail_test_example';
 const HASH_SEED = 0x5eed1234;
+/** Buckets of the one map that the rules share. */
+const BUCKETS = 65_536;
 const LIMIT_MS = 90_000;
 
 /** `count` connections to ask for, half of them to each virtual IP. */
@@ -25,17 +36,21 @@ export function asked(count: number, port: number) {
   });
 }
 
+export type LabMode = 'arp' | 'multicast';
+
 export type Held = Greeting & { session: number; from: string; to: string };
 
 export class ArpLab {
   private constructor(
     readonly cluster: Cluster,
     readonly clients: Clients,
+    readonly mode: LabMode,
     private readonly services: Map<string, ChildProcess>,
   ) {}
 
-  static async start(hostCount: number, mode: 'arp' = 'arp'): Promise<ArpLab> {
+  static async start(hostCount: number, mode: LabMode = 'arp', more: Partial<ClusterOptions> = {}): Promise<ArpLab> {
     const cluster = startCluster({
+      ...more,
       hostCount,
       heartbeatPeriodMs: 200,
       missedHeartbeatsMax: 5,
@@ -44,7 +59,7 @@ export class ArpLab {
     });
     const services = new Map<string, ChildProcess>();
     try {
-      const lab = new ArpLab(cluster, new Clients(cluster.network.client), services);
+      const lab = new ArpLab(cluster, new Clients(cluster.network.client), mode, services);
       for (const host of cluster.hosts) await lab.serve(host);
       await lab.whole();
       return lab;
@@ -64,29 +79,38 @@ export class ArpLab {
     return this.cluster.hosts.find((host) => host.name === name)!;
   }
 
-  /** Every host takes part by every host's view, one holds the addresses, every kernel hands off. */
+  /** Every host takes part by every host's view, every kernel decides by it; in mode arp one holds the addresses. */
   async whole(): Promise<void> {
     await this.agreed(this.cluster.hosts.map(({ name }) => name));
   }
 
-  /** These hosts and no others take part by the view of each of `asked`, and one of those holds the addresses. */
+  /** These hosts and no others take part by the view of each of `asked`, and one of those holds, or all accept, what comes. */
   async agreed(takers: string[], asked = takers): Promise<void> {
     const isAgreed = async () => (await this.isAgreed(takers, asked)) || null;
     await waitFor(`a view in which ${takers.join(', ')} take part`, isAgreed, LIMIT_MS);
+    if (this.mode !== 'multicast') return;
+    const accepted = () => asked.reduce((sum, name) => sum + this.acceptedBy(this.host(name)), 0);
+    await waitFor('all buckets to be accepted once', () => accepted() === BUCKETS, LIMIT_MS);
+  }
+
+  private acceptedBy(host: ClusterHost): number {
+    return (this.nft(host, 'list', 'table', 'inet', MULTICAST_TABLE).match(/: goto take/g) ?? []).length;
   }
 
   private async isAgreed(takers: string[], asked: string[]): Promise<boolean> {
     const statuses = await Promise.all(asked.map((name) => this.cluster.status(this.host(name))));
     const views = new Set(statuses.map((status) => `${status?.view?.number} ${status?.view?.checksum}`));
     const holders = statuses.filter((status) => status?.virtualIp?.isHeldHere).length;
+    const isHeld = holders === (this.mode === 'arp' ? 1 : asked.length);
     const isSettled = statuses.every((status) => {
       if (!status || status.virtualIp?.kernelProblem !== null || !status.envoy.tookConfiguration) return false;
       const taking = status.rules[0]!.hosts.filter(({ takesPart }) => takesPart).map(({ host }) => host);
       return taking.sort().join() === [...takers].sort().join();
     });
-    return holders === 1 && views.size === 1 && isSettled;
+    return isHeld && views.size === 1 && isSettled;
   }
 
+  /** Mode multicast: the first, for all have them. */
   async holder(): Promise<ClusterHost> {
     for (const host of this.cluster.hosts) {
       if ((await this.cluster.status(host))?.virtualIp?.isHeldHere) return host;
@@ -132,7 +156,10 @@ export class ArpLab {
   }
 
   nft(host: ClusterHost, ...args: string[]): string {
-    return execFileSync('ip', ['netns', 'exec', host.namespace, 'nft', ...args], { encoding: 'utf8' });
+    return execFileSync('ip', ['netns', 'exec', host.namespace, 'nft', ...args], {
+      encoding: 'utf8',
+      maxBuffer: 64 << 20,
+    });
   }
 
   /** The whole machine of a host at once: nothing of it is heard any more. */

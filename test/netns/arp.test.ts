@@ -1,33 +1,40 @@
 /**
- * Mode arp as its users meet it: SMTP and HTTP on one address, and hosts that are killed, stopped, drained, cut off, split and
- * brought back under held sessions and running downloads, the holder of the virtual IP among them.
+ * The modes arp and multicast as their users meet them: SMTP and HTTP on one address, and hosts that are killed, stopped, drained,
+ * cut off, split and brought back under held sessions and running downloads, the holder of the virtual IP among them.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import { ArpLab, asked, type Held, HTTP, SMTP } from './arp-lab.js';
 import type { ClusterHost } from './cluster.js';
+import { leftovers } from './holder-lab.js';
 import { whyNoNetwork } from './network.js';
 import type { Greeting } from './sessions.js';
+import { type SlowRemovals, slowRemovals } from './slow-removals.js';
 
 const why = whyNoNetwork();
-if (why) console.log(`skipped: mode arp: ${why}`);
+if (why) console.log(`skipped: the modes arp and multicast: ${why}`);
 
 const named = (greetings: Greeting[]) => greetings.map(({ host, error }) => host ?? error);
 const ALL = ['n1', 'n2', 'n3', 'n4'];
 
-describe.skipIf(why !== null)('mode arp', () => {
+describe.skipIf(why !== null).each(['arp', 'multicast'] as const)('mode %s', (mode) => {
   let lab: ArpLab;
+  let slow: SlowRemovals;
   let held: Held[] = [];
   let downloads: Held[] = [];
   beforeAll(async () => {
-    lab = await ArpLab.start(ALL.length);
+    slow = slowRemovals();
+    lab = await ArpLab.start(ALL.length, mode, { prefix: slow.prefix });
   });
   afterEach(async ({ task }) => {
     if (task.result?.state === 'fail') console.log(lab.logs());
     await lab.drop([...held, ...downloads]);
     [held, downloads] = [[], []];
   });
-  afterAll(() => lab?.remove());
+  afterAll(() => {
+    lab?.remove();
+    slow?.remove();
+  });
 
   /** 100 sessions, and one download from each host. */
   async function work(): Promise<void> {
@@ -97,13 +104,34 @@ describe.skipIf(why !== null)('mode arp', () => {
     await work();
     const holder = await lab.holder();
     await lab.cluster.post(holder, 'stop');
-    await waitFor('another holder', async () => ((await lab.holder()).name !== holder.name ? true : null), 30_000);
+    await lab.agreed(without(holder.name));
     await expectKept([holder.name]);
     await expectNew(without(holder.name));
     await start(holder);
     await lab.whole();
     await expectKept([holder.name]);
   });
+
+  it.runIf(mode === 'arp')(
+    'the holder stops while its successor stands still and its own addresses stay for seconds: nobody is reset',
+    async () => {
+      await work();
+      const holder = await lab.holder();
+      const [next] = without(holder.name).map((name) => lab.host(name)) as [ClusterHost];
+      next.sidecar.kill('SIGSTOP');
+      slow.begin(holder);
+      await lab.cluster.post(holder, 'stop');
+      await expectKept([holder.name]);
+      await waitFor('the addresses to be away', () => leftovers(holder).length === 0, 30_000);
+      slow.end();
+      next.sidecar.kill('SIGCONT');
+      await lab.agreed(without(holder.name));
+      await expectKept([holder.name]);
+      await start(holder);
+      await lab.whole();
+      await expectKept([holder.name]);
+    },
+  );
 
   it('a host that was cut off, and a cluster that was split, go on with all sessions when they are healed', async () => {
     await work();
@@ -125,7 +153,7 @@ describe.skipIf(why !== null)('mode arp', () => {
     await expectKept();
   });
 
-  it('the holder is killed whole, with a host that came back meanwhile: only what the dead host served is lost', async () => {
+  it('the holder is killed whole, with a host that came back meanwhile: only what the dead host served is lost, and after a stop nothing is left', async () => {
     await lab.cluster.post(lab.host('n4'), 'stop');
     const holder = await lab.holder();
     await waitFor('a view without n4', async () => {
@@ -144,5 +172,11 @@ describe.skipIf(why !== null)('mode arp', () => {
     await lab.agreed(without(holder.name));
     await expectNew(without(holder.name));
     await expectKept([holder.name]);
+    const living = without(holder.name).map((name) => lab.host(name));
+    expect(living.flatMap((host) => leftovers(host)).length).toBeGreaterThan(0);
+    for (const host of living) await lab.cluster.post(host, 'stop');
+    const left = () => living.flatMap((host) => leftovers(host));
+    await waitFor('nothing of ours to be left in the kernels', () => left().length === 0, 30_000).catch(() => {});
+    expect(left()).toEqual([]);
   });
 });

@@ -73,7 +73,7 @@ export interface ClusterOptions {
   /** As in the cluster file; default `{kind: none}`. */
   serviceCheck?: string;
   /** @default mode routed on the dedicated addresses */
-  mode?: 'arp';
+  mode?: 'arp' | 'multicast';
   /** Further lines of the cluster file. */
   lines?: string[];
   /** Further arguments of `nlb run`. */

@@ -1,8 +1,9 @@
 /**
- * The same decision everywhere: the owner that Envoy's filter names, the one that the holder's kernel passes packets on to, and the
- * one of the Python model are one host, for 2,000 client addresses, by real packets through real Envoys.
+ * The same decision everywhere: the owner that Envoy's filter names, the one that the holder's kernel passes packets on to, the one
+ * whose kernel accepts in mode multicast, and the one of the Python model are one host, for 2,000 client addresses, by real packets
+ * through real Envoys.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { ArpLab, asked, SMTP, TABLE } from './arp-lab.js';
 import { whyNoNetwork } from './network.js';
 import type { Greeting } from './sessions.js';
@@ -24,28 +25,40 @@ const FILTER_ALONE = `table netdev test_filter_alone {
 `;
 
 describe.skipIf(why !== null)('the same decision everywhere', () => {
-  let lab: ArpLab;
-  beforeAll(async () => {
-    lab = await ArpLab.start(3);
+  let lab: ArpLab | undefined;
+  afterEach(() => {
+    lab?.remove();
+    lab = undefined;
   });
-  afterAll(() => lab?.remove());
 
   it(`for ${CLIENTS} clients the holder's kernel, Envoy's filter and the model name one owner, IPv4 and IPv6`, async () => {
+    lab = await ArpLab.start(3);
+    const { cluster } = lab;
     const all = asked(CLIENTS, SMTP);
     const model = lab.modelOwners(['n1', 'n2', 'n3'], all);
     const holder = await lab.holder();
-    const passedOn = () =>
-      Number(/packets (\d+)/.exec(lab.nft(holder, 'list', 'set', 'netdev', TABLE, 'passed_on'))![1]);
+    const nft = (...args: string[]) => lab!.nft(holder, ...args);
+    const passedOn = () => Number(/packets (\d+)/.exec(nft('list', 'set', 'netdev', TABLE, 'passed_on'))![1]);
     const before = passedOn();
     const byKernel = await lab.visit(all);
     expect(named(byKernel)).toEqual(model);
     expect(passedOn() - before).toBeGreaterThan(CLIENTS);
     expect(byKernel.every(({ seen }, i) => seen === all[i]!.from)).toBe(true);
 
-    lab.cluster.network.nft(holder, FILTER_ALONE);
+    cluster.network.nft(holder, FILTER_ALONE);
     const byFilter = await lab.visit(all);
     expect(named(byFilter)).toEqual(model);
     expect(byFilter.every(({ seen }, i) => seen === all[i]!.from)).toBe(true);
+    expect(new Set(model).size).toBe(3);
+  });
+
+  it(`for ${CLIENTS} clients the kernels of mode multicast and the model name one owner, IPv4 and IPv6`, async () => {
+    lab = await ArpLab.start(3, 'multicast');
+    const all = asked(CLIENTS, SMTP);
+    const model = lab.modelOwners(['n1', 'n2', 'n3'], all);
+    const byKernel = await lab.visit(all);
+    expect(named(byKernel)).toEqual(model);
+    expect(byKernel.every(({ seen }, i) => seen === all[i]!.from)).toBe(true);
     expect(new Set(model).size).toBe(3);
   });
 });
