@@ -12,7 +12,7 @@ import { takePulse } from './pulse.js';
 import { type Header, type MessageType, open } from './seal.js';
 import { sendFile, sendTo } from './sending.js';
 import { problem, solved } from './problems.js';
-import { hearsNames, notice, peerByHash, periodMs, type ProtocolState } from './state.js';
+import { hearsNames, notice, peerByHash, periodMs, type ProtocolState, toleranceMs } from './state.js';
 import { TODO } from './todo.js';
 import type { Milliseconds } from './types.js';
 
@@ -121,7 +121,7 @@ function receiveHeartbeat(
     return;
   }
   if (freshness === 'candidate' || (freshness === 'restarted' && isInUse(state, nowMs, peer))) {
-    noteRunsTwice(state, nowMs, peer, row);
+    noteRunsTwice(state, nowMs, peer, row, freshness === 'restarted');
     if (freshness === 'candidate') state.dropped.notFresh += 1;
     answerCandidate(state, nowMs, peer, row);
     return;
@@ -139,14 +139,23 @@ function echoes(state: ProtocolState, heartbeat: Heartbeat): boolean {
   return heartbeat.rows.some((row) => row.nameHash === state.selfHash && row.instance === state.instance);
 }
 
-/** R5: the instance that is heard stays; a new one of the same name has to wait until it is silent for a period. */
+/**
+ * R5: the instance that is heard stays; a new one of the same name has to wait until it is silent for a period. Or deaf: of two
+ * machines with one address, one alone gets what is sent there, and hosts that stay with different ones never agree.
+ */
 function isInUse(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean {
-  return !peer.left && peer.link === 'heard' && nowMs - peer.directMs < periodMs(state);
+  const isDeaf = peer.deafSinceMs !== null && nowMs - peer.deafSinceMs >= toleranceMs(state);
+  return !peer.left && !isDeaf && peer.link === 'heard' && nowMs - peer.directMs < periodMs(state);
 }
 
-/** A retired instance that goes on counting is alive: one name, one address, two sidecars. */
-function noteRunsTwice(state: ProtocolState, nowMs: Milliseconds, peer: Peer, row: Row): void {
-  if (!isRetired(peer, row)) return;
+/**
+ * A retired instance that goes on counting is alive, and so is a proven one beside the one that is heard all the time: one name,
+ * one address, two sidecars.
+ */
+function noteRunsTwice(state: ProtocolState, nowMs: Milliseconds, peer: Peer, row: Row, isProven: boolean): void {
+  const { candidate } = peer;
+  const isLasting = candidate?.instance === row.instance && nowMs - candidate.firstMs >= toleranceMs(state);
+  if (!isRetired(peer, row) && !(isProven && isLasting)) return;
   const { name, dedicatedIp } = peer.config;
   const text = `host ${name}: two sidecars send from ${dedicatedIp}, expected one`;
   problem(state, nowMs, { cause: 'claimedName', host: name, text, todo: TODO.claimedName(dedicatedIp) });

@@ -150,6 +150,24 @@ test('two sidecars of one name at one address: the one in the view stays, and bo
   expect(texts.filter((text) => text.includes('two sidecars send from 10.0.0.2'))).not.toEqual([]);
 });
 
+test('two machines of one address, each met by another host: both are told of, and the others agree all the same (R5)', () => {
+  const cluster = converged(3);
+  const [mail1, mail2, mail3] = cluster.hosts;
+  const second = cluster.add(mail3!.name, mail3!.address, mail3!.onDisk);
+  // As neighbour caches have it: mail1 sends to one of them, mail2 to the other.
+  cluster.machineAt = (from, machines) =>
+    machines.length < 2 ? machines : [from === mail1 ? second : from === mail2 ? mail3! : from];
+  cluster.start(second);
+  cluster.run(30_000);
+  const views = () => [mail1!, mail2!].map((host) => host.state!.inForce!.view);
+  const before = views();
+  expect(before[0]!.checksum).toBe(before[1]!.checksum);
+  cluster.run(30_000);
+  expect(views().map(({ checksum }) => checksum)).toEqual(before.map(({ checksum }) => checksum));
+  const texts = [mail1!, mail2!].flatMap((host) => cluster.status(host)!.problems.map((each) => each.text));
+  expect(texts).toContain(`host mail3: two sidecars send from ${mail3!.address}, expected one`);
+});
+
 test('a host that nobody lists is counted, and named where it has the key', () => {
   const known = makeFile({ hostCount: 2 });
   const larger = makeFile({ hostCount: 3 });

@@ -39,6 +39,8 @@ export class Cluster {
   readonly weather: Weather = { loss: 0, repeat: 0, delayMin: 0.2, delayMax: 1 };
   /** `from>to`, one way. */
   readonly cuts = new Set<string>();
+  /** Where two machines have one address: which of them gets what a host sends there. @default both */
+  machineAt: ((from: SimHost, machines: SimHost[]) => SimHost[]) | null = null;
   readonly checkers = new Checkers();
   readonly random: Random;
   readonly recorded: { from: string; to: SimHost; bytes: Uint8Array }[] = [];
@@ -269,7 +271,8 @@ export class Cluster {
     this.packetCount += 1;
     this.checkers.packet(host, bytes);
     const { weather } = this;
-    for (const target of this.#byAddress.get(toAddress) ?? []) {
+    const machines = this.#byAddress.get(toAddress) ?? [];
+    for (const target of this.machineAt?.(host, machines) ?? machines) {
       this.recorded[this.packetCount % RECORDED_MAX] = { from: host.address, to: target, bytes };
       const copies = weather.repeat > 0 && this.random() < weather.repeat ? 2 : 1;
       for (let i = 0; i < copies; i++) {
