@@ -40,6 +40,9 @@ export const debianPackages = {
   bench: ['haproxy', 'nginx', 'libnginx-mod-stream'],
 };
 
+/** Another release of Debian has another of that name: what needs it is skipped there. */
+export const wantedIfKnown = ['freerdp2-x11', 'tigervnc-standalone-server'];
+
 /**
  * A package is not wanted where its command is there from elsewhere: Docker's own packages would have to go for Debian's, and
  * the machine's own mail server (whose command is `sendmail`, whichever it is) for postfix.

