@@ -1,10 +1,11 @@
 /**
- * Contradictions that loopback cannot show: hosts in different modes, and a network that is split and healed. Hosts have a
- * network namespace each; what they say is compared whole, in every place where it is said.
+ * Contradictions that loopback cannot show: hosts in different modes, two machines with one address, and a network that is split
+ * and healed. Hosts have a network namespace each; what they say is compared whole, in every place where it is said.
  */
-import type { ChildProcess } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import {
@@ -25,6 +26,7 @@ import { Clients, startService } from './sessions.js';
 const why = whyNoNetwork();
 if (why) console.log(`skipped: contradictions of hosts in networks: ${why}`);
 
+const NLB = fileURLToPath(new URL('../../build/host/main.js', import.meta.url));
 const LIMIT_MS = 60_000;
 const PERIOD_MS = 250;
 type Mode = 'routed' | 'arp' | 'multicast';
@@ -307,5 +309,44 @@ describe.skipIf(why !== null)('a split', () => {
     const history = (await on(n3, 'history')).out;
     expect(history).toMatch(/n1, n2 lost|n1 lost/);
     for (const each of ['n1', 'n3']) await served(host(each).address, ['n1', 'n2', 'n3']);
+  });
+});
+
+describe.skipIf(why !== null)('two machines with one address and one name', () => {
+  test('are named by all that hear both, and the cluster serves on', async () => {
+    const [n1, n2] = (await start('routed', 1)).map(speaker) as [Speaker, Speaker, Speaker];
+    const [n3, twin] = [host('n3'), host('n4')];
+    const inside = (...args: string[]) => execFileSync('ip', ['-n', twin.namespace, ...args]);
+    inside('addr', 'del', `${twin.address}/24`, 'dev', 'eth0');
+    inside('addr', 'add', `${n3.address}/24`, 'dev', 'eth0');
+    services.push(await startService({ ...twin, name: 'n3' }, ['127.0.0.1'], [2525], true));
+    const stateDir = join(cluster.directory, 'twin');
+    mkdirSync(stateDir, { mode: 0o700 });
+    const logFrom = n1.log().length;
+    const log = openSync(join(cluster.directory, 'twin.log'), 'a');
+    const place = ['--config', join(cluster.directory, 'cluster.yaml'), '--host', 'n3', '--state-dir', stateDir];
+    const rest = ['--log', 'json', '--envoy-args=--concurrency 1 --drain-time-s 1'];
+    const sidecar = cluster.network.spawn(twin, process.execPath, [NLB, 'run', ...place, ...rest], log);
+    closeSync(log);
+    const claimed: Said = {
+      cause: 'claimedName',
+      host: 'n3',
+      text: `host n3: two sidecars send from ${n3.address}, expected one`,
+      todo: `stop one of the two (at ${n3.address}: systemctl stop envoy-nlb); each host needs a name and an address of its own`,
+      event: 66,
+    };
+    await new Promise((r) => setTimeout(r, 15000));
+    execFileSync('sh', ['-c', `mkdir -p /tmp/r5/logs; cp ${cluster.directory}/*.log /tmp/r5/logs/`]);
+    await says(n1, [claimed]);
+    await saysEverywhere(n1, [claimed], logFrom, 'mail.test.example');
+    await says(n2, [claimed]);
+    await served(host('n1').address, ['n1', 'n2', 'n3']);
+    sidecar.kill('SIGKILL');
+    inside('link', 'set', 'eth0', 'down');
+    // Neighbours would find out by themselves, after a while.
+    for (const each of cluster.hosts.slice(0, 3))
+      execFileSync('ip', ['-n', each.namespace, 'neigh', 'flush', 'dev', 'eth0']);
+    await agreed(['n1', 'n2', 'n3']);
+    for (const each of [n1, n2]) await says(each, []);
   });
 });
