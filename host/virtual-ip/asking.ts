@@ -23,10 +23,10 @@ const AHEAD_EVERY_MS = 200;
 /** With a stranger there it is asked again so often. */
 const AGAIN_MS = 2000;
 /**
- * What was answered while the holder was silent still counts when it is lost. It is asked again every 200 ms then, and each
- * question takes 100 and a few processes.
+ * What was answered while the holder was silent still counts when it is lost: what ran out there is not renewed. It is asked
+ * again every 200 ms then; a busy machine takes its time for the programs in between.
  */
-const FRESH_MS = 400;
+const FRESH_MS = 1000;
 const WATCH_EVERY_MS = 10_000;
 
 interface Sentence {
@@ -60,9 +60,9 @@ export class Asking {
   }
 
   /** Nobody answered, and that was not long ago. */
-  isStillFree(freshMs = FRESH_MS): boolean {
+  isStillFree(): boolean {
     const { answered, options } = this;
-    return answered.isFree && this.ageMs() <= freshMs && answered.askedMs >= options.countsFromMs();
+    return answered.isFree && this.ageMs() <= FRESH_MS && answered.askedMs >= options.countsFromMs();
   }
 
   /** While the holder is silent, by whoever may be next; and again and again while a stranger is there. */

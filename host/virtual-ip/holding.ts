@@ -46,8 +46,6 @@ export interface HoldingOptions {
 export const MOVE_MS = 3000;
 /** After a take that failed this host does not try again for so long. */
 const PAUSE_MS = 2000;
-/** From the answer of the link to the end of the permit's program and of the claim; a busy machine takes its time. */
-const TAKE_MS = 1000;
 
 export class Holding {
   /** Who held them last, as seen from here. */
@@ -217,14 +215,19 @@ export class Holding {
       permitMs: permitMs(this.options.file().heartbeat.periodMs),
       claim: () => this.sayClaim({ holds: true, wish: 'none' }),
       isStillRight: () => {
-        const isRight = isHandedOver || this.asking.isStillFree(TAKE_MS);
+        const isRight = isHandedOver || this.asking.isStillFree();
         return isRight && holderStep(name, this.withWish(this.options.contenders()), null).kind !== 'letGo';
       },
     }).catch(async (error: Error) => {
       await this.letGo('they cannot be taken');
       throw error;
     });
-    if (!isTaken) return this.letGo('they were not taken in time, or another host takes them');
+    if (!isTaken) {
+      // Nothing is in the kernel; with the next look it is tried again.
+      const text = 'virtual IPs: not taken this time, because it took too long or another host takes them';
+      this.options.log.repeating('info', 'virtual IPs not taken', text);
+      return this.sayClaim({ holds: false, wish: this.wish() });
+    }
     void this.options.setHolder(true);
     this.upkeep.begin();
     this.options.log.info(`virtual IPs: this host holds them on ${device}, because ${why}`);

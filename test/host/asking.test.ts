@@ -56,7 +56,7 @@ describe('Asking', () => {
     expect([askedMs, asking.isStillFree()]).toEqual([[1000, 1100], true]);
     expect(await asking.isFree('eth0', false)).toBe(true);
     expect(askedMs).toEqual([1000, 1100]);
-    at(1700);
+    at(2300);
     expect(asking.isStillFree()).toBe(false);
   });
 
