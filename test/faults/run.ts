@@ -90,6 +90,8 @@ export async function startedLoad(lab: Lab, settings: RunSettings): Promise<Load
 
 interface Times {
   faultMs: number;
+  /** A busy machine takes a while to cut: what began before this may have been under way. */
+  inPlaceMs: number;
   healedMs: number;
   settledMs: number;
 }
@@ -101,6 +103,7 @@ async function goThrough(lab: Lab, fault: Fault, load: Load, samples: Sample[], 
   load.useEntries(names.filter((name) => !fault.closedEntries.includes(name)));
   const faultMs = Date.now();
   await fault.inject(lab);
+  const inPlaceMs = Date.now();
   await sleep(settings.faultMs);
   await untilOneView(samples, fault.views, ONE_VIEW_LIMIT_MS);
   const healedMs = Date.now();
@@ -111,7 +114,7 @@ async function goThrough(lab: Lab, fault: Fault, load: Load, samples: Sample[], 
   const settledMs = Date.now();
   load.useEntries(names);
   await sleep(AFTER_MS);
-  return { faultMs, healedMs, settledMs };
+  return { faultMs, inPlaceMs, healedMs, settledMs };
 }
 
 export interface Outcome {
@@ -127,7 +130,7 @@ export async function runFault(fault: Fault, settings: RunSettings): Promise<Out
   try {
     await lab.ready();
     const load = await startedLoad(lab, settings);
-    const { faultMs, healedMs, settledMs } = await goThrough(lab, fault, load, samples, settings);
+    const { faultMs, inPlaceMs, healedMs, settledMs } = await goThrough(lab, fault, load, samples, settings);
     const names = lab.cluster.hosts.map(({ name }) => name);
     const owners = await ownersUnder(names, [50]);
     const { isDoomed, mayMove, closedEntries } = fault;
@@ -137,7 +140,8 @@ export async function runFault(fault: Fault, settings: RunSettings): Promise<Out
       one_view_ms: oneViewMs(samples, fault.views, faultMs, healedMs),
       whole_again_ms: oneViewMs(samples, [{ asked: names, takers: names }], healedMs, Date.now()),
     };
-    return { figures, notes: [...attemptNotes(evidence), ...viewNotes(samples, faultMs)] };
+    const inPlace = `in place ${inPlaceMs - faultMs} ms after it was begun`;
+    return { figures, notes: [inPlace, ...attemptNotes(evidence), ...viewNotes(samples, faultMs)] };
   } catch (error) {
     process.stderr.write(`${logsOf(lab.cluster)}\n`);
     throw error;
