@@ -11,6 +11,7 @@
 import { checksumHead } from './checksum.js';
 import { leaseMs } from './lease.js';
 import type { Peer } from './peer.js';
+import { lostAfterMs } from './probing.js';
 import { periodMs, type ProtocolState, toleranceMs } from './state.js';
 import type { HostName, InForce, Milliseconds } from './types.js';
 
@@ -41,7 +42,7 @@ export function awaitOwners(state: ProtocolState, nowMs: Milliseconds, before: I
   const lost = now.lostSince.filter((name) => !before?.lostSince.includes(name));
   // Who is seen and merely agrees with others lives, and lets go when it follows.
   const names = isSameView
-    ? lost.filter((name) => isSeen(state, name))
+    ? lost.filter((name) => isSeen(state, name) || isNotHeardYet(state, name))
     : [...ownersIn(before), ...now.view.hosts.map((host) => host.name)];
   // One that was confirmed before may be waiting in the socket, agreed upon and given up by the others meanwhile.
   if (lettingGo.absence !== null && now.view.number > lettingGo.absence.number) lettingGo.absence = null;
@@ -87,6 +88,7 @@ function hasLetGo(
   const peer = state.peers.get(name);
   // The file no longer lists it, so it is not heard any more; it hears this side and lets go as it follows.
   if (peer === undefined) return isOver(state, nowMs, sinceMs);
+  if (isNotHeardYet(state, name)) return nowMs - sinceMs >= lostAfterMs(periodMs(state));
   if (peer.left || peer.row === null || !isSeen(state, name) || saysSo(inForce, peer)) return true;
   return isOver(state, nowMs, sinceMs) && isNoNewer(inForce, peer);
 }
@@ -116,6 +118,11 @@ function isNoNewer({ view }: InForce, { row }: Peer): boolean {
 
 function isSeen(state: ProtocolState, name: HostName): boolean {
   return state.side.visible.includes(name);
+}
+
+/** Since a start of this host nothing tells whether it is dead: another that was started too may have left it out unheard. */
+function isNotHeardYet(state: ProtocolState, name: HostName): boolean {
+  return state.peers.get(name)?.advancedMs === null;
 }
 
 /** In the view it says that its Envoy and kernel have it; outside, it confirms none once it has let go of all. */
