@@ -62,7 +62,9 @@ export function noteLapse(state: ProtocolState, nowMs: Milliseconds): void {
 export function awaitAfterAbsence(state: ProtocolState, nowMs: Milliseconds): void {
   state.lettingGo.given = false;
   state.lettingGo.isSure = false;
-  state.lettingGo.absence = { sinceMs: nowMs, sequence: state.sequence, number: state.highest.number };
+  // A host that knows no number, because its disk is lost, may confirm a view that the others have had for long.
+  const number = state.highest.number || Number.POSITIVE_INFINITY;
+  state.lettingGo.absence = { sinceMs: nowMs, sequence: state.sequence, number };
 }
 
 /** Looked at with every event: tells the edge once that this host may take all it owns. */
