@@ -41,6 +41,9 @@ export function keepsBack(cluster: Cluster, periodMs: number): void {
     // Itself it goes on with what it had until it has met the others.
     check(group);
     comesIn(cluster, host, others, index, periodMs);
+  } else {
+    // The verb is for what a host has when it is given: it meets the others first.
+    cluster.run(periodMs * 12);
   }
   giveAll(cluster, periodMs);
 }
