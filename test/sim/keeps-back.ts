@@ -82,10 +82,12 @@ function giveAll(cluster: Cluster, periodMs: number): void {
   }
 }
 
-/** No return counts yet, and the start of the cluster is long past. */
+/** No return counts yet, the start of the cluster is long past, and no verb waits for its effect. */
 function upForLong(group: SimHost[]): void {
   for (const { state } of group) {
     state!.comingBack.gatheringSinceMs = null;
+    // What an administrator gave to a rule whose service was down.
+    state!.comingBack.given.clear();
     for (const damper of [state!.hostDamper, ...state!.ruleDampers])
       Object.assign(damper, { returnCount: 0, waitUntilMs: 0 });
   }
