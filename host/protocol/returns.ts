@@ -33,7 +33,7 @@ export function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean 
 /** A host that was dead or stood still has had no view of its own: nothing was split then. */
 function healed(apart: readonly HostName[]): string {
   if (apart.length === 0) return '';
-  return `: a split is healed, in which ${apart.join(', ')} had a view without this host`;
+  return `: a split is healed, in which ${[...apart].sort().join(', ')} had a view without this host`;
 }
 
 function count(state: ProtocolState, nowMs: Milliseconds): void {

@@ -300,7 +300,7 @@ describe.skipIf(why !== null)('a split', () => {
     expect(words[0]).toMatch(new RegExp(`^n3 heard again${healed('n3')}$`));
     expect(words[1]).toMatch(new RegExp(`^n3 heard again${healed('n3')}$`));
     expect(words[2]).toMatch(
-      new RegExp(`^(n1, n2 heard again${healed('n1, n2|n1|n2')}|(n[12] heard again${healed('n1|n2')}\n?){2})$`),
+      new RegExp(`^(n1, n2 heard again${healed('n1, n2|n1|n2')}|(n[12] heard again${healed('n1, n2|n1|n2')}\n?){2})$`),
     );
     expect(words.join('\n')).toContain('a split is healed');
     const whole = { state: 'converged', hosts: ['converged', 'converged', 'converged'], lostSince: [], problems: [] };
