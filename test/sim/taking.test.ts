@@ -31,11 +31,14 @@ test('what is taken under a name of which two run is left to R5', () => {
   expect(() => take(cluster)).not.toThrow();
 });
 
-// A twin that is alone; halves of a split that meet while a taking is under way, the second beside a foreign cluster.
+// A twin that is alone; halves of a split that meet while a taking is under way, the second beside a foreign cluster; a host
+// without a disk that stands still just after its start; two that are started while the third stands still.
 for (const [seed, hostCount] of [
   [198, 3],
   [222, 3],
   [221, 3],
+  [4126, 2],
+  [5049, 3],
 ] as const) {
   test(`the life of seed ${seed}, ${hostCount} hosts, keeps its promises`, () => {
     expect(live({ seed, hostCount, forMs: 28_800 }).stepCount).toBeGreaterThan(0);
