@@ -50,6 +50,8 @@ export class Chromium {
     ];
     const child = spawn(binary, [...flags, `--user-data-dir=${home}`, '--remote-debugging-pipe', 'about:blank'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      // A process group of its own, so that all its processes can be ended: those that are left go on writing its profile.
+      detached: true,
     });
     const browser = new Chromium(child, home, child.stdio[3] as Writable, child.stdio[4] as Readable);
     const { targetInfos } = (await browser.send('Target.getTargets')) as {
@@ -104,7 +106,7 @@ export class Chromium {
 
   async stop(): Promise<void> {
     const ended = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.kill('SIGKILL');
+    process.kill(-this.child.pid!, 'SIGKILL');
     await ended;
     rmSync(this.home, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }

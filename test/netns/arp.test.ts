@@ -112,9 +112,9 @@ describe.skipIf(why !== null).each(['arp', 'multicast'] as const)('mode %s', (mo
     await expectKept([holder.name]);
   });
 
-  it.runIf(mode === 'arp')(
-    'the holder stops while its successor stands still and its own addresses stay for seconds: nobody is reset',
-    async () => {
+  // In mode multicast nobody holds the addresses.
+  if (mode === 'arp')
+    it('the holder stops while its successor stands still and its own addresses stay for seconds: nobody is reset', async () => {
       await work();
       const holder = await lab.holder();
       const [next] = without(holder.name).map((name) => lab.host(name)) as [ClusterHost];
@@ -130,8 +130,7 @@ describe.skipIf(why !== null).each(['arp', 'multicast'] as const)('mode %s', (mo
       await start(holder);
       await lab.whole();
       await expectKept([holder.name]);
-    },
-  );
+    });
 
   it('a host that was cut off, and a cluster that was split, go on with all sessions when they are healed', async () => {
     await work();
