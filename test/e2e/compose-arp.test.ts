@@ -2,14 +2,14 @@
  * The compose cluster on one address, envoy/compose/arp: its README word for word, then what mode arp promises about many clients, and
  * about sessions and mails while the holder of the address is killed. The link is watched for two hosts that answer at once.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
-  ComposeCluster,
+  type ComposeCluster,
   HOSTS,
-  LAB_MAX_MS,
   mailServerOf,
   type Sent,
   TEST_MAX_MS,
+  useComposeCluster,
   WAIT_MAX_MS,
 } from './compose-cluster.js';
 import { waitFor } from './harness/wait.js';
@@ -25,7 +25,6 @@ const NET_ADMIN = '0000000000001000';
 const NOTHING = '0000000000000000';
 
 let cluster: ComposeCluster;
-let reason: string | null = null;
 
 interface Watched {
   /** Hosts that answered for the virtual IP, one after another. */
@@ -77,24 +76,8 @@ async function expectOwners(sent: readonly Sent[]): Promise<void> {
 }
 
 describe('the compose cluster on one address', { timeout: TEST_MAX_MS }, () => {
-  beforeAll(async () => {
-    const started = await ComposeCluster.start('arp', 'envoy-nlb-arp');
-    if (typeof started === 'string') {
-      reason = started;
-      console.log(`the compose cluster on one address is not tried: ${reason}`);
-      return;
-    }
+  useComposeCluster('the compose cluster on one address', 'arp', 'envoy-nlb-arp', (started) => {
     cluster = started;
-  }, LAB_MAX_MS);
-
-  afterAll(() => cluster?.end(), LAB_MAX_MS);
-
-  beforeEach(({ skip }) => {
-    if (reason !== null) skip(reason);
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') console.log(await cluster.logs());
   });
 
   for (const [heading, holder] of [

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { explain, inForceOfFile } from '../../host/admin/explain.js';
 import type { ClusterStatus } from '../../host/admin/status.js';
 import { loadClusterFile } from '../../host/edge/cluster-file.js';
@@ -14,7 +14,7 @@ import { Lab } from './lab.js';
 import { difference, type Step, stepsOf } from './walkthrough.js';
 
 /** Images are made from nothing the first time, on machines that do other things as well. */
-export const LAB_MAX_MS = 1_200_000;
+const LAB_MAX_MS = 1_200_000;
 export const TEST_MAX_MS = 300_000;
 /** Bounds a hang of what is asked again and again. */
 export const WAIT_MAX_MS = 60_000;
@@ -208,4 +208,37 @@ export class ComposeCluster {
 
 export function mailServerOf(host: string): string {
   return host.replace('mail', 'postfix');
+}
+
+/**
+ * Hooks of a suite: a cluster is there before its tests and gone after them, and a failed test shows its logs. Where there can be
+ * none, that is said and each test is skipped with the reason.
+ *
+ * @param what  as in "the compose cluster"
+ */
+export function useComposeCluster(
+  what: string,
+  folder: string,
+  project: string,
+  use: (cluster: ComposeCluster) => void,
+): void {
+  let cluster: ComposeCluster | null = null;
+  let reason: string | null = null;
+  beforeAll(async () => {
+    const started = await ComposeCluster.start(folder, project);
+    if (typeof started === 'string') {
+      reason = started;
+      console.log(`${what} is not tried: ${reason}`);
+      return;
+    }
+    cluster = started;
+    use(started);
+  }, LAB_MAX_MS);
+  afterAll(() => cluster?.end(), LAB_MAX_MS);
+  beforeEach(({ skip }) => {
+    if (reason !== null) skip(reason);
+  });
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') console.log(await cluster!.logs());
+  });
 }

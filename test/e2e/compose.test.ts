@@ -2,34 +2,17 @@
  * The compose cluster of envoy/compose, in a Docker engine of our own: its README word for word, then what it promises about
  * many clients and a host that dies under load.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ComposeCluster, HOSTS, LAB_MAX_MS, TEST_MAX_MS, WAIT_MAX_MS } from './compose-cluster.js';
+import { describe, expect, it } from 'vitest';
+import { type ComposeCluster, HOSTS, TEST_MAX_MS, useComposeCluster, WAIT_MAX_MS } from './compose-cluster.js';
 import { waitFor } from './harness/wait.js';
 
 const CLIENTS = { prefix: '10.78.0.', first: 130, count: 60, workerCount: 4 };
 
 let cluster: ComposeCluster;
-let reason: string | null = null;
 
 describe('the compose cluster', { timeout: TEST_MAX_MS }, () => {
-  beforeAll(async () => {
-    const started = await ComposeCluster.start('.', 'envoy-nlb');
-    if (typeof started === 'string') {
-      reason = started;
-      console.log(`the compose cluster is not tried: ${reason}`);
-      return;
-    }
+  useComposeCluster('the compose cluster', '.', 'envoy-nlb', (started) => {
     cluster = started;
-  }, LAB_MAX_MS);
-
-  afterAll(() => cluster?.end(), LAB_MAX_MS);
-
-  beforeEach(({ skip }) => {
-    if (reason !== null) skip(reason);
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') console.log(await cluster.logs());
   });
 
   for (const heading of ['Start it', 'Send mail', 'Kill a host', 'Drain a host']) {
