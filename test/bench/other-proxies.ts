@@ -5,17 +5,20 @@ import { type ProxyProcess, startProxy } from './proxy-process.js';
 /** Ends with the benchmark, however that ends; Envoy asks for this by itself. */
 export const TOGETHER = ['setpriv', '--pdeathsig', 'TERM'];
 
-export function startHaproxy(
-  name: string,
-  place: Place,
-  services: readonly Place[],
-  prefix: string[] = [],
-): Promise<ProxyProcess> {
-  const servers = services.map(({ host, port }, i) => `  server s${i + 1} ${host}:${port}`).join('\n');
-  const config = `global
+interface HaproxyMore {
+  /** Lines of its own in `global`. */
+  global?: string[];
+  /** What stands behind the i-th server. */
+  serverOption?(i: number): string;
+}
+
+export function haproxyConfig(place: Place, services: readonly Place[], more: HaproxyMore = {}): string {
+  const { global = [], serverOption = () => '' } = more;
+  const servers = services.map(({ host, port }, i) => `  server s${i + 1} ${host}:${port}${serverOption(i)}`);
+  return `global
   nbthread 1
   maxconn 9000
-defaults
+${global.map((line) => `  ${line}\n`).join('')}defaults
   mode tcp
   timeout connect 1s
   timeout client 1h
@@ -23,11 +26,19 @@ defaults
 listen smtp
   bind ${place.host}:${place.port}
   balance source
-${servers}
+${servers.join('\n')}
 `;
+}
+
+export function startHaproxy(
+  name: string,
+  place: Place,
+  services: readonly Place[],
+  prefix: string[] = [],
+): Promise<ProxyProcess> {
   return startProxy({
     name,
-    config,
+    config: haproxyConfig(place, services),
     place,
     prefix,
     command: (path) => [...TOGETHER, '/usr/sbin/haproxy', '-db', '-f', path],

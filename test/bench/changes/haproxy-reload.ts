@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { waitFor } from '../../e2e/harness/wait.js';
 import { withDescendants } from '../cpu.js';
 import type { Place } from '../load-process.js';
-import { TOGETHER } from '../other-proxies.js';
+import { haproxyConfig, TOGETHER } from '../other-proxies.js';
 import { startProxy } from '../proxy-process.js';
 import type { Contender } from './contender.js';
 
@@ -52,24 +52,10 @@ export async function startHaproxyReload(place: Place, services: readonly Place[
 }
 
 function configOf(place: Place, services: readonly Place[], socket: string, change: number): string {
-  const servers = services.map(
-    ({ host, port }, i) => `  server s${i + 1} ${host}:${port} weight ${i === 0 ? 40 + (change % 41) : 60}`,
-  );
-  return `global
-  nbthread 1
-  maxconn 9000
-  description change-${change}
-  stats socket ${socket} mode 600 level admin
-defaults
-  mode tcp
-  timeout connect 1s
-  timeout client 1h
-  timeout server 1h
-listen smtp
-  bind ${place.host}:${place.port}
-  balance source
-${servers.join('\n')}
-`;
+  return haproxyConfig(place, services, {
+    global: [`description change-${change}`, `stats socket ${socket} mode 600 level admin`],
+    serverOption: (i) => ` weight ${i === 0 ? 40 + (change % 41) : 60}`,
+  });
 }
 
 /** What HAProxy answers at that socket; empty where it does not. */
