@@ -218,10 +218,7 @@ function reload(cluster: Cluster, _host: SimHost, periodMs: number): string {
   let inMs = 0;
   for (const host of cluster.hosts) {
     inMs += cluster.random() * periodMs;
-    cluster.after(inMs, () => {
-      host.onDisk = next;
-      cluster.give(host, { kind: 'offer', nowMs: cluster.clock(host), ...next });
-    });
+    cluster.after(inMs, () => cluster.offer(host, next));
   }
   return `offer all ${next.fingerprint}`;
 }

@@ -171,6 +171,12 @@ export class Cluster {
     this.checkers.afterEffects(this, host);
   }
 
+  /** Another file is put on a host, and its sidecar is told; one that is off reads it when it starts. */
+  offer(host: SimHost, known: KnownFile): void {
+    host.onDisk = known;
+    this.give(host, { kind: 'offer', nowMs: this.clock(host), ...known });
+  }
+
   deliver(to: SimHost, fromAddress: string, bytes: Uint8Array): void {
     this.give(to, { kind: 'packet', nowMs: this.clock(to), fromAddress, fromPort: 7620, bytes });
   }

@@ -3,7 +3,7 @@
  * other, and each has to be in force, or to be no news at all, within what design.md says of it.
  */
 import { fail } from './checkers.js';
-import type { Cluster, KnownFile, SimHost } from './cluster.js';
+import type { Cluster, SimHost } from './cluster.js';
 import { makeFile } from './files.js';
 import { LARGE, wholeWithinMs } from './liveness.js';
 import { pick } from './random.js';
@@ -143,7 +143,7 @@ function changesFiles(cluster: Cluster, group: SimHost[], periodMs: number): voi
   const like = { hostCount: cluster.hosts.length, periodMs, moreRules: portRules.length - 2 };
   const next = makeFile({ ...like, affinity: portRules[0]!.affinity, revision: 1001 });
   for (const known of [next, before!, next, before!]) {
-    for (const host of group) cluster.after(cluster.random() * 4, () => offerFile(cluster, host, known));
+    for (const host of group) cluster.after(cluster.random() * 4, () => cluster.offer(host, known));
     const until = cluster.now + wholeWithinMs(periodMs, 5);
     while (group.some(({ state }) => state!.inForce!.view.fingerprint !== known.fingerprint)) {
       cluster.run(1);
@@ -153,11 +153,6 @@ function changesFiles(cluster: Cluster, group: SimHost[], periodMs: number): voi
         fail(cluster, `a new file is not in force ${wholeWithinMs(periodMs, 5)} ms after it was offered`);
     }
   }
-}
-
-function offerFile(cluster: Cluster, host: SimHost, known: KnownFile): void {
-  host.onDisk = known;
-  cluster.give(host, { kind: 'offer', nowMs: cluster.clock(host), ...known });
 }
 
 /** R9: it stood still, what was sent to it meanwhile is gone, and it misses nobody. What the others think of it is another thing. */

@@ -76,8 +76,7 @@ function act(cluster: Cluster, words: string[]): void {
     service: () => setRule(cluster, host, rest[0]!, { serviceUp: rest[1] === 'up' }),
     file: () => Object.assign(host, { onDisk: fileOf(cluster, rest) }),
     offer: () => {
-      host.onDisk = fileOf(cluster, rest);
-      cluster.give(host, { kind: 'offer', nowMs: cluster.clock(host), ...host.onDisk });
+      cluster.offer(host, fileOf(cluster, rest));
     },
     key: () => Object.assign(host, { key: Number(rest[0]) }),
     claim: () => Object.assign(host, { claimsAddress: rest[1] }),
