@@ -91,7 +91,7 @@ function hasLetGo(
   // The file no longer lists it, so it is not heard any more; it hears this side and lets go as it follows.
   if (peer === undefined) return isOver(state, nowMs, sinceMs);
   if (isNotHeardYet(state, name)) return nowMs - sinceMs >= lostAfterMs(periodMs(state));
-  if (peer.left || peer.row === null || !isSeen(state, name) || saysSo(inForce, peer)) return true;
+  if (peer.left || !isSeen(state, name) || saysSo(inForce, peer)) return true;
   return isOver(state, nowMs, sinceMs) && isNoNewer(inForce, peer);
 }
 
