@@ -1,4 +1,5 @@
 /** What this host's Envoy was last seen to do: what it carries, and since when it is down. */
+import type { OpenSeen } from './control/drain-end.js';
 import type { Clock } from './edge/clock.js';
 import { boundConnectionLog } from './edge/connection-log.js';
 import type { OwnEnvoy } from './edge/own-envoy.js';
@@ -51,8 +52,9 @@ export class EnvoyWatch {
     const { state, admin } = this.envoy();
     const askedMs = this.clock.nowMs();
     const asked = [...rules, NO_RULE];
-    this.traffic = state.state === 'serving' ? await readTraffic(admin, asked).catch(() => null) : null;
-    this.trafficMs = askedMs;
+    const traffic = state.state === 'serving' ? await readTraffic(admin, asked).catch(() => null) : null;
+    // Looks may overlap, and an older answer may come last.
+    if (askedMs >= this.trafficMs) [this.traffic, this.trafficMs] = [traffic, askedMs];
     if (isDraining && this.traffic !== null) this.handedOffOpenCount = await readHandedOffOpen(admin).catch(() => 0);
   }
 
@@ -68,8 +70,10 @@ export class EnvoyWatch {
   }
 
   /** Open connections that this host serves or passes on; null where Envoy does not say. */
-  openCount(): number | null {
+  openSeen(): OpenSeen | null {
     if (!this.traffic) return null;
-    return [...this.traffic.values()].reduce((sum, rule) => sum + rule.enteredOpenCount + rule.servedOpenCount, 0);
+    const rules = [...this.traffic.values()];
+    const count = rules.reduce((sum, rule) => sum + rule.enteredOpenCount + rule.servedOpenCount, 0);
+    return { count, atMs: this.trafficMs };
   }
 }

@@ -10,6 +10,7 @@
  * A rule that is disabled here, or all of a host that is out, has its open connections ended by closing its gate (gates.ts), once
  * everybody knows that nothing more is to be sent here.
  */
+import { type OpenSeen, QuietDrain } from './control/drain-end.js';
 import type { HostState, Milliseconds, OwnSettings, RuleControl } from './protocol/types.js';
 import type { RuleControls, SavedControls } from './rule-controls.js';
 
@@ -27,8 +28,8 @@ export interface TakingPartOptions {
   nowMs(): Milliseconds;
   /** Index-aligned with the rules of the file in force. */
   services(): { rule: string; up: boolean }[];
-  /** Open connections that this host serves or passes on; null where Envoy does not say. */
-  openCount(): number | null;
+  /** Open connections that this host serves or passes on, and when Envoy was asked; null where it does not say. */
+  openSeen(): OpenSeen | null;
   /** True once what is in force (and taken) gives this host no part in that rule; null for every rule. */
   isOut(rule: string | null): boolean;
   /** And all other hosts decide by it too. */
@@ -46,19 +47,17 @@ export interface TakingPartOptions {
   drainEnded(leftCount: number | null): void;
 }
 
-/** Looks in a row that must see no open connection: one may be between two Envoys in the moment of a look. */
-const QUIET_LOOKS = 2;
-/** A host that never says that it has the view keeps no disabled rule's connections open for longer. */
+/** A host that never says that it has the view keeps no disabled rule's connections open, and no drain from ending, for longer. */
 const KNOWN_EVERYWHERE_MAX_MS = 5000;
 
 export class TakingPart {
   private state: HostState;
   private posted = '';
-  private quietLooks = 0;
+  private quiet = new QuietDrain();
   private stateSinceMs: Milliseconds;
   private drainEndsMs: Milliseconds | null;
-  /** Since when what is in force gives this host no part in them. */
-  private readonly outSinceMs = new Map<string, Milliseconds>();
+  /** Since when what is in force gives this host no part in them; null for all rules of a host that drains. */
+  private readonly outSinceMs = new Map<string | null, Milliseconds>();
   /** Rules whose gates were opened, and when: not brought in before Envoy is seen to use their services again. */
   private readonly opening = new Map<string, Milliseconds>();
   private closed: ReadonlySet<string>;
@@ -106,7 +105,8 @@ export class TakingPart {
     if (hostState !== this.state) this.stateSinceMs = nowMs;
     this.state = hostState;
     this.drainEndsMs = hostState === 'draining' && drainForMs !== null ? nowMs + drainForMs : null;
-    this.quietLooks = 0;
+    this.quiet = new QuietDrain();
+    this.outSinceMs.delete(null);
     this.changed();
   }
 
@@ -128,7 +128,10 @@ export class TakingPart {
   look(): void {
     this.lookAtGates();
     this.say();
-    if (!this.options.isOut(null)) return;
+    if (!this.options.isOut(null)) {
+      this.outSinceMs.delete(null);
+      return;
+    }
     if (this.isOff) this.options.endEnvoy();
     if (this.state === 'draining') this.lookAtDrain();
   }
@@ -142,11 +145,12 @@ export class TakingPart {
   }
 
   private lookAtDrain(): void {
-    const open = this.options.openCount();
-    this.quietLooks = open === 0 ? this.quietLooks + 1 : 0;
-    const isTimeUp = this.drainEndsMs !== null && this.options.nowMs() >= this.drainEndsMs;
-    if (this.quietLooks < QUIET_LOOKS && !isTimeUp) return;
-    this.options.drainEnded(open);
+    const nowMs = this.options.nowMs();
+    const seen = this.options.openSeen();
+    const isQuiet = this.isToldToAll(null) && this.quiet.note(seen, nowMs);
+    const isTimeUp = this.drainEndsMs !== null && nowMs >= this.drainEndsMs;
+    if (!isQuiet && !isTimeUp) return;
+    this.options.drainEnded(seen?.count ?? null);
     this.become('stopped');
   }
 
@@ -174,6 +178,11 @@ export class TakingPart {
       this.outSinceMs.delete(rule);
       return false;
     }
+    return this.isToldToAll(rule);
+  }
+
+  /** To be asked while it is out of them: whether no host sends it anything any more. */
+  private isToldToAll(rule: string | null): boolean {
     const nowMs = this.options.nowMs();
     const sinceMs = this.outSinceMs.get(rule) ?? nowMs;
     this.outSinceMs.set(rule, sinceMs);

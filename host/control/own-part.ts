@@ -29,7 +29,7 @@ export async function ownPart(
     drainLeftMs: drainUntil === null ? null : Math.max(0, Date.parse(drainUntil) - Date.parse(clock.wallIso())),
     nowMs: () => clock.nowMs(),
     services: () => sidecar.services.states(),
-    openCount: () => sidecar.envoyWatch.openCount(),
+    openSeen: () => sidecar.envoyWatch.openSeen(),
     isOut: (rule) => isOut(sidecar, rule),
     isKnownEverywhere: () => sidecar.protocol.takenEverywhere,
     isEnvoyUsable: () => sidecar.envoyWatch.isUsable(),

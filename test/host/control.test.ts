@@ -1,5 +1,6 @@
 /** The verbs that change a host and its port rules, without a sidecar around them. */
 import { describe, expect, test } from 'vitest';
+import type { OpenSeen } from '../../host/control/drain-end.js';
 import { HostControl, timeoutOf } from '../../host/control/host-control.js';
 import { controlRules } from '../../host/control/rule-control.js';
 import { rulesMeant } from '../../host/control/rules-meant.js';
@@ -184,7 +185,7 @@ describe('RuleControls', () => {
 function takingPart(hostState: HostState = 'started', saved: Record<string, 'disabled'> = {}) {
   const world = {
     nowMs: 0,
-    open: 0 as number | null,
+    open: { count: 0, atMs: 0 } as OpenSeen | null,
     isOut: false,
     isKnownEverywhere: false,
     gate: { isOpen: true, atMs: 0 } as { isOpen: boolean; atMs: number } | null,
@@ -200,7 +201,7 @@ function takingPart(hostState: HostState = 'started', saved: Record<string, 'dis
     drainLeftMs: null,
     nowMs: () => world.nowMs,
     services: () => ['smtp', 'web'].map((name) => ({ rule: name, up: true })),
-    openCount: () => world.open,
+    openSeen: () => world.open,
     isOut: () => world.isOut,
     isKnownEverywhere: () => world.isKnownEverywhere,
     isEnvoyUsable: () => true,
@@ -257,7 +258,7 @@ describe('TakingPart', () => {
 
   test('stops when a drain took as long as it may, and keeps what is left of it', () => {
     const { part, world } = takingPart();
-    world.open = 2;
+    world.open = { count: 2, atMs: 0 };
     part.become('draining', 3000);
     expect(world.kept.at(-1)).toEqual({ hostState: 'draining', ruleControls: {}, drainLeftMs: 3000 });
     world.isOut = true;
@@ -267,6 +268,41 @@ describe('TakingPart', () => {
     world.nowMs = 3000;
     part.look();
     expect([part.hostState, world.kept.at(-1)!.drainLeftMs, world.left]).toEqual(['stopped', null, 2]);
+  });
+
+  test('ends a drain by what Envoy said since nobody sends it new connections, never by an older answer', () => {
+    const { part, world } = takingPart();
+    const lookAt = (nowMs: number, count: number | null, atMs = nowMs) => {
+      world.nowMs = nowMs;
+      world.open = count === null ? null : { count, atMs };
+      part.look();
+      return part.hostState;
+    };
+    part.become('draining');
+    world.isOut = true;
+    for (const atMs of [1000, 1300, 1600]) expect(lookAt(atMs, 0)).toBe('draining');
+    world.isKnownEverywhere = true;
+    // Views come one after the other; Envoy was asked before the clients came that are open now.
+    for (const nowMs of [2000, 2100, 2500]) expect(lookAt(nowMs, 0, 1600)).toBe('draining');
+    expect(lookAt(2600, 2)).toBe('draining');
+    expect(lookAt(3100, 0)).toBe('draining');
+    expect(lookAt(3200, 0)).toBe('draining');
+    expect(lookAt(3400, null)).toBe('draining');
+    expect(lookAt(3600, 0)).toBe('draining');
+    expect(lookAt(3850, 0)).toBe('stopped');
+    expect(world.left).toBe(0);
+  });
+
+  test('ends a drain although a host never says that it knows', () => {
+    const { part, world } = takingPart();
+    part.become('draining');
+    world.isOut = true;
+    for (let nowMs = 0; nowMs <= 6000; nowMs += 500) {
+      world.nowMs = nowMs;
+      world.open = { count: 0, atMs: nowMs };
+      part.look();
+      expect(part.hostState).toBe(nowMs <= 5000 ? 'draining' : 'stopped');
+    }
   });
 
   test('ends Envoy of a suspended host as of a stopped one', () => {
