@@ -11,7 +11,7 @@ import {
   endEnvoy,
   envoyLogPath,
   findOwnEnvoy,
-  isOwnEnvoy,
+  isGone,
   refuseTakenPorts,
   startEnvoy,
   writtenEnvoy,
@@ -142,7 +142,7 @@ export class EnvoyMinder {
   private async look(): Promise<void> {
     this.envoyLog.follow();
     const { directory, clock } = this.options;
-    if (this.state.pid === null || !isOwnEnvoy(this.state.pid, directory)) {
+    if (this.state.pid === null || isGone(this.state.pid, directory)) {
       const pid = writtenEnvoy(directory);
       if (pid === null) return this.restart();
       this.become({ state: 'starting', pid, version: null, detail: null });

@@ -42,6 +42,12 @@ export function isOwnEnvoy(pid: number, directory: string): boolean {
   return argv.includes('--config-path') && argv[argv.indexOf('--config-path') + 1] === bootstrapPath(directory);
 }
 
+/** False while it ends: its ports are free only afterwards. */
+export function isGone(pid: number, directory: string): boolean {
+  if (isOwnEnvoy(pid, directory)) return false;
+  return readOrEmpty(`/proc/${pid}/cmdline`) !== '' || hasEnded(pid);
+}
+
 /**
  * Refuses where a port of ours already has a listener: an Envoy started beside it would share its clients in silence.
  *
@@ -103,9 +109,15 @@ async function forkedEnvoy(directory: string): Promise<number | null> {
     const found = findOwnEnvoy(directory);
     if (found !== null || performance.now() > endsAt) return found;
     const forked = Number.parseInt(readOrEmpty(pidPath(directory)), 10);
-    if (forked > 0 && readOrEmpty(`/proc/${forked}/cmdline`) === '') return null;
+    if (forked > 0 && hasEnded(forked)) return null;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** Its command line alone does not tell: for a moment a process that becomes Envoy has none, and one that ends and still listens. */
+function hasEnded(pid: number): boolean {
+  const stat = readOrEmpty(`/proc/${pid}/stat`);
+  return stat === '' || /^\d+ \(.*\) [ZX] /s.test(stat);
 }
 
 /** Append mode, so that the file can be emptied under a running Envoy. */
@@ -121,8 +133,8 @@ function openLog(directory: string): number {
 export async function endEnvoy(pid: number, directory: string, patienceMs: number): Promise<void> {
   signal(pid, 'SIGTERM');
   const endsAt = performance.now() + patienceMs;
-  while (isOwnEnvoy(pid, directory)) {
-    if (performance.now() > endsAt) signal(pid, 'SIGKILL');
+  while (!isGone(pid, directory)) {
+    if (performance.now() > endsAt && isOwnEnvoy(pid, directory)) signal(pid, 'SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
