@@ -87,6 +87,7 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
     first.sidecar.kill('SIGCONT');
     await waitFor('n1 knows', async () => (await cluster.status(first))?.virtualIp?.holder === 'n2', LIMIT_MS);
     await waitFor('n1 has let go', () => !inside(first, 'ip', 'addr', 'show', 'eth0').includes(VIRTUAL_IP), LIMIT_MS);
+    await waitFor('n2 answers', () => watch!.answered.at(-1) === 'n2', LIMIT_MS);
     expect([await isHolder(second), watch!.answered, watch!.doubles]).toEqual([true, ['n1', 'n2'], []]);
   });
 
