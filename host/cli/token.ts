@@ -28,7 +28,9 @@ add     makes a token and prints it, once: keep it in a file of mode 0600 and us
 list    the tokens of this host.
 remove  by name (all of that name) or id; what they have open ends at once.
 
-Tokens are of one host, and through it reach all of them. Exit code 0: done. 1: no
+Tokens are of one host, and through it reach all of them: somebody who shall get in
+while that host is down has one on another host, too; remove ends those of this
+host alone. Exit code 0: done. 1: no
 such token. 4: the file cannot be used, with the reason.`,
   options: {
     role: { type: 'string', value: 'ROLE', help: 'add: read, control or configure' },
@@ -90,6 +92,7 @@ async function add({ path, isOn }: Place, name: string, call: Call, terminal: Te
   const url = state?.url ?? 'https://HOST:7623';
   terminal.err(`Token ${token.id} for ${name}, role ${role}; it is shown this once. In a file of mode 0600:\n`);
   terminal.err(`  nlb --server ${url} --token-file FILE query\n`);
+  terminal.err('It opens this host alone, and through it all others. For the day this host is down: one on another host, too.\n');
   if (!isOn) terminal.err(`Nobody can use it yet: ${HOW_TO_SWITCH_ON}\n`);
   return EXIT.yes;
 }

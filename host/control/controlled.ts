@@ -18,6 +18,7 @@ export function controlledBy(sidecar: Sidecar): Controlled {
     skipDelay: () => sidecar.loop.post({ kind: 'start' }),
     controlOf: (rule) => sidecar.takingPart.controlOf(rule),
     control: (rules, control) => sidecar.takingPart.control(rules, control),
+    give: (rules) => sidecar.loop.post({ kind: 'give', rules }),
     openCount: (rule) => sidecar.envoyWatch.traffic?.get(rule)?.servedOpenCount ?? null,
     say: (cause, text) => sidecar.options.log.repeating(...controlLine(cause, name, text)),
   };

@@ -13,6 +13,8 @@ export interface ControlledRules {
   state(): HostState;
   controlOf(rule: string): RuleControl;
   control(rules: readonly string[], control: RuleControl): void;
+  /** Takes its part in them, where it is on standby (`failback: never`). */
+  give(rules: readonly string[]): void;
   /** Open connections to this host's service of that rule; null where Envoy does not say. */
   openCount(rule: string): number | null;
   say(cause: ControlCause, text: string): void;
@@ -44,19 +46,39 @@ export function controlRules(host: ControlledRules, verb: RuleVerb, asked: URLSe
   const changed = rules.filter(({ name }) => host.controlOf(name) !== control);
   const named = `port rule${rules.length === 1 ? '' : 's'} ${rules.map(described).join(', ')}`;
   const are = rules.length === 1 ? 'is' : 'are';
-  if (changed.length === 0) return { ok: true, text: `${named} ${are} ${control} on host ${host.name} already` };
+  const back = verb === 'enable' ? onStandby(host, rules) : [];
+  if (back.length > 0) host.give(back);
+  if (changed.length === 0) {
+    const text = `${named} ${are} ${control} on host ${host.name} already${backText(back)}`;
+    if (back.length > 0) host.say('ruleAdjusted', text);
+    return { ok: true, text };
+  }
   const ended = changed.filter(hasGate);
   const open = openText(host, verb === 'disable' ? ended : changed);
   host.control(
     changed.map(({ name }) => name),
     control,
   );
-  const text = `${named} ${are} ${control} on host ${host.name}${effectText(verb, open)}${keptText(verb, changed)}${othersText(host, verb, changed)}`;
+  const text = `${named} ${are} ${control} on host ${host.name}${effectText(verb, open)}${backText(back)}${keptText(verb, changed)}${othersText(host, verb, changed)}`;
   const cause = CAUSES[verb];
   host.say(port.toLowerCase() === 'all' ? cause.all : cause.one, text);
   const off = offText(host);
   if (off !== '') host.say('ruleWhileStopped', `${named}: ${off.slice(2)}`);
   return { ok: true, text: text + off };
+}
+
+/** Names of those in which this host is on standby by what is in force. */
+function onStandby(host: ControlledRules, rules: readonly PortRule[]): string[] {
+  const inForce = host.inForce();
+  const own = inForce?.view.hosts.find(({ name }) => name === host.name);
+  return rules.flatMap(({ name }) => {
+    const index = inForce?.file.portRules.findIndex((rule) => rule.name === name) ?? -1;
+    return own?.rules[index]?.absence === 'standby' ? [name] : [];
+  });
+}
+
+function backText(back: readonly string[]): string {
+  return back.length === 0 ? '' : `; it was on standby in ${back.join(', ')} and takes its part with the next view`;
 }
 
 /** Empty where there are none to speak of. */

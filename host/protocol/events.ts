@@ -61,7 +61,9 @@ export type ProtocolEvent =
   /** `nlb forget`; nothing happens where that host is heard. */
   | { kind: 'forget'; nowMs: Milliseconds; host: HostName }
   /** `nlb start --now`: forget the damping of this host and its rules, and what keeps its clients from it. */
-  | { kind: 'start'; nowMs: Milliseconds };
+  | { kind: 'start'; nowMs: Milliseconds }
+  /** `nlb enable` of rules, by name, that are on here: where this host is on standby it takes its part. */
+  | { kind: 'give'; nowMs: Milliseconds; rules: readonly string[] };
 
 /** `nlb reload`, `nlb apply`: the host offers this file; it comes in force with all hosts together. */
 export interface OfferEvent {

@@ -21,7 +21,7 @@ import { updateReports } from './report.js';
 import { newComingBack } from './returning.js';
 import { OWN_VERSIONS } from './seal.js';
 import { sendWhatIsDue } from './sending.js';
-import { giveBack, noteStart } from './standby.js';
+import { giveBack, giveRules, noteStart } from './standby.js';
 import { noteSleep } from './sleep.js';
 import { forgetUnseen, problem } from './problems.js';
 import { noDrops, notice, persist, type ProtocolState } from './state.js';
@@ -218,6 +218,9 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
       forgive(state.hostDamper);
       for (const damper of state.ruleDampers) forgive(damper);
       giveBack(state);
+      return;
+    case 'give':
+      giveRules(state, event.rules);
       return;
   }
 }

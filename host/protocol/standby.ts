@@ -4,7 +4,7 @@
  *
  * - a host that took part in the rule does so no more: then it takes its part (multiple hosts), or
  * - nobody takes part but hosts on standby (content.ts counts them as taking part at once), or
- * - the administrator gives it its part: `nlb start --now`, or `nlb enable` of a rule that was off on this host.
+ * - the administrator gives it its part: `nlb start --now` in all rules, `nlb enable` in one.
  *
  * Only the host itself says that it is on standby, and no view gives it a part that it has not confirmed itself: so no history
  * of others is asked, and all decide alike. A cluster that comes up as a whole is no return: hosts that came together find
@@ -13,6 +13,7 @@
 import { eighths } from './returning.js';
 import { rulesOfRow, rulesOfSelf } from './rule-states.js';
 import { notice, persist, type ProtocolState } from './state.js';
+import { TODO } from './todo.js';
 import type { HostName, Milliseconds, OwnSettings, PortRule, RulePart } from './types.js';
 
 /** From the start of a host on; one that comes later than that comes to a cluster that is up. */
@@ -93,7 +94,7 @@ function enter(state: ProtocolState, nowMs: Milliseconds, rule: PortRule, takers
   if (!isNew) return;
   const serve = takers.length === 1 ? 'serves' : 'serve';
   const text = `port rule ${rule.name}: this host is on standby, ${takers.join(', ')} ${serve} its clients (failback never)`;
-  notice(state, nowMs, 'standby', state.self, text, 'nlb start --now gives it its part of the clients');
+  notice(state, nowMs, 'standby', state.self, text, TODO.standby(rule.portFirst));
 }
 
 function leave(state: ProtocolState, nowMs: Milliseconds, rule: PortRule, why: string | null): void {
@@ -173,7 +174,14 @@ export function giveBack(state: ProtocolState): void {
   persist(state);
 }
 
-/** A host that was off comes back; a rule that somebody enables here is given to it. */
+/** `nlb enable`; where it is on standby in none of them, nothing changes. */
+export function giveRules(state: ProtocolState, rules: readonly string[]): void {
+  const { standby, given } = state.comingBack;
+  for (const name of rules) if (standby.delete(name)) given.add(name);
+  persist(state);
+}
+
+/** A host that was off comes back; a rule that somebody enables here is given to it, on standby there before or not. */
 export function noteStart(state: ProtocolState, nowMs: Milliseconds, settings: OwnSettings): void {
   const { comingBack, known } = state;
   const { hostState } = state.settings;
@@ -182,6 +190,8 @@ export function noteStart(state: ProtocolState, nowMs: Milliseconds, settings: O
   settings.rules.forEach(({ control }, index) => {
     const before = state.settings.rules[index]?.control ?? 'enabled';
     const name = known.file.portRules[index]?.name;
-    if (name !== undefined && before !== 'enabled' && control === 'enabled') comingBack.given.add(name);
+    if (name === undefined || before === 'enabled' || control !== 'enabled') return;
+    comingBack.standby.delete(name);
+    comingBack.given.add(name);
   });
 }

@@ -14,6 +14,8 @@ export const TODO = {
     `stop one of the two (at ${address}: systemctl stop envoy-nlb); each host needs a name and an address of its own`,
   disagreement: 'nlb reload on both, and please report it with the output of nlb display of both',
   lost: 'look after the machine and its network',
+  standby: (port: number): string =>
+    `nlb enable ${port} gives it its part of these clients, nlb start --now that of all rules`,
   alone: 'look at the network between this host and the others: nlb doctor',
   deaf: (host: HostName, port: number): string => `let ${port}/udp through to ${host}`,
   speechless: 'upgrade the older of the two releases',

@@ -86,7 +86,17 @@ describe('failback: never', () => {
     await allSay(['yes', 'standby', 'yes']);
   });
 
+  it('gives it a rule with nlb enable, which is on there already', async () => {
+    const enabled = (await mail2.ask('POST', `/enable?port=${PORTS.rule}`)) as { text: string };
+    expect(enabled.text).toContain('already; it was on standby in smtp and takes its part with the next view');
+    await allSay(['yes', 'yes', 'yes']);
+  });
+
   it('gives it its part with nlb start --now', async () => {
+    expect(await mail2.ask('POST', '/stop')).toMatchObject({ ok: true });
+    await allSay(['yes', 'stopped', 'yes']);
+    expect(await mail2.ask('POST', '/start')).toMatchObject({ ok: true });
+    await allSay(['yes', 'standby', 'yes']);
     expect(await mail2.ask('POST', '/start?now=true')).toMatchObject({ ok: true });
     await allSay(['yes', 'yes', 'yes']);
     await cluster.converged();

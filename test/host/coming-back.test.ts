@@ -186,6 +186,25 @@ describe('failback: never', () => {
     expect(partsOver(cluster, 3000, mail1, mail2, MORE)).toEqual([50]);
   });
 
+  test('gives a host on standby one rule with nlb enable, whether that is on there or was off', () => {
+    away(mail3);
+    const parts = () => [SINGLE, MORE].map((index) => partOf(mail1, mail3, index));
+    expect(parts()).toEqual(['standby', 'standby']);
+    cluster.give(mail3, { kind: 'give', nowMs: cluster.clock(mail3), rules: ['more0'] });
+    expect(partsOver(cluster, 3000, mail1, mail3, MORE)).toEqual([50]);
+    expect(parts()).toEqual(['standby', 50]);
+    const before = mail3.settings.rules;
+    settle(cluster, mail3, {
+      rules: before.map((rule, i) => (i === SINGLE ? { ...rule, control: 'disabled' as const } : rule)),
+    });
+    cluster.run(1000);
+    settle(cluster, mail3, { rules: before });
+    cluster.run(1000);
+    expect(parts()).toEqual([3, 50]);
+    cluster.give(mail3, { kind: 'give', nowMs: cluster.clock(mail3), rules: ['more0', 'single'] });
+    expect(partsOver(cluster, 3000, mail1, mail3, MORE)).toEqual([50]);
+  });
+
   test('brings a host in at once where the last one that took part dies', () => {
     away(mail2);
     away(mail3);

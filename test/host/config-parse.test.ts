@@ -149,6 +149,17 @@ describe('parseClusterFile() warns of', () => {
     expect(warningsOf(changed(['8000-8099', '8000-9022'], ['{dedicatedIp}', '127.0.0.1']))).toEqual([]);
   });
 
+  test('failback never whose clients are not remembered', () => {
+    const withNever = (more: string) => changed(['ports: 25', `ports: 25\n    failback: never${more}`]);
+    expect(warningsOf(withNever(''))).toEqual([
+      'c.yaml:11:15: portRules[0].failback is never without stickFor: when another host leaves, one on standby takes its part of all clients, also of hosts that stay; with stickFor beside it those seen lately stay where they are',
+    ]);
+    expect(warningsOf(withNever('\n    stickFor: 30m'))).toEqual([]);
+    expect(warningsOf(withNever('\n    affinity: none'))).toEqual([]);
+    const single = 'filteringMode: single';
+    expect(warningsOf(changed([single, `${single}\n    failback: never`]))).toEqual([]);
+  });
+
   test('other ports of the default host', () => {
     const text = changed(
       ['dedicatedIp\n', 'virtualIp\n'],

@@ -59,8 +59,9 @@ describe('rulesMeant()', () => {
 });
 
 /** A host mail1 beside mail2, which takes part in smtp where `isServedElsewhere`. */
-function hostAt(state: HostState, isServedElsewhere = true) {
+function hostAt(state: HostState, isServedElsewhere = true, own: readonly (string | null)[] = []) {
   const said: ControlCause[] = [];
+  const given: string[] = [];
   const controls = new Map<string, RuleControl>();
   const host = {
     name: 'mail1',
@@ -69,7 +70,12 @@ function hostAt(state: HostState, isServedElsewhere = true) {
     inForce: () =>
       ({
         file,
-        view: { hosts: [{ name: 'mail2', rules: [{ absence: isServedElsewhere ? null : 'stopped' }] }] },
+        view: {
+          hosts: [
+            { name: 'mail1', rules: own.map((absence) => ({ absence })) },
+            { name: 'mail2', rules: [{ absence: isServedElsewhere ? null : 'stopped' }] },
+          ],
+        },
         lostSince: [],
       }) as unknown as InForce,
     become: (next: HostState) => {
@@ -81,10 +87,11 @@ function hostAt(state: HostState, isServedElsewhere = true) {
     control: (names: readonly string[], control: RuleControl) => {
       for (const name of names) controls.set(name, control);
     },
+    give: (names: readonly string[]) => void given.push(...names),
     openCount: () => 3,
     say: (cause: ControlCause) => void said.push(cause),
   };
-  return { host, control: new HostControl(host), said, controls };
+  return { host, control: new HostControl(host), said, controls, given };
 }
 
 describe('HostControl', () => {
@@ -159,6 +166,21 @@ describe('controlRules()', () => {
     const { text } = ask(hostAt('started'), 'disable', 'port=85');
     const kept = 'Those of web go on until they finish: its service is on whichever port the client asked for';
     expect(text).toContain(`port rule web (80-89) is disabled on host mail1: no new connections. ${kept}`);
+  });
+
+  test('enable gives a host on standby its part, and says so; of rules that are on, and of no other', () => {
+    const at = hostAt('started', true, ['standby', null]);
+    const back = '; it was on standby in smtp and takes its part with the next view';
+    expect(ask(at, 'disable', 'port=80').text).not.toContain('standby');
+    expect(ask(at, 'enable', 'port=25').text).toBe(`port rule smtp (25) is enabled on host mail1 already${back}`);
+    expect(ask(at, 'enable', 'port=85').text).toBe(
+      'port rule web (80-89) is enabled on host mail1: it takes new connections with the next view',
+    );
+    expect([at.given, at.said]).toEqual([['smtp'], ['ruleAdjusted', 'ruleAdjusted', 'ruleAdjusted']]);
+    expect(ask(at, 'enable', 'port=all').text).toContain(back);
+    const on = hostAt('started', true, [null, null]);
+    expect(ask(on, 'enable', 'port=25').text).toBe('port rule smtp (25) is enabled on host mail1 already');
+    expect([on.given, on.said]).toEqual([[], []]);
   });
 
   test('what the file disables is not enabled by one host', () => {

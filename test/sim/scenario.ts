@@ -72,7 +72,10 @@ function act(cluster: Cluster, words: string[]): void {
     resume: () => settle(cluster, host, { ...host.settings, hostState: 'stopped' }),
     disable: () => setRule(cluster, host, rest[0]!, { control: 'disabled' }),
     drain: () => setRule(cluster, host, rest[0]!, { control: 'draining' }),
-    enable: () => setRule(cluster, host, rest[0]!, { control: 'enabled' }),
+    enable: () => {
+      setRule(cluster, host, rest[0]!, { control: 'enabled' });
+      cluster.give(host, { kind: 'give', nowMs: cluster.clock(host), rules: [rest[0]!] });
+    },
     service: () => setRule(cluster, host, rest[0]!, { serviceUp: rest[1] === 'up' }),
     file: () => Object.assign(host, { onDisk: fileOf(cluster, rest) }),
     offer: () => {

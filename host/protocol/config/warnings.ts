@@ -1,5 +1,5 @@
 /** What is lawful and probably not meant. A warning never stops a file from coming into force. */
-import type { Draft } from './draft.js';
+import type { Draft, RuleDraft } from './draft.js';
 import { redirectedDrafts, redirectPortOf } from './drafted.js';
 import { LISTENERS_MAX } from './defaults.js';
 import { covers, type PortRange, portsOf, rangeText } from './ports.js';
@@ -24,7 +24,7 @@ export function warningComplaints(draft: Draft): Complaint[] {
       `and sees that host as its client; ${NEEDS_NFT}`;
     complaints.push({ path: ['otherPorts'], expected: 'entryHost', says });
   }
-  complaints.push(...redirectedRules(draft));
+  complaints.push(...redirectedRules(draft), ...draft.rules.flatMap(neverWithoutStick));
   for (const rule of draft.rules) {
     const priorities = rule.handlingPriorities;
     if (priorities === null || rule.filteringMode !== 'single') continue;
@@ -35,6 +35,17 @@ export function warningComplaints(draft: Draft): Complaint[] {
     complaints.push({ path: [...rule.path, 'handlingPriority'], expected, says });
   }
   return complaints;
+}
+
+/** Who writes never expects that no client moves twice; a host on standby that comes in moves also those of others (0022). */
+function neverWithoutStick(rule: RuleDraft): Complaint[] {
+  const { filteringMode, affinity, failback, written } = rule;
+  const isKeyed = affinity === 'single' || affinity === 'classC';
+  if (failback !== 'never' || filteringMode !== 'multiple' || !isKeyed || written.has('stickFor')) return [];
+  const says =
+    'is never without stickFor: when another host leaves, one on standby takes its part of all clients, also of hosts that stay; ' +
+    'with stickFor beside it those seen lately stay where they are';
+  return [{ path: [...rule.path, 'failback'], expected: 'stickFor beside failback never', says }];
 }
 
 function redirectedRules(draft: Draft): Complaint[] {
