@@ -92,7 +92,9 @@ async function add({ path, isOn }: Place, name: string, call: Call, terminal: Te
   const url = state?.url ?? 'https://HOST:7623';
   terminal.err(`Token ${token.id} for ${name}, role ${role}; it is shown this once. In a file of mode 0600:\n`);
   terminal.err(`  nlb --server ${url} --token-file FILE query\n`);
-  terminal.err('It opens this host alone, and through it all others. For the day this host is down: one on another host, too.\n');
+  terminal.err(
+    'It opens this host alone, and through it all others. For the day this host is down: one on another host, too.\n',
+  );
   if (!isOn) terminal.err(`Nobody can use it yet: ${HOW_TO_SWITCH_ON}\n`);
   return EXIT.yes;
 }

@@ -5,6 +5,7 @@
  */
 import { checksumHead } from './checksum.js';
 import { checksumOf, type Content, contentOf, inForceChecksum, viewOf } from './content.js';
+import { endWait } from './damping.js';
 import { forgetAllDifferences } from './differences.js';
 import { awaitOwners } from './letting-go.js';
 import { noteOwnRules } from './own-notices.js';
@@ -139,6 +140,8 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
   const cause = causeOf(inForce, content, state.cause);
   state.cause = '';
   const view = viewOf(content, number);
+  // Who serves alone does not go out again because another one comes: that would move all clients there and back.
+  if (names.length === 1) endWait(state.hostDamper);
   putInForce(state, nowMs, { file: content.file, view, lostSince: [] }, content.text, cause);
 }
 

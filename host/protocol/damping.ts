@@ -39,6 +39,11 @@ export function waitLeftS(damper: Damper, nowMs: Milliseconds): number {
   return Math.ceil((damper.waitUntilMs - nowMs) / 1000);
 }
 
+/** It is in all the same: nobody else was there. Its returns still count. */
+export function endWait(damper: Damper): void {
+  damper.waitUntilMs = 0;
+}
+
 export function forgive(damper: Damper): void {
   damper.returnCount = 0;
   damper.waitUntilMs = 0;

@@ -238,13 +238,8 @@ function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSe
     noteReturn(damper, nowMs);
     if (!isWaiting(damper, nowMs)) return;
     const name = state.known.file.portRules[index]!.name;
-    notice(
-      state,
-      nowMs,
-      'damped',
-      state.self,
-      `port rule ${name}: its service comes and goes here, back in ${waitLeftS(damper, nowMs)} s`,
-    );
+    const text = `port rule ${name}: its service comes and goes here, back in ${waitLeftS(damper, nowMs)} s`;
+    notice(state, nowMs, 'damped', state.self, text);
   });
   noteStart(state, nowMs, settings);
   state.settings = settings;

@@ -23,8 +23,12 @@ export const GATHERING_MAX_MS = 600_000;
 export function comeBack(state: ProtocolState, nowMs: Milliseconds): void {
   const { comingBack, side, inForce, self } = state;
   const { given, standby } = comingBack;
-  // Outside it owns nothing and follows; when it is inside again, what is in force has no part of it.
-  if (side.outside !== null) return;
+  // Outside it owns nothing and follows; when it is inside again, what is in force has no part of it. But it may see there that
+  // the cluster is up: were it alone soon after, who comes then is no part of a cold start.
+  if (side.outside !== null) {
+    gather(state, nowMs);
+    return;
+  }
   const isOut = inForce !== null && !inForce.view.hosts.some(({ name }) => name === self);
   if ((comingBack.isReturned || isOut) && !given.has(EVERY)) comingBack.sinceMs = nowMs;
   const before = [...standby.keys()].join();
