@@ -1,5 +1,6 @@
 /** NLB's port rules, as several hosts tell them, into one list of ours. */
 import type { ImportAnswers, ImportFinding } from './carry.js';
+import { type Say, sayDifferences, sayStates } from './rule-on-hosts.js';
 import type { NlbRule } from './source.js';
 
 export interface ImportedRule {
@@ -60,9 +61,11 @@ export function carryRules(
     const text = 'are not in what was given; add nlb params or Get-NlbClusterNode | Get-NlbClusterPortRule | fl *';
     findings.push({ item: 'port rules', kind: 'missing', text });
   }
-  const carried = [...groups.values()].flatMap((same) =>
-    narrowed(same, answers, virtualIps, findings).flatMap((each) => carryRule(each, names, answers, findings)),
-  );
+  const tellers = new Set(rules.flatMap(({ host }) => (host === null ? [] : [host])));
+  const carried = [...groups.values()].flatMap((same) => {
+    sayDifferences(same, tellers, (kind, text) => void findings.push({ item: itemOf(same[0]!), kind, text }));
+    return narrowed(same, answers, virtualIps, findings).flatMap((each) => carryRule(each, names, answers, findings));
+  });
   if (carried.length === 0 && groups.size > 0) {
     findings.push({
       item: 'port rules',
@@ -114,7 +117,6 @@ function carryRule(
   const rule = same[0]!;
   const item = itemOf(rule);
   const say = (kind: ImportFinding['kind'], text: string): void => void findings.push({ item, kind, text });
-  sayDifferences(same, say);
   if (rule.protocol === 'udp') {
     say('leftBehind', 'UDP is not carried yet: the rule is left out');
     return [];
@@ -124,6 +126,7 @@ function carryRule(
   if (first !== rule.first) say('assumed', 'port 0 is none that a client can reach: it begins with 1');
   const filteringMode = modeOf(rule.mode, say);
   const service = filteringMode === 'disabled' ? null : serviceOf(first, rule.last, answers, say);
+  if (filteringMode !== 'disabled') sayStates(same, first, names, say);
   return [
     {
       name: nameOf(rule, first),
@@ -140,8 +143,6 @@ function carryRule(
   ];
 }
 
-type Say = (kind: ImportFinding['kind'], text: string) => void;
-
 /** NLB's Timeout of extended affinity, which counted with affinity single and network under multiple hosts alone. */
 function stickForMinutes({ mode, affinity, timeoutMinutes }: NlbRule, say: Say): number {
   if (timeoutMinutes === 0 || (mode === 'multiple' && affinity !== 'none')) return timeoutMinutes;
@@ -156,18 +157,6 @@ function modeOf(mode: string, say: Say): ImportedRule['filteringMode'] {
   if (mode === 'multiple' || mode === 'single' || mode === 'disabled') return mode;
   say('assumed', `its filtering mode ${mode || '(none)'} is not known: multiple hosts was taken`);
   return 'multiple';
-}
-
-/** What must be the same on all hosts and is not: NLB itself would not have converged. */
-function sayDifferences(same: readonly NlbRule[], say: Say): void {
-  const [first, ...others] = same;
-  for (const key of ['mode', 'affinity', 'timeoutMinutes'] as const) {
-    for (const other of others) {
-      if (other[key] === first![key]) continue;
-      const was = `${first![key]} on host ${first!.host} and ${other[key]} on host ${other.host}`;
-      say('contradiction', `${key} is ${was}: took ${first![key]}`);
-    }
-  }
 }
 
 function nameOf({ virtualIp, last }: NlbRule, first: number): string {

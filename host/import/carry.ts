@@ -6,8 +6,9 @@ import { carryMode } from './carry-mode.js';
 import { whyLeftBehind } from './left-behind.js';
 import type { Mode } from '../protocol/types.js';
 import { without } from '../protocol/config/ports.js';
+import { carryHosts, type ImportedHost, ourName } from './carry-hosts.js';
 import { carryRules, type ImportedRule, isWide } from './carry-rules.js';
-import type { NlbHost, NlbSource } from './source.js';
+import type { NlbSource } from './source.js';
 
 export interface ImportFinding {
   /** What it is about, in NLB's words: `PortRules 80-80`, `RemoteControlEnabled of host WEB1`. */
@@ -32,13 +33,6 @@ export interface ImportAnswers {
   proxyProtocol: 'v1' | 'v2' | 'none' | null;
 }
 
-export interface ImportedHost {
-  name: string;
-  priority: number;
-  dedicatedIp: string;
-  initialState?: 'stopped' | 'suspended';
-}
-
 export interface Imported {
   cluster: string;
   mode: Mode;
@@ -51,7 +45,7 @@ export interface Imported {
 }
 
 export function carryOver(source: NlbSource, answers: ImportAnswers): Imported {
-  const findings: ImportFinding[] = [];
+  const findings: ImportFinding[] = source.unread.map((unread) => ({ ...unread, kind: 'leftBehind' as const }));
   const hosts = carryHosts(source, answers, findings);
   const names = new Map(source.hosts.map(({ name }) => [name, ourName(name)]));
   const rules = carryRules(source.rules, names, answers, virtualIps(source), findings);
@@ -63,8 +57,9 @@ export function carryOver(source: NlbSource, answers: ImportAnswers): Imported {
   for (const setting of source.settings) {
     const why = whyLeftBehind(setting);
     const of = setting.host === null ? '' : ` of host ${setting.host}`;
-    if (why !== null)
-      findings.push({ item: setting.name + of, kind: 'leftBehind', text: `is ${setting.value}: ${why}` });
+    const text = `is ${setting.value}: ${why}`;
+    const isSaid = findings.some((finding) => finding.item === setting.name + of && finding.text === text);
+    if (why !== null && !isSaid) findings.push({ item: setting.name + of, kind: 'leftBehind', text });
   }
   return {
     cluster: clusterName(source, answers, findings),
@@ -79,72 +74,6 @@ export function carryOver(source: NlbSource, answers: ImportAnswers): Imported {
     rules,
     findings,
   };
-}
-
-/** `WEB1.corp.example` is `web1`: a host name of ours is what owners are computed from. */
-export function ourName(name: string): string {
-  const first = name.trim().toLowerCase().split('.')[0]!;
-  return first
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 32);
-}
-
-function carryHosts(source: NlbSource, answers: ImportAnswers, findings: ImportFinding[]): ImportedHost[] {
-  const listed: NlbHost[] = [...source.hosts];
-  for (const name of answers.dedicatedIps.keys()) {
-    const isKnown = listed.some((host) => ourName(host.name) === ourName(name));
-    if (!isKnown) listed.push({ name, priority: null, dedicatedIps: [], initialState: null });
-  }
-  const hosts = listed.flatMap((host) => carryHost(host, listed, answers, findings));
-  if (hosts.length === 1) {
-    const text = `only host ${hosts[0]!.name} is known; give the output of every host, or --host NAME=ADDRESS for the others`;
-    findings.push({ item: 'hosts', kind: 'assumed', text });
-  }
-  return hosts.sort((a, b) => a.priority - b.priority);
-}
-
-function carryHost(
-  host: NlbHost,
-  listed: readonly NlbHost[],
-  answers: ImportAnswers,
-  findings: ImportFinding[],
-): ImportedHost[] {
-  const item = `host ${host.name}`;
-  const name = ourName(host.name);
-  const given = [...answers.dedicatedIps].find(([each]) => ourName(each) === name)?.[1];
-  const [first, ...others] = host.dedicatedIps.filter((address) => !/^fe80:/i.test(address));
-  const dedicatedIp = given ?? first;
-  if (dedicatedIp === undefined) {
-    const text = `has no dedicated IP in what was given; add Get-NlbClusterNodeDip's output, or --host ${name}=ADDRESS`;
-    findings.push({ item, kind: 'missing', text });
-    return [];
-  }
-  if (given === undefined && others.length > 0) {
-    findings.push({ item, kind: 'leftBehind', text: `has further dedicated IPs ${others.join(', ')}: one is enough` });
-  }
-  const initialState = host.initialState === 'stopped' || host.initialState === 'suspended' ? host.initialState : null;
-  if (initialState !== null) {
-    const text = `starts ${initialState}: initialState says so; what nlb start and stop said later is kept over a start of the machine, persistedStates: [] does as NLB`;
-    findings.push({ item, kind: 'assumed', text });
-  }
-  const priority = host.priority ?? freePriority(listed);
-  if (host.priority === null) {
-    host.priority = priority;
-    findings.push({
-      item,
-      kind: 'assumed',
-      text: `has no priority in what was given: ${priority} is the next free one`,
-    });
-  }
-  return [{ name, priority, dedicatedIp, ...(initialState === null ? {} : { initialState }) }];
-}
-
-function freePriority(listed: readonly NlbHost[]): number {
-  const taken = new Set(listed.map(({ priority }) => priority));
-  let priority = 1;
-  while (taken.has(priority)) priority += 1;
-  return priority;
 }
 
 function clusterName(source: NlbSource, answers: ImportAnswers, findings: ImportFinding[]): string {

@@ -23,8 +23,10 @@ export function importedFileText(imported: Imported, hashSeed: number): string {
   ].join('\n');
 }
 
-function hostLine({ name, priority, dedicatedIp, initialState }: Imported['hosts'][number]): string {
-  const more = initialState === undefined ? '' : `, initialState: ${initialState}`;
+function hostLine({ name, priority, dedicatedIp, initialState, persistedStates }: Imported['hosts'][number]): string {
+  const initial = initialState === undefined ? '' : `, initialState: ${initialState}`;
+  const kept = persistedStates === undefined ? '' : `, persistedStates: [${persistedStates.join(', ')}]`;
+  const more = initial + kept;
   return `  - {name: ${name}, priority: ${priority}, dedicatedIp: ${quoted(dedicatedIp)}${more}}`;
 }
 

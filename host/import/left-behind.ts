@@ -35,8 +35,8 @@ const LEFT_BEHIND: Readonly<Record<string, LeftBehind>> = {
   GreDescriptorTimeout: { usual: ['10'], why: 'GRE is not carried' },
   FilterICMP: { usual: ['DISABLED'], why: ICMP },
   FilterIcmp: { usual: ['0', 'False'], why: ICMP },
-  PersistedStates: { usual: ['NONE'], why: 'stopped and drained hosts stay so over a restart here, whatever was set' },
-  PersistSuspendOnReboot: { usual: ['False', ''], why: 'what an administrator stopped stays so over a restart here' },
+  IcmpFilteringEnabled: { usual: ['False'], why: ICMP },
+  MaxConnectionDescriptors: { usual: ['262144'], why: NO_DRIVER },
   ScaleSingleClient: { usual: ['DISABLED'], why: 'affinity none spreads the connections of one client' },
   NBTSupportEnable: { usual: ['ENABLED'], why: 'NetBIOS is not carried' },
   NetmonAliveMsgs: { usual: ['DISABLED'], why: 'heartbeats are plain UDP packets that tcpdump shows' },
@@ -56,9 +56,10 @@ const LEFT_BEHIND: Readonly<Record<string, LeftBehind>> = {
 
 /** What an output says of itself and its network; nothing to carry. */
 const FACTS = new Set(
-  'ParametersVersion CurrentVersion EffectiveVersion InstallDate ClusterNetworkMask DedicatedNetworkMask ClusterNetworkAddress'.split(
-    ' ',
-  ),
+  (
+    'ParametersVersion CurrentVersion EffectiveVersion InstallDate ClusterNetworkMask DedicatedNetworkMask ' +
+    'ClusterNetworkAddress SubnetMask'
+  ).split(' '),
 );
 /** Carried over elsewhere. */
 const CARRIED = new Set(['AliveMsgPeriod', 'AliveMsgTolerance']);

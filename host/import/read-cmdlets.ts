@@ -6,6 +6,9 @@
  *     Get-NlbClusterNode        Name  State  Interface  HostID
  *     Get-NlbClusterNodeDip     Node  IPAddress  SubnetMask
  *     Get-NlbClusterPortRule    IPAddress  State  Start  End  Protocol  Mode  Affinity  Timeout
+ *
+ * What a list or table of theirs says beside what is taken here becomes a setting: left-behind.ts knows it, or says that it
+ * does not.
  */
 import { addOnce, affinityOf, hostIn, type NlbSource, virtualIpOf } from './source.js';
 
@@ -47,10 +50,11 @@ function tables(text: string): Row[] {
   return rows;
 }
 
-/** By words; where there are more of them than columns (an interface may have a name of several), by place. */
+/** By words, where there is one for each column; else (an interface has a name of several, a cell is empty) by place. */
 function cellsOf(line: string, starts: readonly number[]): string[] {
   const words = line.trim().split(/\s+/);
-  if (words.length <= starts.length) return words;
+  const isInPlace = starts.every((start) => start === 0 || /\s/.test(line[start - 1] ?? ' '));
+  if (words.length === starts.length || (words.length < starts.length && !isInPlace)) return words;
   return starts.map((start, column) => line.slice(start, starts[column + 1]).trim());
 }
 
@@ -70,45 +74,64 @@ function takeRow(row: Row, source: NlbSource): boolean {
     addOnce(source.clusterIps, row.get('IPAddress')!);
     return true;
   }
+  const names = [...row.keys()];
+  const isTable = names.length > 1 && names.every((name) => /^[A-Z]/.test(name));
+  if (isTable)
+    source.unread.push({ item: `a list or table of ${names.join(', ')}`, text: 'is none that nlb import knows' });
   return false;
+}
+
+/** What is not taken. @param host  null where the output does not name it */
+function keepRest(row: Row, taken: readonly string[], host: string | null, source: NlbSource): void {
+  for (const [name, value] of row) if (!taken.includes(name)) source.settings.push({ host, name, value });
 }
 
 function takeCluster(row: Row, source: NlbSource): boolean {
   addOnce(source.clusterNames, row.get('Name') ?? row.get('ClusterName') ?? '');
   addOnce(source.clusterIps, row.get('ClusterPrimaryIP') ?? row.get('IPAddress') ?? '');
   addOnce(source.modes, (row.get('Mode') ?? row.get('OperationMode') ?? '').toLowerCase());
+  keepRest(row, CLUSTER_TAKEN, null, source);
   return true;
 }
 
-/** Get-NlbClusterDriverInfo -Params: of the host it was run on. */
+const CLUSTER_TAKEN = ['Name', 'ClusterName', 'ClusterPrimaryIP', 'IPAddress', 'Mode', 'OperationMode'];
+
+/** Get-NlbClusterDriverInfo -Params: of the host it was run on, which it names by its host priority alone. */
 function takeDriver(row: Row, source: NlbSource): boolean {
   addOnce(source.clusterNames, row.get('FullyQualifiedDomainName') ?? row.get('ClusterName')!);
   addOnce(source.clusterIps, row.get('ClusterIPAddress')!);
-  const period = row.get('AliveMsgPeriod');
-  if (period !== undefined) source.settings.push({ host: null, name: 'AliveMsgPeriod', value: period });
+  source.drivers.push({
+    priority: Number(row.get('HostId')),
+    initialState: row.get('InitialHostState')?.toLowerCase() ?? null,
+    persisted: persistedOf(row.get('PersistedHostStates')),
+  });
+  keepRest(row, DRIVER_TAKEN, null, source);
   return true;
 }
 
-/** What a node prints that is no setting of it. */
-const NODE_FACTS = new Set([
-  'Cluster',
-  'Name',
-  'InterfaceName',
-  'Interface',
-  'Host',
-  'State',
-  'HostPriority',
-  'HostID',
-]);
-const NODE_KNOWN = new Set(['AdapterGuid', 'InitialHostState']);
+const DRIVER_TAKEN = (
+  'FullyQualifiedDomainName ClusterName ClusterIPAddress HostId InitialHostState PersistedHostStates ' +
+  'ParametersVersion EffectiveNlbVersion ClusterMacAddress CurrentHostState'
+).split(' ');
+
+/** Suspended is the one state that NLB's tools let an administrator keep. */
+function persistedOf(text: string | undefined): string | null {
+  if (text === undefined || text === '') return null;
+  return /^true$/i.test(text) ? 'suspended' : /^false$/i.test(text) ? 'none' : text.toLowerCase();
+}
+
+const NODE_TAKEN =
+  'Cluster Name InterfaceName Interface Host State HostPriority HostID AdapterGuid InitialHostState PersistSuspendOnReboot'.split(
+    ' ',
+  );
 
 function takeNode(row: Row, source: NlbSource, priority: string): boolean {
   const host = hostIn(source, row.get('Name')!);
   host.priority = Number(priority);
   host.initialState = row.get('InitialHostState')?.toLowerCase() ?? host.initialState;
-  for (const [name, value] of row) {
-    if (!NODE_FACTS.has(name) && !NODE_KNOWN.has(name)) source.settings.push({ host: host.name, name, value });
-  }
+  host.persisted = persistedOf(row.get('PersistSuspendOnReboot')) ?? host.persisted;
+  host.stateThen = row.get('State')?.toLowerCase() ?? host.stateThen;
+  keepRest(row, NODE_TAKEN, host.name, source);
   return true;
 }
 
@@ -116,8 +139,10 @@ function takeRule(row: Row, source: NlbSource, first: string, last: string, mode
   const weight = row.get('LoadWeight') ?? '';
   const isEqual = /^true$/i.test(row.get('EqualLoad') ?? '');
   const priority = row.get('Priority') ?? '';
+  const host = row.get('NodeName') ?? null;
+  keepRest(row, RULE_TAKEN, host, source);
   source.rules.push({
-    host: row.get('NodeName') ?? null,
+    host,
     virtualIp: virtualIpOf(row.get('VirtualIPAddress') ?? row.get('IPAddress') ?? ''),
     first: Number(row.get(first)),
     last: Number(row.get(last)),
@@ -127,6 +152,12 @@ function takeRule(row: Row, source: NlbSource, first: string, last: string, mode
     loadWeight: isEqual ? 'equal' : weight === '' ? null : Number(weight),
     affinity: affinityOf(row.get('Affinity') ?? ''),
     timeoutMinutes: Number(row.get('Timeout') || 0),
+    state: (row.get('PortState') ?? row.get('State') ?? '').toLowerCase() || null,
   });
   return true;
 }
+
+const RULE_TAKEN = (
+  'Cluster NodeName VirtualIPAddress IPAddress StartPort EndPort Start End Protocol FilteringMode Mode Affinity ' +
+  'EqualLoad LoadWeight PortState State Priority Timeout'
+).split(' ');

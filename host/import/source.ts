@@ -8,7 +8,12 @@ export interface NlbHost {
   /** 1-32; null where the output does not say. */
   priority: number | null;
   dedicatedIps: string[];
+  /** What it is after a start of the machine: `started`, `stopped`, `suspended`. Null where the output does not say. */
   initialState: string | null;
+  /** States that NLB kept over a start of the machine, as words; null where the output does not say. */
+  persisted: string | null;
+  /** What it was when the output was taken, in lower case; null where the output does not say. */
+  stateThen: string | null;
 }
 
 export interface NlbRule {
@@ -30,6 +35,8 @@ export interface NlbRule {
   affinity: string;
   /** Extended affinity, minutes. */
   timeoutMinutes: number;
+  /** `enabled`, `disabled`, `draining` when the output was taken; null where it does not say. */
+  state: string | null;
 }
 
 /** One `Name = value` or `Name : value` that is neither host nor rule. */
@@ -48,19 +55,27 @@ export interface NlbSource {
   hosts: NlbHost[];
   rules: NlbRule[];
   settings: NlbSetting[];
+  /** What Get-NlbClusterDriverInfo says of a host that it names by its host priority alone. */
+  drivers: { priority: number; initialState: string | null; persisted: string | null }[];
+  /** What stands in an output and could not be read. */
+  unread: { item: string; text: string }[];
 }
 
 export function emptySource(): NlbSource {
-  return { clusterIps: [], clusterNames: [], modes: [], hosts: [], rules: [], settings: [] };
+  return { clusterIps: [], clusterNames: [], modes: [], hosts: [], rules: [], settings: [], drivers: [], unread: [] };
 }
 
 /** The host of that name, made where it was not known yet. */
 export function hostIn(source: NlbSource, name: string): NlbHost {
   const known = source.hosts.find((host) => host.name.toLowerCase() === name.toLowerCase());
   if (known !== undefined) return known;
-  const host: NlbHost = { name, priority: null, dedicatedIps: [], initialState: null };
+  const host = unknownHost(name);
   source.hosts.push(host);
   return host;
+}
+
+export function unknownHost(name: string): NlbHost {
+  return { name, priority: null, dedicatedIps: [], initialState: null, persisted: null, stateThen: null };
 }
 
 export function addOnce(list: string[], value: string): void {

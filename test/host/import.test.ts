@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { ourName } from '../../host/import/carry.js';
+import { ourName } from '../../host/import/carry-hosts.js';
 import { freshDirectory, nlb } from './cli-fixture.js';
 import { fileOf } from './config-fixture.js';
 
@@ -42,7 +42,9 @@ describe('nlb import of nlb params', () => {
       'virtualIp',
       ['123.123.123.123'],
     ]);
-    expect(file.hosts).toEqual([{ name: 'ddmvm-2k3-s', priority: 1, dedicatedIp: '222.222.222.222' }]);
+    expect(file.hosts).toEqual([
+      { name: 'ddmvm-2k3-s', priority: 1, dedicatedIp: '222.222.222.222', persistedStates: [] },
+    ]);
     expect(file.portRules.map(({ name, portFirst, portLast }) => [name, portFirst, portLast])).toEqual([
       ['ports-1-100', 1, 100],
       ['ports-101-300', 101, 300],
@@ -113,7 +115,6 @@ describe('nlb import of nlb params', () => {
         'All               101   300 Both Multiple      Eql None',
       ],
       ['RemoteControlEnabled      = DISABLED', 'RemoteControlEnabled      = ENABLED'],
-      ['HostState                 = STARTED', 'HostState                 = STOPPED'],
       ['AliveMsgTolerance         = 5', 'AliveMsgTolerance         = 8'],
     );
     const { said, file } = await imported(fixture('params-2003.txt'), two);
@@ -121,7 +122,6 @@ describe('nlb import of nlb params', () => {
       expect.arrayContaining([
         'contradiction: port rule 101-300/both affinity is single on host ddmvm-2k3-s and none on host WEB2: took single',
         'left behind: RemoteControlEnabled of host WEB2 is ENABLED: it is off here; a shared password over UDP is never spoken',
-        'assumed: host WEB2 starts stopped: initialState says so; what nlb start and stop said later is kept over a start of the machine, persistedStates: [] does as NLB',
         'contradiction: AliveMsgTolerance is 5 and 8 on different hosts: took 8',
       ]),
     );
@@ -142,6 +142,134 @@ describe('nlb import of nlb params', () => {
     expect(check.code).toBe(0);
     expect([file.listenOn, file.virtualIps]).toEqual(['virtualIp', ['123.123.123.123', '123.123.123.124']]);
     expect(file.portRules[0]).toMatchObject({ virtualIp: '123.123.123.124', affinity: 'classC', portFirst: 25 });
+  });
+});
+
+describe('the table of port rules', () => {
+  const head = '      VIP       Start  End  Prot   Mode   Pri Load Affinity';
+  const dashes = '--------------- ----- ----- ---- -------- --- ---- --------';
+  const rows: [string, string][] = [
+    ['All                 0   100 Both Multiple      Eql Single', 'FIRST'],
+    ['All               101   300 Both Multiple      Eql Single\n', ''],
+    ['All               301 65535 Both Multiple      Eql Single\n', ''],
+  ];
+  const rulesOf = async (...edits: [string, string][]) => {
+    const { said, check, file } = await imported(
+      edited('params-2003.txt', ...rows, ...edits),
+      '--proxy-protocol',
+      'v2',
+    );
+    expect(check.code).toBe(0);
+    const rules = file.portRules.map((rule) => {
+      return [rule.virtualIp, rule.portFirst, rule.filteringMode, rule.affinity, rule.stickForMs];
+    });
+    const about = (line: string) => /^(left behind|contradiction): (the table of )?port rules /.test(line);
+    return { rules, said: said.err.split('\n').filter(about) };
+  };
+
+  test('is read by its own widths and columns, also with an address that is wider than its column', async () => {
+    const wide = [
+      'VIP                       Start End   Prot Mode     Pri Load Affinity TimeOut',
+      '------------------------- ----- ----- ---- -------- --- ---- -------- -------',
+      'All                          25    25 TCP  Multiple       60 Single        20',
+      '2001:4898:e8:3018:bd82:dde1:6615:7b0    80    80 TCP  Single     2',
+    ].join('\n');
+    expect(await rulesOf([head, ''], [dashes, ''], ['FIRST', wide], ['PortRules (3)', 'PortRules (2)'])).toEqual({
+      rules: [
+        [null, 25, 'multiple', 'single', 20 * 60_000],
+        ['2001:4898:e8:3018:bd82:dde1:6615:7b0', 80, 'single', 'none', undefined],
+      ],
+      said: [],
+    });
+  });
+
+  test('names a row that cannot be read, and a column that nothing here has', async () => {
+    const first = `All                25    25 TCP  Multiple      Eql Single        7\nAll 80 80 TCP Multiple Eql Single`;
+    const changes: [string, string][] = [
+      [head, `${head} Colour`],
+      [dashes, `${dashes} ------`],
+      ['FIRST', first.replace('Single        7', 'Single      red')],
+    ];
+    expect(await rulesOf(...changes, ['PortRules (3)', 'PortRules (2)'])).toEqual({
+      rules: [[null, 25, 'multiple', 'single', undefined]],
+      said: [
+        'left behind: the table of port rules of host ddmvm-2k3-s has a column colour (red) that nlb import does not know',
+        'left behind: port rules of host ddmvm-2k3-s are 2 by its output, and 1 of them could be read; this line could not be read: All 80 80 TCP Multiple Eql Single',
+      ],
+    });
+  });
+
+  test('of one host that is not there, or has a rule less, is said', async () => {
+    const other: [string, string][] = [
+      ['ddmvm-2k3-s', 'WEB2'],
+      ['222.222.222.222', '222.222.222.223'],
+      ['HostPriority              = 1', 'HostPriority              = 2'],
+    ];
+    const less: [string, string] = ['All               101   300 Both Multiple      Eql Single\n', ''];
+    const two = edited('params-2003.txt', ...other, less, ['PortRules (3)', 'PortRules (2)']);
+    const lines = (await imported(fixture('params-2003.txt'), two)).said.err.split('\n');
+    expect(lines).toContain('contradiction: port rule 101-300/both is not on host WEB2: took it for all hosts');
+    const none = edited('params-2003.txt', ...other, ['PortRules (3)', ''], [dashes, '']);
+    expect((await imported(fixture('params-2003.txt'), none)).said.err.split('\n')).toContain(
+      'left behind: port rules of host WEB2 are not in its output: those of the other hosts are taken for it',
+    );
+  });
+});
+
+describe('the state of a host', () => {
+  const stateOf = async (...edits: [string, string][]) => {
+    const { said, check, file } = await imported(edited('params-2003.txt', ...edits));
+    expect(check.code).toBe(0);
+    const { initialState, persistedStates } = file.hosts[0]!;
+    return {
+      initialState,
+      persistedStates,
+      said: said.err.split('\n').filter((line) => /^left behind: host ddmvm/.test(line)),
+    };
+  };
+  const onStart = (state: string): [string, string] => [
+    'ClusterModeOnStart        = STARTED',
+    `ClusterModeOnStart        = ${state}`,
+  ];
+  const then = (state: string): [string, string] => [
+    'HostState                 = STARTED',
+    `HostState                 = ${state}`,
+  ];
+  const kept = (states: string): [string, string] => [
+    'PersistedStates           = NONE',
+    `PersistedStates           = ${states}`,
+  ];
+
+  test('at a start of the machine comes over as it was set, with the states that are kept', async () => {
+    expect(await stateOf()).toEqual({ initialState: undefined, persistedStates: [], said: [] });
+    expect(await stateOf(onStart('STOPPED'), then('STOPPED'), kept('SUSPENDED'))).toEqual({
+      initialState: 'stopped',
+      persistedStates: ['suspended'],
+      said: [],
+    });
+    expect(await stateOf(kept('STARTED STOPPED SUSPENDED'))).toMatchObject({ persistedStates: undefined, said: [] });
+    expect(await stateOf(kept('FOO'))).toEqual({
+      initialState: undefined,
+      persistedStates: undefined,
+      said: [
+        'left behind: host ddmvm-2k3-s keeps its state by foo, which nlb import does not know: here every state is kept',
+      ],
+    });
+  });
+
+  test('is not taken from what it happened to be when it was captured, and that is said', async () => {
+    expect(await stateOf(onStart('STOPPED'))).toMatchObject({
+      initialState: 'stopped',
+      said: [
+        'left behind: host ddmvm-2k3-s was started when this was captured: at its first start here it is stopped (initialState)',
+      ],
+    });
+    expect(await stateOf(then('STOPPED'))).toMatchObject({
+      initialState: undefined,
+      said: [
+        'left behind: host ddmvm-2k3-s was stopped when this was captured: at its first start here it is started (initialState)',
+      ],
+    });
   });
 });
 
@@ -253,8 +381,38 @@ describe('nlb import of the cmdlets', () => {
       'node01 2 3.53.4.1',
     ]);
     expect(file.portRules[0]).toMatchObject({ name: 'https', filteringMode: 'multiple', affinity: 'single' });
-    expect(said.err).toContain('left behind: PersistSuspendOnReboot of host Node01 is True: ');
+    expect(file.hosts.map(({ persistedStates }) => persistedStates)).toEqual([undefined, ['suspended']]);
+    expect(said.err).toContain(
+      'assumed: what is kept of Node02 over a start of the machine is not in what was given: here every state is kept, and persistedStates: [] keeps none\n',
+    );
     expect(said.err).toContain('assumed: host Node02 has no priority in what was given: 1 is the next free one\n');
+  });
+
+  test('says of a rule that was disabled or draining there how it is again', async () => {
+    const given = (...rules: string[]) => [fixture('node-list.txt'), fixture('dips.txt'), ...rules];
+    const about = (text: string) => text.split('\n').filter((line) => line.includes('when this was captured'));
+    const table = await imported(...given(fixture('rules-disabled.txt')), '--cluster', 'mail.contoso.com');
+    expect(about(table.said.err)).toEqual([
+      'left behind: port rule 80-80/both was disabled when this was captured: here it is enabled; once it runs: nlb disable 80',
+    ]);
+    const list = edited('rule-list.txt', ['PortState        : Enabled', 'PortState        : Draining']);
+    expect(about((await imported(...whole.slice(0, 2), list, ...dips, '--port', '25')).said.err)).toEqual([
+      'left behind: port rule 25-25/both was draining on host node1 when this was captured: here it is enabled; once it runs: nlb drain 25 --host node1',
+    ]);
+  });
+
+  test('takes what Get-NlbClusterDriverInfo says for the host of that priority, and says what it is not', async () => {
+    const info = edited('driver-info.txt', ['MaxConnectionDescriptors : 262144', 'MaxConnectionDescriptors : 524288']);
+    const given = [...['cluster.txt', 'nodes.txt', 'rule-list.txt'].map(fixture), info, ...dips, '--port', '25'];
+    const { said, file } = await imported(...given);
+    expect(file.hosts.map(({ persistedStates }) => persistedStates)).toEqual([undefined, ['suspended']]);
+    expect(said.err).toContain('left behind: MaxConnectionDescriptors is 524288: there is no driver here');
+    const history = edited('driver-info.txt', [
+      'PersistedHostStates      : True',
+      'PersistedHostStates      : True\n\nTime  FromState\n----  ---------\nnow   Unknown',
+    ]);
+    const other = await imported(...given.slice(0, 3), history, ...dips, '--port', '25');
+    expect(other.said.err).toContain('left behind: a list or table of Time, FromState is none that nlb import knows\n');
   });
 
   test('writes nothing while something is missing, and names it', async () => {
