@@ -25,6 +25,8 @@ export type EnvoyWish = Record<FileKind, readonly EnvoyJson[]>;
 export interface EnvoyFilesOptions {
   paths: Record<FileKind, string>;
   admin: EnvoyAdmin;
+  /** Of the Envoy that answers; null where it is somebody's own. Another one has its counts from 0. */
+  pid(): number | null;
   /** False while Envoy is down: it reads all files when it starts, so there is no order to keep. */
   isServing(): boolean;
   /** Called when all files are there and Envoy is down: the moment to start it. */
@@ -39,6 +41,12 @@ interface Written {
   resources: readonly EnvoyJson[];
 }
 
+/** And which Envoy it was. */
+interface Answer {
+  taken: TakenVersions;
+  pid: number | null;
+}
+
 /** Envoy has an update in force 2-10 ms after the file; asked soon, then less often. */
 const ASK_FIRST_MS = 4;
 const ASK_MAX_MS = 100;
@@ -49,6 +57,10 @@ export class EnvoyFiles {
   private good: Record<FileKind, Written | null>;
   /** Whether an adopted Envoy has what is on disk is not known before it was asked. */
   private hasReadBack = false;
+  /** What Envoy answered last. */
+  private seen: Answer | null = null;
+  /** The same when the file on disk was written: what was refused before that is no news, also where a busy Envoy is silent just then. */
+  private readonly before: Record<FileKind, Answer | null> = { cds: null, lds: null, ecds: null };
 
   constructor(private readonly options: EnvoyFilesOptions) {
     const { paths } = options;
@@ -90,36 +102,45 @@ export class EnvoyFiles {
   private async putAtOnce(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
     await this.write(wish);
     await this.options.whenWritten();
-    for (const kind of ['cds', 'lds', 'ecds'] as const) await this.waitTaken(kind, null, signal);
+    for (const kind of ['cds', 'lds', 'ecds'] as const) await this.waitTaken(kind, signal);
   }
 
   private async step(kind: FileKind, resources: readonly EnvoyJson[], signal: AbortSignal): Promise<void> {
     const version = versionOf(resources);
     if (this.hasReadBack && version === this.onDisk[kind]?.version && version === this.good[kind]?.version) return;
-    const before = await this.options.admin.taken().catch(() => null);
+    await this.ask();
     await this.writeOne(kind, resources);
-    await this.waitTaken(kind, before, signal);
+    await this.waitTaken(kind, signal);
   }
 
   private async writeOne(kind: FileKind, resources: readonly EnvoyJson[]): Promise<void> {
     const version = versionOf(resources);
     if (this.onDisk[kind]?.version === version) return;
     const text = `${JSON.stringify(discoveryResponse(resources, version))}\n`;
+    this.before[kind] = this.seen;
     await replaceFile(this.options.paths[kind], text, 0o600, 'either');
     this.onDisk[kind] = { version, text, resources };
   }
 
-  private async waitTaken(kind: FileKind, before: TakenVersions | null, signal: AbortSignal): Promise<void> {
+  /** @returns null where it does not answer */
+  private async ask(): Promise<TakenVersions | null> {
+    const taken = await this.options.admin.taken().catch(() => null);
+    if (taken) this.seen = { taken, pid: this.options.pid() };
+    return taken;
+  }
+
+  private async waitTaken(kind: FileKind, signal: AbortSignal): Promise<void> {
     const wanted = this.onDisk[kind];
     if (wanted === null) return;
-    let refusedBefore = before === null ? 0 : refusedCount(before, kind);
+    const before = this.before[kind];
     for (let askMs = ASK_FIRST_MS; ; askMs = Math.min(ASK_MAX_MS, askMs * 2)) {
       signal.throwIfAborted();
-      const taken = await this.options.admin.taken().catch(() => null);
+      const taken = await this.ask();
       if (taken?.[kind] === wanted.version) return;
-      // A new Envoy counts from 0 again.
-      if (taken) refusedBefore = Math.min(refusedBefore, refusedCount(taken, kind));
-      if (taken && refusedCount(taken, kind) > refusedBefore) return this.putBack(kind, wanted);
+      const countBefore = before?.pid === this.options.pid() ? refusedCount(before.taken, kind) : 0;
+      const count = taken ? refusedCount(taken, kind) : 0;
+      // One that has counted less is another one, which has read this file when it started.
+      if (count > (count < countBefore ? 0 : countBefore)) return this.putBack(kind, wanted);
       await sleep(askMs, undefined, { signal });
     }
   }
@@ -129,6 +150,7 @@ export class EnvoyFiles {
     for (const each of ['ecds', 'lds', 'cds'] as const) {
       const good = this.good[each];
       if (good === null || good.version === this.onDisk[each]?.version) continue;
+      this.before[each] = this.seen;
       await replaceFile(this.options.paths[each], good.text);
       this.onDisk[each] = good;
     }

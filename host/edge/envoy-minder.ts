@@ -60,6 +60,8 @@ export class EnvoyMinder {
   private readonly envoyLog: EnvoyLog;
   private state: EnvoyState = { state: 'down', pid: null, version: null, detail: null };
   private timer: NodeJS.Timeout | null = null;
+  /** The look under way: it may be about to start an Envoy. */
+  private looking: Promise<void> = Promise.resolve();
   private minding = false;
   private startsInARow = 0;
   private startedAtMs = 0;
@@ -99,15 +101,16 @@ export class EnvoyMinder {
     return pid === null ? 'started' : 'adopted';
   }
 
-  /** Minds no more and leaves Envoy serving. */
-  leave(): void {
+  /** Minds no more and leaves Envoy serving. One that is being started is there when this resolves: whoever comes next finds it. */
+  async leave(): Promise<void> {
     this.minding = false;
     if (this.timer) clearTimeout(this.timer);
+    await this.looking;
   }
 
   /** Ends Envoy and minds no more, until begin() is called again. */
   async end(): Promise<void> {
-    this.leave();
+    await this.leave();
     const { directory } = this.options;
     const pid = findOwnEnvoy(directory);
     if (pid !== null) await endEnvoy(pid, directory, END_PATIENCE_MS);
@@ -131,11 +134,14 @@ export class EnvoyMinder {
 
   /** Looks never overlap: the next one is set when this one is done. */
   private watch(): void {
-    this.timer = setTimeout(async () => {
-      await this.look().catch((error) => {
-        this.options.log.repeating('error', 'mind Envoy', `Cannot mind Envoy: ${systemCode(error)}`);
-      });
-      if (this.minding) this.watch();
+    this.timer = setTimeout(() => {
+      this.looking = this.look()
+        .catch((error) => {
+          this.options.log.repeating('error', 'mind Envoy', `Cannot mind Envoy: ${systemCode(error)}`);
+        })
+        .then(() => {
+          if (this.minding) this.watch();
+        });
     }, WATCH_MS);
   }
 

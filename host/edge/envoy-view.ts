@@ -2,8 +2,6 @@
  * Makes Envoy decide by what is in force: the newest wish wins, one at a time, and `taken` is said only when Envoy's own
  * stats show the version. What Envoy refuses is said once and tried again when something changes.
  */
-import { copyFile, readdir, readFile, rename, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
 import { makeRoomForLog } from './connection-log.js';
@@ -12,7 +10,6 @@ import { type KeptClients, NOBODY_KEPT } from '../protocol/view-kept.js';
 import { envoyClusters, type EnvoyPaths, filterConfig, listeners } from '../protocol/xds/index.js';
 import { EdgeError } from './edge-error.js';
 import type { EnvoyFiles, EnvoyWish } from './envoy-files.js';
-import { shortHash } from './hash.js';
 
 export interface EnvoyViewOptions {
   self: HostName;
@@ -34,6 +31,11 @@ export interface EnvoyViewOptions {
   onRefused(reason: string): void;
 }
 
+interface Wanted {
+  inForce: InForce;
+  checksum: string;
+}
+
 const BEFORE_MAX_MS = 1000;
 /** After a full disk and the like, which pass without being told. */
 const RETRY_MS = 2000;
@@ -41,8 +43,8 @@ const RETRY_MS = 2000;
 const RETRY_REFUSED_MS = 30_000;
 
 export class EnvoyView {
-  private waiting: { inForce: InForce; checksum: string } | null = null;
-  private last: { inForce: InForce; checksum: string } | null = null;
+  private waiting: Wanted | null = null;
+  private last: Wanted | null = null;
   private working: Promise<void> | null = null;
   private abort = new AbortController();
   private stopped = false;
@@ -52,17 +54,21 @@ export class EnvoyView {
 
   /** BOUNDED: one wish waits, the newest; the one under way is given up for it. */
   decideBy(inForce: InForce, checksum: string): void {
+    if (this.stopped) return;
     this.waiting = { inForce, checksum };
     this.last = this.waiting;
     this.abort.abort();
-    this.working ??= this.work().finally(() => {
-      this.working = null;
-    });
+    this.working ??= this.work();
   }
 
   /** Writes what was written last once more: other clients are kept. Where something is under way, that is written soon anyway. */
   refresh(): void {
     if (this.last && !this.working) this.decideBy(this.last.inForce, this.last.checksum);
+  }
+
+  /** Envoy is ended on purpose: what is under way is begun anew, for nobody would take it. */
+  again(): void {
+    if (this.last && this.working) this.decideBy(this.last.inForce, this.last.checksum);
   }
 
   /** Everything Envoy reads for `inForce`. Listeners and clusters are made once a file: a thousand ports take a moment. */
@@ -92,56 +98,38 @@ export class EnvoyView {
     await this.working;
   }
 
+  /** Says itself that it ends: said by who waits for it, a wish of the moment in between would be nobody's. */
   private async work(): Promise<void> {
     while (this.waiting && !this.stopped) {
-      const { inForce, checksum } = this.waiting;
+      const wish = this.waiting;
       this.waiting = null;
-      this.abort = new AbortController();
-      const { signal } = this.abort;
-      try {
-        const kept = (await this.options.keptFor?.(inForce)) ?? NOBODY_KEPT;
-        signal.throwIfAborted();
-        const wish = this.wishFor(inForce, kept);
-        this.options.openGates(inForce.file);
-        await Promise.race([
-          this.options.beforeListeners?.(inForce.file),
-          sleep(BEFORE_MAX_MS, undefined, { ref: false }),
-        ]);
-        if (this.options.isWithoutEnvoy()) await this.options.files.write(wish);
-        else await this.options.files.put(wish, signal);
-        this.options.onTaken(inForce, checksum);
-      } catch (error) {
-        if (signal.aborted) continue;
-        this.options.onRefused((error as Error).message);
-        const wasRefused = error instanceof EdgeError && error.code === 'ENVOY_REFUSED';
-        await sleep(wasRefused ? RETRY_REFUSED_MS : RETRY_MS, undefined, { signal }).catch(() => {});
-        this.waiting ??= this.stopped ? null : { inForce, checksum };
-      }
+      await this.put(wish);
     }
+    this.working = null;
   }
-}
 
-/**
- * Puts filter.wasm beside Envoy's files, named by its content: an Envoy that is started again finds it also while the
- * program is being replaced, and another build is another file, hence another VM.
- *
- * @returns its path
- */
-export async function installFilter(sourcePath: string, directory: string): Promise<string> {
-  const path = join(directory, `filter-${shortHash(await readFile(sourcePath))}.wasm`);
-  const beside = `${path}.new`;
-  const names = await readdir(directory);
-  if (!names.some((name) => join(directory, name) === path)) {
-    await copyFile(sourcePath, beside);
-    await rename(beside, path);
-  }
-  return path;
-}
-
-/** Removes filters of earlier builds. Only once Envoy has taken the present one: until then ecds.json names the old. */
-export async function removeOldFilters(directory: string, presentPath: string): Promise<void> {
-  for (const name of await readdir(directory)) {
-    const path = join(directory, name);
-    if (/^filter-[0-9a-f]{16}\.wasm$/.test(name) && path !== presentPath) await unlink(path).catch(() => {});
+  private async put(wanted: Wanted): Promise<void> {
+    const { inForce, checksum } = wanted;
+    this.abort = new AbortController();
+    const { signal } = this.abort;
+    try {
+      const kept = (await this.options.keptFor?.(inForce)) ?? NOBODY_KEPT;
+      signal.throwIfAborted();
+      const wish = this.wishFor(inForce, kept);
+      this.options.openGates(inForce.file);
+      await Promise.race([
+        this.options.beforeListeners?.(inForce.file),
+        sleep(BEFORE_MAX_MS, undefined, { ref: false }),
+      ]);
+      if (this.options.isWithoutEnvoy()) await this.options.files.write(wish);
+      else await this.options.files.put(wish, signal);
+      this.options.onTaken(inForce, checksum);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.options.onRefused((error as Error).message);
+      const wasRefused = error instanceof EdgeError && error.code === 'ENVOY_REFUSED';
+      await sleep(wasRefused ? RETRY_REFUSED_MS : RETRY_MS, undefined, { signal }).catch(() => {});
+      this.waiting ??= this.stopped ? null : wanted;
+    }
   }
 }

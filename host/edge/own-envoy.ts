@@ -2,31 +2,23 @@
  * Everything of this host's Envoy in one hand: its process (or somebody's own, beside which the sidecar writes files only),
  * its files, and the view it decides by.
  */
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ClusterFile, HostName, InForce } from '../protocol/types.js';
 import type { KeptClients } from '../protocol/view-kept.js';
-import {
-  bootstrap,
-  type EnvoyPaths,
-  envoyPaths,
-  hasGate,
-  type HandoffIdentity,
-  listeners,
-} from '../protocol/xds/index.js';
+import { bootstrap, type EnvoyPaths, envoyPaths, hasGate, type HandoffIdentity } from '../protocol/xds/index.js';
 import type { Clock } from './clock.js';
 import type { Decision } from './decision.js';
-import { EdgeError } from './edge-error.js';
 import { connectEnvoyAdmin, type EnvoyAdmin } from './envoy-admin.js';
 import { findEnvoy } from './envoy-binary.js';
+import { endpointsOf, nameOf } from './envoy-endpoints.js';
 import { EnvoyFiles } from './envoy-files.js';
 import { EnvoyMinder, type EnvoyState } from './envoy-minder.js';
 import { findOwnEnvoy, refuseTakenPorts } from './envoy-process.js';
 import { Gates } from './gates.js';
-import { EnvoyView, installFilter, removeOldFilters } from './envoy-view.js';
+import { EnvoyView } from './envoy-view.js';
 import { replaceFile } from './files.js';
+import { filterPath, installFilter, removeOldFilters } from './filter-file.js';
 import { HandoffSecretFiles } from './handoff-secrets.js';
 import type { Endpoint } from './listening.js';
 import type { Log } from './log.js';
@@ -63,8 +55,10 @@ export class OwnEnvoy {
   private view: EnvoyView | null = null;
   private file: ClusterFile | null = null;
   private begun = false;
-  /** While it is being ended: it may still look as if it served, and a new one is not begun before. */
-  private ending: Promise<void> | null = null;
+  /** Beginnings and ends come one after the other, as they were asked for. */
+  private turn: Promise<unknown> = Promise.resolve();
+  /** Ends that were asked for and are not over: it may still look as if it served. */
+  private endingCount = 0;
   /** Meant to serve; false once this host is stopped. */
   private wanted = true;
 
@@ -76,7 +70,8 @@ export class OwnEnvoy {
     this.files = new EnvoyFiles({
       paths: this.paths,
       admin: this.admin,
-      isServing: () => this.ending === null && this.state.state === 'serving',
+      pid: () => this.state.pid,
+      isServing: () => this.endingCount === 0 && this.state.state === 'serving',
       whenWritten: () => this.begin(),
       complaints: () => this.minder?.complaints() ?? [],
     });
@@ -96,7 +91,7 @@ export class OwnEnvoy {
    * Finds the Envoy to start and looks for one that runs already; adopts that.
    *
    * @param file    the file in force, or the one on disk before the first view
-   * @param wanted  false on a host that was stopped: its Envoy is not started
+   * @param wanted  false on a host that was stopped: its Envoy is not started, and one that runs is still to be ended
    * @returns       true where a running one was adopted
    * @throws EdgeError where there is no Envoy, or a port is taken
    */
@@ -127,6 +122,8 @@ export class OwnEnvoy {
     const { path } = await findEnvoy();
     this.minder = this.createMinder(path);
     const isRunning = findOwnEnvoy(this.paths.directory) !== null;
+    // That of a stopped host may still serve: it is ended as any other is, once the host is out of every rule.
+    this.wanted = wanted || isRunning;
     if (isRunning) await this.begin();
     else await refuseTakenPorts(this.endpoints());
     return isRunning;
@@ -181,11 +178,17 @@ export class OwnEnvoy {
   async end(): Promise<void> {
     if (!this.wanted || this.isExisting) return;
     this.wanted = false;
-    if (!this.begun) return;
-    this.ending = this.minder?.end() ?? null;
-    await this.ending;
-    this.ending = null;
-    this.begun = false;
+    this.endingCount += 1;
+    // What is under way would wait for an Envoy that is no more.
+    this.view?.again();
+    await this.inTurn(async () => {
+      try {
+        if (this.begun) await this.minder?.end();
+        this.begun = false;
+      } finally {
+        this.endingCount -= 1;
+      }
+    });
   }
 
   /** Meant to serve again; it is begun when the next view is written. */
@@ -199,15 +202,19 @@ export class OwnEnvoy {
 
   /** The sidecar ends; Envoy goes on, or ends where that was asked for. */
   async leave(): Promise<void> {
-    await this.ending;
     await this.view?.stop();
-    this.minder?.leave();
+    await this.turn;
+    // One that hangs is not waited for.
     this.admin.close();
+    await this.minder?.leave();
   }
 
-  private async begin(): Promise<void> {
-    await this.ending;
-    if (this.begun || !this.minder || !this.file) return;
+  private begin(): Promise<void> {
+    return this.inTurn(() => this.beginNow());
+  }
+
+  private async beginNow(): Promise<void> {
+    if (this.begun || !this.wanted || !this.minder || !this.file) return;
     const limits = { openFilesMax: openFilesMax(), workerCount: workersOf(this.options.extraArguments) };
     const text = JSON.stringify(bootstrap(this.file, this.options.self, this.paths, limits), null, 1);
     await replaceFile(this.paths.bootstrap, `${text}\n`);
@@ -217,6 +224,12 @@ export class OwnEnvoy {
     this.options.log.info(
       how === 'adopted' ? `Envoy (process ${pid}) goes on serving` : `Envoy is started (process ${pid})`,
     );
+  }
+
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
   private createMinder(binaryPath: string): EnvoyMinder {
@@ -253,26 +266,12 @@ export class OwnEnvoy {
   }
 
   private endpoints(file = this.file): Endpoint[] {
-    if (!file) return [];
-    return listeners(file, this.options.self, this.paths, this.paths).map(endpointOf);
+    return file ? endpointsOf(file, this.options.self, this.paths) : [];
   }
 }
 
 function gatedRules(file: ClusterFile): string[] {
   return file.portRules.filter(hasGate).map(({ name }) => name);
-}
-
-interface ListenerShape {
-  address: { socket_address: { address: string; port_value: number } };
-}
-
-function endpointOf(listener: object): Endpoint {
-  const { address, port_value } = (listener as ListenerShape).address.socket_address;
-  return { address, port: port_value };
-}
-
-function nameOf({ address, port }: Endpoint): string {
-  return `${address} ${port}`;
 }
 
 /** Envoy's own default is one worker a CPU. */
@@ -285,13 +284,4 @@ function faultText(decision: Decision, bytes: Uint8Array): string | null {
   const fault = decision.checkView(bytes);
   if (fault === null) return null;
   return `fault ${fault.code}${fault.at === null ? '' : ` at ${fault.at}`}, value ${fault.value} (assembly/decision/fault.ts)`;
-}
-
-/** Beside the built sidecar or, where the sources run as they are, in build/. */
-function filterPath(): string {
-  const places = ['../../wasm/filter.wasm', '../../build/wasm/filter.wasm'];
-  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  const path = paths.find((candidate) => existsSync(candidate));
-  if (path) return path;
-  throw new EdgeError('ENVOY_NOT_FOUND', `Cannot find filter.wasm: none of ${paths.join(', ')}; run npm run build`);
 }

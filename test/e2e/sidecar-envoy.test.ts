@@ -52,7 +52,7 @@ interface Opened {
 }
 
 /** As a sidecar does at its start; `leave()` is what is left of one that was killed. */
-async function open(file: ClusterFile, existingAdmin: string | null = null): Promise<Opened> {
+async function open(file: ClusterFile, existingAdmin: string | null = null, wanted = true): Promise<Opened> {
   const taken: string[] = [];
   const refused: string[] = [];
   const envoy = new OwnEnvoy({
@@ -69,7 +69,7 @@ async function open(file: ClusterFile, existingAdmin: string | null = null): Pro
     onRefused: (reason) => refused.push(reason),
   });
   opened.push(envoy);
-  const adopted = await envoy.open(file, true);
+  const adopted = await envoy.open(file, wanted);
   return { envoy, adopted, taken, refused };
 }
 
@@ -187,6 +187,37 @@ describe('OwnEnvoy', () => {
     await ended;
     await waitFor('view two taken', () => opening.taken.includes('two'));
     expect(await greeting('127.0.51.9', RULE)).toMatch(/^220 mail1/);
+  });
+
+  it('is ended also where that is asked for while it is being started', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const opening = await open(file);
+    opening.envoy.decideBy(view(file, 1), 'one');
+    // Written last before it is started.
+    await waitFor('the start', () => existsSync(envoyPaths(stateDir).bootstrap));
+    await opening.envoy.end();
+    await waitFor('one is written for nobody', () => opening.taken.includes('one'));
+    expect([findOwnEnvoy(join(stateDir, 'envoy')), opening.envoy.state.state]).toEqual([null, 'down']);
+    opening.envoy.want();
+    await serving(opening, view(file, 2), 'two');
+    expect(await greeting('127.0.51.9', RULE)).toMatch(/^220 mail1/);
+  });
+
+  it('is ended where the sidecar of before had no time for it, and a view under way is not waited for', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const first = await open(file);
+    await serving(first, view(file, 1), 'one');
+    await first.envoy.leave();
+    const stopped = await open(file, null, false);
+    expect([stopped.adopted, stopped.envoy.isWanted]).toEqual([true, true]);
+    const pid = findOwnEnvoy(join(stateDir, 'envoy'))!;
+    process.kill(pid, 'SIGSTOP');
+    stopped.envoy.decideBy(view(file, 2), 'two');
+    const ended = stopped.envoy.end();
+    process.kill(pid, 'SIGCONT');
+    await ended;
+    expect(findOwnEnvoy(join(stateDir, 'envoy'))).toBeNull();
+    await waitFor('two is written for nobody', () => stopped.taken.includes('two'));
   });
 
   it('does not start twice, and minds no more once it ended on purpose', async () => {
