@@ -45,9 +45,7 @@ export class HistoryFile {
   append(entry: StoredEntry, file: ClusterFile): void {
     if (this.waiting.length >= WAITING_MAX) return;
     this.waiting.push({ entry, file });
-    this.writing ??= this.writeAll().finally(() => {
-      this.writing = null;
-    });
+    this.writing ??= this.writeAll();
   }
 
   /** Resolves when what was appended is written, or given up. */
@@ -78,6 +76,7 @@ export class HistoryFile {
         this.say(`The view history in ${this.directory} is not written: ${systemCode(error)}`);
       }
     }
+    this.writing = null;
   }
 
   private async write({ entry, file }: Waiting): Promise<void> {

@@ -38,9 +38,7 @@ export class Shares {
     this.wanted = inForce;
     if (this.counting) return;
     this.counting = true;
-    void this.count().finally(() => {
-      this.counting = false;
-    });
+    void this.count();
   }
 
   private async count(): Promise<void> {
@@ -57,6 +55,7 @@ export class Shares {
       this.current = shares;
       this.onCounted();
     }
+    this.counting = false;
   }
 
   private async sharesOf(

@@ -146,18 +146,21 @@ function stateDirectory(path: string, envoyPath: string, lock: number, saved: un
 
   /** One write at a time; BOUNDED: one value waits, the newest. */
   async function writeAll(): Promise<void> {
-    while (next) {
-      const { value } = next;
-      next = null;
-      await replaceFile(file, `${JSON.stringify(value)}\n`);
+    try {
+      while (next) {
+        const { value } = next;
+        next = null;
+        await replaceFile(file, `${JSON.stringify(value)}\n`);
+      }
+    } finally {
+      // Here, not where it is waited for: a value that comes in the moment between would be said to be on disk, and is not.
+      writing = null;
     }
   }
 
   function save(value: unknown): Promise<void> {
     next = { value };
-    writing ??= writeAll().finally(() => {
-      writing = null;
-    });
+    writing ??= writeAll();
     return writing;
   }
 
