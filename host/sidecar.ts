@@ -168,6 +168,7 @@ export class Sidecar {
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
     const [isAdopted] = await Promise.all([this.envoy.open(file, !this.takingPart.isOff), this.services.firstChecks()]);
     this.linkMode = linkModeOf(this, this.directory.path, file);
+    const claim = await this.linkMode?.open(); // What changes meanwhile is in the settings below.
     this.loop = new Loop({
       clock,
       initial: createState({
@@ -178,7 +179,7 @@ export class Sidecar {
         authenticator: authenticatorOf(() => this.options.keyring.keys),
         settings: this.takingPart.settings(),
         isFresh: isFreshStart(saved, isAdopted),
-        claim: await this.linkMode?.open(),
+        claim,
         nowMs: clock.nowMs(),
       }),
       step: stepWith(this.linkMode),

@@ -37,7 +37,8 @@ export interface TakingPartOptions {
   isEnvoyUsable(): boolean;
   /** Whether Envoy was last seen to use the service of that rule, and when; null where no Envoy runs. */
   gateSeen(rule: string): { isOpen: boolean; atMs: Milliseconds } | null;
-  post(settings: OwnSettings): void;
+  /** @returns false where nobody hears it yet: it is told again */
+  post(settings: OwnSettings): boolean;
   /** Keeps it over restarts. */
   keep(kept: Kept): void;
   endEnvoy(): void;
@@ -120,8 +121,7 @@ export class TakingPart {
     const settings = this.settings();
     const text = JSON.stringify(settings);
     if (text === this.posted) return;
-    this.posted = text;
-    this.options.post(settings);
+    if (this.options.post(settings)) this.posted = text;
   }
 
   /** To be called after each new view and now and then. */

@@ -34,7 +34,10 @@ export async function ownPart(
     isKnownEverywhere: () => sidecar.protocol.takenEverywhere,
     isEnvoyUsable: () => sidecar.envoyWatch.isUsable(),
     gateSeen: (rule) => sidecar.envoyWatch.gateSeen(rule),
-    post: (settings) => sidecar.loop?.post({ kind: 'settings', settings }),
+    post: (settings) => {
+      sidecar.loop?.post({ kind: 'settings', settings });
+      return sidecar.loop !== undefined;
+    },
     keep: (kept) => void keep(sidecar, keeper, kept),
     endEnvoy: () => void sidecar.endEnvoy(),
     closeGates: (rules) => closeGates(sidecar, rules),

@@ -212,6 +212,7 @@ function takingPart(hostState: HostState = 'started', saved: Record<string, 'dis
     isKnownEverywhere: false,
     gate: { isOpen: true, atMs: 0 } as { isOpen: boolean; atMs: number } | null,
     closed: new Set<string>() as ReadonlySet<string>,
+    isHeard: true,
     posted: [] as string[],
     kept: [] as Kept[],
     ended: 0,
@@ -228,8 +229,10 @@ function takingPart(hostState: HostState = 'started', saved: Record<string, 'dis
     isKnownEverywhere: () => world.isKnownEverywhere,
     isEnvoyUsable: () => true,
     gateSeen: () => world.gate,
-    post: ({ hostState: state, rules }) =>
-      void world.posted.push([state, ...rules.map(({ control }) => control)].join(' ')),
+    post: ({ hostState: state, rules }) => {
+      if (world.isHeard) world.posted.push([state, ...rules.map(({ control }) => control)].join(' '));
+      return world.isHeard;
+    },
     keep: (kept) => void world.kept.push(kept),
     endEnvoy: () => {
       world.ended += 1;
@@ -290,6 +293,18 @@ describe('TakingPart', () => {
     world.nowMs = 3000;
     part.look();
     expect([part.hostState, world.kept.at(-1)!.drainLeftMs, world.left]).toEqual(['stopped', null, 2]);
+  });
+
+  test('tells again what nobody heard, because the protocol was not there yet', () => {
+    const { part, world } = takingPart();
+    const heard = world.posted.length;
+    world.isHeard = false;
+    part.control(['smtp'], 'draining');
+    expect(world.posted.length).toBe(heard);
+    world.isHeard = true;
+    part.look();
+    part.look();
+    expect(world.posted.slice(heard)).toEqual(['started draining enabled']);
   });
 
   test('ends a drain by what Envoy said since nobody sends it new connections, never by an older answer', () => {
