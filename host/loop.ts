@@ -36,6 +36,8 @@ export class Loop<State> {
   private packetsWaiting = 0;
   private packetCount = 0;
   private running = false;
+  /** Resolves when nothing runs. */
+  private ran: Promise<void> = Promise.resolve();
   private stopped = false;
   private timer: NodeJS.Timeout | null = null;
   /** Packets that found the queue full. */
@@ -74,7 +76,13 @@ export class Loop<State> {
     next();
   }
 
-  stop(): void {
+  /** Resolves when the effect under way is done; none is begun after it, also of the step that it belongs to. */
+  async stop(): Promise<void> {
+    this.halt();
+    await this.ran;
+  }
+
+  private halt(): void {
     this.stopped = true;
     if (this.timer) clearTimeout(this.timer);
     this.queue.length = 0;
@@ -93,11 +101,10 @@ export class Loop<State> {
     // Ticks say only that time has passed: one that waits is enough.
     if (arrival.kind === 'tick' && this.queue.some((waiting) => waiting.kind === 'tick')) return;
     this.queue.push(arrival);
-    void this.run();
+    if (!this.running) this.ran = this.run();
   }
 
   private async run(): Promise<void> {
-    if (this.running) return;
     this.running = true;
     const { clock } = this.options;
     let turnSinceMs: number | null = null;
@@ -115,7 +122,7 @@ export class Loop<State> {
         turnSinceMs = null;
       }
     } catch (error) {
-      this.stop();
+      this.halt();
       this.options.onBroken(error);
     } finally {
       this.running = false;
@@ -124,6 +131,7 @@ export class Loop<State> {
 
   private async carryOut(effects: readonly Effect[]): Promise<void> {
     for (const effect of effects) {
+      if (this.stopped) return;
       const pending = this.options.carry(effect);
       if (pending) await pending;
     }

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { durableAtStart, fileAtStart } from './apply/at-start.js';
 import { RevisionStore } from './apply/store.js';
+import { AgainAndAgain } from './again-and-again.js';
 import { authenticatorOf } from './edge/authenticator.js';
 import type { Clock } from './edge/clock.js';
 import { type Controlled, controlledBy } from './control/controlled.js';
@@ -85,7 +86,7 @@ export class Sidecar {
   private udp!: UdpSocket;
   private revisions!: RevisionStore;
   private doors: Doors | null = null;
-  private looking: NodeJS.Timeout | null = null;
+  private readonly looking = new AgainAndAgain(this);
 
   constructor(readonly options: SidecarOptions) {
     this.control = controlledBy(this);
@@ -119,10 +120,10 @@ export class Sidecar {
 
   /** Ends the sidecar and says nothing to anybody: Envoy serves on by the last view. */
   async close(): Promise<void> {
-    if (this.looking) clearInterval(this.looking);
+    this.looking.end();
     // While it can still say so: another host takes the virtual IPs.
     await this.linkMode?.leave();
-    this.loop?.stop();
+    await this.loop?.stop();
     this.multicast?.leave();
     this.envoyWatch.stop();
     this.services?.stop();
@@ -135,7 +136,6 @@ export class Sidecar {
     this.options.log.flush();
   }
 
-  /** Everybody who watches hears of a change at once. */
   changed(): void {
     this.doors?.changed();
   }
@@ -144,7 +144,10 @@ export class Sidecar {
     const { host, log, clock, fingerprint } = this.options;
     const saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
     const durable = durableAtStart(saved.protocol, this.options);
-    this.keeper = new StateKeeper(this.directory, saved, (problem) => this.saySaved(problem));
+    this.keeper = new StateKeeper(this.directory, saved, (problem) => {
+      this.problems.set('state', problem);
+      if (problem !== null) this.control.say('stateNotSaved', problem);
+    });
     this.history = new ViewHistory(this.directory.path, clock, (topic, problem) => this.sayProblem(topic, problem));
     this.reserve = new Reserve(this.directory.path, clock);
     this.sayProblem('reserve', await this.reserve.look());
@@ -191,7 +194,7 @@ export class Sidecar {
     await this.doors.open();
     await this.stick.begin(file, isAdopted);
     this.loop.start(() => this.file.heartbeat.periodMs / 10);
-    this.looking = setInterval(() => void this.look(), LOOK_MS);
+    this.looking.begin(LOOK_MS);
     this.envoyWatch.watchServices((rule) => this.services.suspect(rule));
   }
 
@@ -224,21 +227,18 @@ export class Sidecar {
     this.shares.countFor(inForce);
     this.linkMode?.decideBy(inForce, checksum);
     this.changed();
-    // The loop is in the midst of a step.
-    setImmediate(() => {
-      this.takingPart.look();
-      this.doors?.look();
-    });
+    setImmediate(() => this.lookAtOwnPart()); // The loop is in the midst of a step.
+  }
+
+  lookAtOwnPart(): void {
+    if (this.looking.isOver) return;
+    this.takingPart.look();
+    this.doors?.look();
   }
 
   sayProblem(topic: string, text: string | null): void {
     this.problems.set(topic, text);
     if (text !== null) this.options.log.repeating('error', topic, text);
-  }
-
-  private saySaved(problem: string | null): void {
-    this.problems.set('state', problem);
-    if (problem !== null) this.control.say('stateNotSaved', problem);
   }
 
   private createEnvoy(decision: Decision): OwnEnvoy {
@@ -282,7 +282,7 @@ export class Sidecar {
     await this.envoy.end();
   }
 
-  private async look(): Promise<void> {
+  async look(): Promise<void> {
     this.options.log.flush();
     await this.keeper.saveAgain();
     this.sayProblem('reserve', await this.reserve.look());
@@ -292,8 +292,7 @@ export class Sidecar {
     await this.redirect.look();
     await lookAtTraffic(this);
     this.sayProblem('connectionLog', await this.envoyWatch.boundLog(this.file, this.options.host.name));
-    this.takingPart.look();
-    this.doors?.look();
+    this.lookAtOwnPart();
     const overflow = this.loop.newOverflowText();
     if (overflow !== null) this.options.log.repeating('warning', 'overflow', overflow);
   }

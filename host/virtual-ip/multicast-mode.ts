@@ -60,7 +60,7 @@ export async function openMulticastMode(
 export async function sayTaken(sidecar: Sidecar, { view }: InForce, checksum: string): Promise<void> {
   await sidecar.multicast?.settled();
   sidecar.loop.post({ kind: 'taken', viewNumber: view.number, checksum });
-  setImmediate(() => sidecar.takingPart.look());
+  setImmediate(() => sidecar.lookAtOwnPart());
 }
 
 export class MulticastMode {

@@ -49,6 +49,29 @@ describe('Loop', () => {
     loop.stop();
   });
 
+  it('begins no effect any more once it is stopped, and is stopped when the one under way is done', async () => {
+    const order: string[] = [];
+    let onDisk = () => {};
+    const { loop, seen, broken } = recording(
+      () => [{ kind: 'persist' } as unknown as Effect, { kind: 'inForce' } as unknown as Effect],
+      (effect) => {
+        order.push(effect.kind);
+        return new Promise((resolve) => {
+          onDisk = resolve;
+        });
+      },
+    );
+    loop.post(PACKET);
+    loop.post(PACKET);
+    const stopped = loop.stop().then(() => order.push('stopped'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(order).toEqual(['persist']);
+    onDisk();
+    await stopped;
+    loop.post(PACKET);
+    expect([order, seen, broken]).toEqual([['persist', 'stopped'], ['packet 1'], []]);
+  });
+
   it('lets the event loop have its turn while many packets wait, and keeps their order', async () => {
     const { loop, seen } = recording(
       () => [],
