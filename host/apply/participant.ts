@@ -76,7 +76,7 @@ export class Participant {
       return { ok: false, text: `revision ${number} is not prepared here (any more)` };
     }
     try {
-      await this.offer(pending!.revision, pending!.file);
+      await this.offer(pending!.revision, pending!.file, () => this.pending === pending);
     } catch (error) {
       return { ok: false, text: (error as Error).message };
     }
@@ -195,9 +195,15 @@ export class Participant {
     throw new Error(`${this.busyWith}; try again when that is done`);
   }
 
-  private async offer(revision: Revision, file: ClusterFile): Promise<void> {
+  /** @param isWanted  asked again once it is kept: it may have been taken back meanwhile, or told on by another host too */
+  private async offer(revision: Revision, file: ClusterFile, isWanted = () => true): Promise<void> {
     const { host } = this.options;
     await this.options.keepOffered(revision);
+    if (!isWanted()) {
+      if (isOf(this.pending, revision.revision, revision.fingerprint)) return;
+      if (this.inForce(revision.revision, revision.fingerprint)) return;
+      throw new Error(`revision ${revision.revision} was taken back meanwhile`);
+    }
     this.pending = { kind: 'offered', revision, file, sinceMs: host.nowMs() };
     const { fingerprint, revision: number, without } = revision;
     host.offer({ file, fingerprint, revision: number, without });
