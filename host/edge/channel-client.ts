@@ -75,8 +75,11 @@ function connected(question: ChannelQuestion): Promise<TLSSocket> {
 function asked({ method, path, body }: ChannelQuestion, socket: TLSSocket, signal: AbortSignal): Promise<ChannelReply> {
   return new Promise((resolve, reject) => {
     const sent = httpRequest({ method, path, headers: { host: 'host' }, createConnection: () => socket });
-    signal.addEventListener('abort', () => sent.destroy(signal.reason as Error), { once: true });
+    const end = () => sent.destroy(signal.reason as Error);
     sent.on('error', (error) => reject(new Error(reasonOf(error))));
+    // The time may have run out just when there was a connection.
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
     sent.on('response', (response) => {
       readJsonBody(response).then(
         (answer) => resolve({ code: response.statusCode ?? 0, body: answer }),
