@@ -72,11 +72,12 @@ export class KernelHandoff implements HandoffDatapath {
     this.sockets = new SocketSets(ip, this.nft, this.table);
   }
 
-  async open(): Promise<void> {
+  /** Before anything that is asked for from now on: a table that is made by other numbers would lead open connections astray. */
+  open(): Promise<void> {
     this.isOpen = true;
-    this.say(await this.nft.whyNot());
-    if (this.saying !== null) return;
-    await this.attempt(async () => {
+    return this.enqueue(async () => {
+      const why = await this.nft.whyNot();
+      if (why !== null) throw new Error(why);
       const left = await readLeft(this.nft, this.table);
       this.planner.adopt(left.hosts);
       this.links.adopt(left.macs);
