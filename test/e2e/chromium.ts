@@ -10,7 +10,7 @@ import type { Readable, Writable } from 'node:stream';
 
 const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 /** One answer of the browser; more than enough, and a hung browser fails the test instead of the suite's time. */
-const ANSWER_TIMEOUT_MS = 20_000;
+const ANSWER_TIMEOUT_MS = 60_000;
 
 type Json = Record<string, unknown>;
 
@@ -85,7 +85,7 @@ export class Chromium {
   }
 
   /** Resolves once the expression is true in the page; the error names the expression and shows the page's text. */
-  async until(expression: string, timeoutMs = 15_000): Promise<void> {
+  async until(expression: string, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!(await this.evaluate<boolean>(`Boolean(${expression})`))) {
       if (performance.now() > deadline) {

@@ -98,6 +98,8 @@ describe('one port rule on one host', () => {
     await cluster.converged();
     const ended = [...(await openOn(mail2, mail1, 3)), ...(await openOn(mail2, mail2, 3))];
     const others = [...(await openOn(mail1, mail2, 2)), ...(await openOn(mail2, mail1, 2, SUBMISSION))];
+    // Those that were opened to find the right ones have ended by then: it is told how many are open.
+    await waitFor('mail2 has 6 and 2 of them', () => mail2.service!.openCount() === 8);
     const answer = await post(mail2, `/disable?port=${PORTS.rule}`);
     expect(answer).toMatchObject({ ok: true });
     expect(answer.text).toMatch(

@@ -50,6 +50,7 @@ describe('remote control', () => {
     await waitFor('remote control of both hosts', async () =>
       cluster.hosts.every((host) => host.log().includes('remote control is open at')),
     );
+    await cluster.converged();
   });
 
   it('tells the fingerprint of a certificate nobody vouches for, and sends nothing before it is known', async () => {

@@ -5,12 +5,12 @@ const POLL_MS = 10;
 /**
  * The first answer that is neither null nor undefined nor false.
  *
- * @throws Error `waited 20000 ms in vain for: ...`, with the last error where the question itself failed
+ * @throws Error `waited 60000 ms in vain for: ...`, with the last error where the question itself failed
  */
 export async function waitFor<T>(
   what: string,
   ask: () => T | null | undefined | false | Promise<T | null | undefined | false>,
-  boundMs = 20_000,
+  boundMs = 60_000,
 ): Promise<T> {
   const startedMs = performance.now();
   let lastError: unknown = null;
