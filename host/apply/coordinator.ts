@@ -19,7 +19,8 @@ import { type Revision, sealRevision } from './revision.js';
 /** Longer than an offer lives: who still waits then waits for nothing. */
 const IN_FORCE_MAX_MS = 12_000;
 const ASK_EVERY_MS = 25;
-const CAUSE_LENGTH_MAX = 300;
+/** BOUNDED: in every host's list of revisions; Envoy's words may be as long as a rule is. */
+const CAUSE_LENGTH_MAX = 600;
 
 /** A refusal on the way, with its sentence. */
 class Refused extends Error {}
@@ -112,7 +113,7 @@ export class Coordinator {
     if (baseText === null) {
       return refusal(`${why}. Revision ${number} stays: the text of the file before is not known here`, plan);
     }
-    const cause = `revision ${number} taken back: ${why}`.slice(0, CAUSE_LENGTH_MAX);
+    const cause = shortened(`revision ${number} taken back: ${why}`);
     const back = { ...revision, revision: number + 1, fingerprint: base, text: baseText, cause, confirmMs: null };
     try {
       await this.bring({ ...plan, revision: back, base: revision.fingerprint });
@@ -262,4 +263,8 @@ function leftBehind({ without }: Revision): string {
 
 function untilConfirmed({ confirmMs }: Revision): string {
   return confirmMs === null ? '' : `. It is taken back in ${confirmMs / 1000} s unless you say nlb confirm`;
+}
+
+function shortened(cause: string): string {
+  return cause.length <= CAUSE_LENGTH_MAX ? cause : `${cause.slice(0, CAUSE_LENGTH_MAX - 4)} ...`;
 }

@@ -31,7 +31,7 @@ export interface EnvoyAdmin {
   /** @param filter  a regular expression over stat names; Envoy's own RE2 syntax */
   stats(filter: string): Promise<Map<string, number | string>>;
   taken(): Promise<TakenVersions>;
-  /** Listeners whose last update failed, `name: reason`, as Envoy keeps it. */
+  /** Listeners whose last update failed, `name, name: reason`, as Envoy keeps it. */
   listenerErrors(): Promise<string[]>;
   /** Closes the listeners gracefully or, with /quitquitquit, ends the process. */
   post(path: string): Promise<void>;
@@ -127,9 +127,15 @@ function parseServerInfo(text: string): ServerInfo {
   };
 }
 
-function parseListenerErrors(text: string): string[] {
+/** `a, b: reason`: listeners of one reason together. Envoy lists each error once more without a name. */
+export function parseListenerErrors(text: string): string[] {
   const dump = JSON.parse(text) as { configs?: { name?: string; error_state?: { details?: string } }[] };
-  return (dump.configs ?? [])
-    .filter((listener) => listener.error_state?.details)
-    .map((listener) => `${listener.name}: ${listener.error_state?.details}`);
+  const namesByReason = new Map<string, string[]>();
+  for (const { name, error_state } of dump.configs ?? []) {
+    if (!error_state?.details) continue;
+    const names = namesByReason.get(error_state.details) ?? [];
+    if (name !== undefined) names.push(name);
+    namesByReason.set(error_state.details, names);
+  }
+  return [...namesByReason].map(([reason, names]) => (names.length === 0 ? reason : `${names.join(', ')}: ${reason}`));
 }

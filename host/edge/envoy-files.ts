@@ -50,6 +50,8 @@ interface Answer {
 /** Envoy has an update in force 2-10 ms after the file; asked soon, then less often. */
 const ASK_FIRST_MS = 4;
 const ASK_MAX_MS = 100;
+/** `config: Filesystem config update rejected: Error adding/updating cluster(s) NAME: reason; NAME: reason` */
+const UPDATE_REJECTED = /config update rejected: (.+)$/;
 
 export class EnvoyFiles {
   private readonly onDisk: Record<FileKind, Written | null>;
@@ -161,8 +163,11 @@ export class EnvoyFiles {
 
   private async reasons(kind: FileKind): Promise<string> {
     const ofListeners = kind === 'lds' ? await this.options.admin.listenerErrors().catch(() => []) : [];
-    const all = [...ofListeners, ...this.options.complaints().slice(-2)];
-    return all.length > 0 ? all.join('; ') : 'it does not say why';
+    if (ofListeners.length > 0) return ofListeners.join('; ');
+    const complaints = this.options.complaints();
+    // One line has all of them, with the names; beside it stands each by itself.
+    const summary = complaints.map((line) => UPDATE_REJECTED.exec(line)?.[1]).findLast((text) => text !== undefined);
+    return (summary ?? complaints.slice(-2).join('; ')) || 'it does not say why';
   }
 }
 

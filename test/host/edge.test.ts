@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseStats } from '../../host/edge/envoy-admin.js';
+import { parseListenerErrors, parseStats } from '../../host/edge/envoy-admin.js';
 import { cachedEnvoyPath, findEnvoy } from '../../host/edge/envoy-binary.js';
 import { startDelayMs } from '../../host/edge/envoy-minder.js';
 import { holderOf, parseProcNet, takenBy, takenPorts } from '../../host/edge/listening.js';
@@ -123,6 +123,22 @@ describe('findEnvoy()', () => {
 });
 
 describe('what Envoy says', () => {
+  it('names the listeners that Envoy refused, once for each reason, though Envoy repeats them without a name', () => {
+    const because = (details: string, name?: string) => ({ name, error_state: { details } });
+    const configs = [
+      because('no file', 'nlb.handoff'),
+      { name: 'nlb.rule.smtp' },
+      because('no file', 'nlb.rule.sticky'),
+      because('no file'),
+      because('Address already in use'),
+    ];
+    expect(parseListenerErrors(JSON.stringify({ configs }))).toEqual([
+      'nlb.handoff, nlb.rule.sticky: no file',
+      'Address already in use',
+    ]);
+    expect(parseListenerErrors('{}')).toEqual([]);
+  });
+
   it('becomes counts by rule, owner and reason', () => {
     const stats = parseStats(
       [
