@@ -2,7 +2,7 @@
 import { appendFileSync } from 'node:fs';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VerbAnswer } from '../../host/admin/api.js';
+import type { EntryAnswer, VerbAnswer } from '../../host/admin/api.js';
 import { dispatch } from '../../host/cli/dispatch.js';
 import { greeting, openClient, type TestClient } from './harness/client.js';
 import { waitFor } from './harness/wait.js';
@@ -14,6 +14,8 @@ const [mail1, mail2, mail3] = cluster.hosts as [SidecarHost, SidecarHost, Sideca
 const SUBMISSION = 2563;
 /** And one with real SMTP servers behind it. */
 const REAL_SMTP = { rule: 2573, service: 3573 };
+/** Served by mail2, then mail3, then mail1. */
+const SINGLE_HOST = 2583;
 /** `mail2 <message>`, as the servers took them. */
 const taken: string[] = [];
 const servers: SMTPServer[] = [];
@@ -25,6 +27,11 @@ appendFileSync(
   - name: real-smtp
     ports: ${REAL_SMTP.rule}
     service: {address: '{dedicatedIp}:${REAL_SMTP.service}', proxyProtocol: v1}
+  - name: index
+    ports: ${SINGLE_HOST}
+    filteringMode: single
+    handlingPriority: {mail1: 3, mail2: 1, mail3: 2}
+    service: {address: '{dedicatedIp}:${PORTS.service}', proxyProtocol: v2}
 `,
 );
 
@@ -66,6 +73,12 @@ async function say(client: TestClient, command: string, code: number): Promise<v
 }
 
 const post = async (host: SidecarHost, path: string) => (await host.ask('POST', path)) as VerbAnswer;
+/** What a router is told at the page's port: the code, and why. */
+async function entry(host: SidecarHost): Promise<[number, string]> {
+  const answer = await fetch(`http://${host.ip}:${PORTS.page}/entry`);
+  return [answer.status, ((await answer.json()) as EntryAnswer).reason];
+}
+
 const nameOf = (line: string) => /^220 (mail\d) /.exec(line)?.[1] ?? line;
 
 /** One client of each of the first `count` addresses that `owner` serves, all through one entry host. */
@@ -137,14 +150,19 @@ describe('one port rule on one host', () => {
     expect([...(await owners(mail3))].sort()).toEqual(['mail1', 'mail2']);
     for (const client of held) await client.echo('while the rule drains');
     expect((await mail3.status()).hosts[2]!.state).toBe('converged');
-    expect((await mail3.status()).rules.map(({ control }) => control)).toEqual(['draining', 'enabled', 'enabled']);
+    expect((await mail3.status()).rules.map(({ control }) => control)).toEqual([
+      'draining',
+      'enabled',
+      'enabled',
+      'enabled',
+    ]);
     for (const client of held) client.close();
     expect(await post(mail3, `/enable?port=${PORTS.rule}`)).toMatchObject({ ok: true });
     await cluster.converged();
   });
 
   it('a port that no rule holds is named with the rules there are', async () => {
-    const text = 'No port rule holds port 26; there are smtp (2553), submission (2563), real-smtp (2573)';
+    const text = 'No port rule holds port 26; there are smtp (2553), submission (2563), real-smtp (2573), index (2583)';
     expect(await post(mail1, '/disable?port=26')).toEqual({ ok: false, text });
   });
 });
@@ -171,9 +189,10 @@ describe('a suspended host', () => {
     ]) {
       expect(await post(mail2, `/${path}`), path).toEqual({ ok: false, text: refused });
     }
-    expect(await mail2.ask('GET', '/entry')).toMatchObject({ isIn: false, reason: 'this host is suspended' });
+    expect(await entry(mail2)).toEqual([503, 'this host is suspended']);
     expect(await post(mail2, '/resume')).toMatchObject({ ok: true });
     await waitFor('mail1 sees it stopped', async () => (await state(mail1)) === 'stopped');
+    expect(await entry(mail2)).toEqual([503, 'this host is stopped']);
     expect(mail2.envoyPid).toBe(null);
     expect(await post(mail2, '/start')).toMatchObject({ ok: true });
     await cluster.converged();
@@ -188,8 +207,10 @@ describe('nlb drainstop', () => {
     await say(session, 'EHLO client.example.org', 250);
     await say(session, 'MAIL FROM:<a@example.org>', 250);
     await say(session, 'RCPT TO:<b@example.org>', 250);
+    for (const host of cluster.hosts) expect(await entry(host), host.name).toEqual([200, 'in']);
     await post(mail2, '/drainstop');
     await waitFor('mail2 drains', () => isAbsent(mail2, 'draining'));
+    expect(await entry(mail2)).toEqual([503, 'this host is draining']);
     const drain = await waitFor('what is left', async () => {
       const { drain: left } = await mail2.status();
       return left?.enteredCount === 1 && left.handedHereCount === 1 && left.oldest.length === 1 && left;
@@ -240,6 +261,36 @@ describe('nlb drainstop', () => {
     await waitFor('its Envoy has ended', () => mail2.envoyPid === null);
     await post(mail2, '/start');
     await cluster.converged();
+  });
+});
+
+describe('a single-host rule', () => {
+  it('goes to the next handling priority when its host dies whole, through every entry host, and back when that returns', async () => {
+    await cluster.converged();
+    const servedAt = async (host: SidecarHost) =>
+      nameOf(await greeting('127.0.83.1', { host: host.ip, port: SINGLE_HOST }));
+    for (const host of cluster.hosts) expect(await servedAt(host)).toBe('mail2');
+    const others = [...(await openOn(mail3, mail1, 2)), ...(await openOn(mail1, mail3, 2))];
+    const [lost] = (await openOn(mail2, mail3, 1, SINGLE_HOST)) as [TestClient];
+    await mail2.end('SIGKILL');
+    process.kill(mail2.envoyPid!, 'SIGKILL');
+    await mail2.service!.stop();
+    await lost.ended();
+    // Never anybody else in between: two hosts that serve it at a time are what such a rule is there to prevent.
+    for (const host of [mail1, mail3]) {
+      await waitFor(`mail3 serves through ${host.name}`, async () => {
+        const server = await servedAt(host);
+        expect(server).toMatch(/^(mail3|closed|refused ECONNRESET)$/);
+        return server === 'mail3';
+      });
+    }
+    const [served] = (await openOn(mail3, mail1, 1, SINGLE_HOST)) as [TestClient];
+    await mail2.serve();
+    mail2.run();
+    await cluster.converged();
+    for (const host of cluster.hosts) expect(await servedAt(host)).toBe('mail2');
+    for (const client of [served, ...others]) await client.echo('after its return');
+    for (const client of [served, ...others]) client.close();
   });
 });
 
