@@ -3,18 +3,24 @@ import { networkInterfaces } from 'node:os';
 import type { ClusterStatus } from './admin/status.js';
 import type { HostFacts, ServiceFacts } from './doctor/facts.js';
 import { knock } from './edge/knock.js';
-import { holderOf, type Listening, listeningSockets } from './edge/listening.js';
-import { lookAt } from './edge/smtp-look.js';
-import { MAIL_PORTS, parseServiceAddress, serviceOf } from './protocol/config/index.js';
-import type { ClusterFile, HostConfig, PortRule } from './protocol/types.js';
+import { type Listening, listeningSockets } from './edge/listening.js';
+import { type LookKind, lookAt } from './edge/smtp-look.js';
+import { mayAdministerNetwork } from './edge/nft.js';
+import { examineLeft } from './examine-left.js';
+import { exposedSockets, onDisabledPorts, ownAddresses, socketTexts } from './examine-sockets.js';
+import { atPort, MAIL_PORTS, serviceOf } from './protocol/config/index.js';
+import type { ClusterFile, HostConfig, PortRule, Service } from './protocol/types.js';
 import { findLinks } from './virtual-ip/link.js';
 import { whoAnswers } from './virtual-ip/neighbours.js';
 
 /** A second question goes out in that time. */
 const ANSWER_MS = 1200;
 
-/** Ports whose services speak TLS from the first byte. */
-const TLS_PORTS = new Set([443, 465, 636, 993, 995]);
+/** Ports whose services speak TLS from the first byte; 465 is SMTP behind it. */
+const TLS_PORTS = new Set([443, 636, 993, 995]);
+const SMTPS_PORT = 465;
+/** Its greeting has the 220 of SMTP. */
+const FTP_PORT = 21;
 const KNOCK_TIMEOUT_MS = 2000;
 
 export async function examine(
@@ -22,14 +28,16 @@ export async function examine(
   file: ClusterFile,
   status: ClusterStatus,
   at: string,
+  formerVirtualIps: readonly string[] = [],
 ): Promise<HostFacts> {
   const sockets = listeningSockets();
   const others = file.hosts.filter(({ name }) => name !== self.name);
   const rules = file.portRules.filter(({ service }) => service !== null);
-  const [handoffs, services, link] = await Promise.all([
+  const [handoffs, services, link, left] = await Promise.all([
     Promise.all(others.map((host) => handoffTo(self, host, file.ports.handoff))),
-    Promise.all(rules.map((rule) => serviceFacts(rule, self, sockets))),
+    Promise.all(rules.map((rule) => serviceFacts(file, rule, self, sockets))),
     linkFacts(file, self),
+    examineLeft(file, self, formerVirtualIps),
   ]);
   return {
     host: self.name,
@@ -40,6 +48,7 @@ export async function examine(
     onDisabledPorts: onDisabledPorts(file, sockets),
     virtualIpsHere: virtualIpsHere(file),
     ...link,
+    ...left,
   };
 }
 
@@ -48,50 +57,37 @@ async function handoffTo(self: HostConfig, host: HostConfig, port: number): Prom
   return { host: host.name, address: host.dedicatedIp, failure };
 }
 
-async function serviceFacts(rule: PortRule, self: HostConfig, sockets: readonly Listening[]): Promise<ServiceFacts> {
+async function serviceFacts(
+  file: ClusterFile,
+  rule: PortRule,
+  self: HostConfig,
+  sockets: readonly Listening[],
+): Promise<ServiceFacts> {
   const service = serviceOf(rule, self)!;
-  const isMail =
-    rule.portFirst === rule.portLast && (MAIL_PORTS.includes(rule.portFirst) || service.check.expect.startsWith('220'));
-  const isTls = rule.portFirst === rule.portLast && TLS_PORTS.has(rule.portFirst);
-  const look = isMail || isTls ? await lookAt(service, self.dedicatedIp, isMail && !isTls) : null;
+  const kind = lookKind(rule, service);
+  // A service of a wide rule is looked at where it is checked.
+  const address = atPort(service.address, service.check.port ?? rule.portFirst);
+  const look = kind === null ? null : await lookAt({ ...service, address }, self.dedicatedIp, kind);
   return {
     rule: rule.name,
     address: service.address,
-    exposed: exposedSockets(service.address, sockets),
+    exposed: socketTexts(exposedSockets({ file, rule, self, service: service.address }, sockets, ownAddresses())),
     smtp: look?.smtp ?? null,
     certificateEnds: look?.certificateEnds ?? null,
     failure: look?.failure ?? null,
   };
 }
 
-/** A service on another machine is that machine's affair. */
-function exposedSockets(address: string, sockets: readonly Listening[]): string[] {
-  const target = parseServiceAddress(address);
-  if (target === null || target.kind === 'unix') return [];
-  const isHere = isLoopback(target.address) || ownAddresses().has(target.address);
-  if (!isHere) return [];
-  const taking = sockets.filter(
-    (socket) => socket.port === target.port && (socket.address === target.address || isAny(socket.address)),
-  );
-  return taking.filter((socket) => !isLoopback(socket.address)).map(socketText);
-}
-
-function onDisabledPorts(file: ClusterFile, sockets: readonly Listening[]): HostFacts['onDisabledPorts'] {
-  return file.portRules.flatMap((rule) => {
-    if (rule.filteringMode !== 'disabled') return [];
-    const there = sockets.filter(
-      ({ port, address }) =>
-        rule.portFirst <= port && port <= rule.portLast && !isLoopback(address) && isOfRule(file, rule, address),
-    );
-    return there.map((socket) => ({ rule: rule.name, socket: socketText(socket) }));
-  });
-}
-
-/** A socket on another virtual IP, or on one that has rules of its own, is not the rule's affair. Exported for tests. */
-export function isOfRule({ virtualIps, portRules }: ClusterFile, { virtualIp }: PortRule, address: string): boolean {
-  if (!virtualIps.includes(address)) return true;
-  if (virtualIp !== null) return virtualIp === address;
-  return !portRules.some((other) => other.virtualIp === address);
+/** What a service speaks, by its port and by the greeting that its check expects; null where it is not asked anything. Exported for tests. */
+export function lookKind(
+  { portFirst, portLast }: Pick<PortRule, 'portFirst' | 'portLast'>,
+  { check }: Service,
+): LookKind | null {
+  const port = portFirst === portLast ? portFirst : null;
+  if (port === SMTPS_PORT) return 'smtps';
+  if (port !== null && TLS_PORTS.has(port)) return 'tls';
+  if (port !== null && MAIL_PORTS.includes(port)) return 'smtp';
+  return check.expect.startsWith('220') && port !== FTP_PORT ? 'smtp' : null;
 }
 
 function virtualIpsHere({ virtualIps }: ClusterFile): HostFacts['virtualIpsHere'] {
@@ -103,27 +99,15 @@ function virtualIpsHere({ virtualIps }: ClusterFile): HostFacts['virtualIpsHere'
   );
 }
 
-/** Mode arp: this host asks its link who has the virtual IPs. */
-async function linkFacts(file: ClusterFile, self: HostConfig): Promise<Pick<HostFacts, 'mac' | 'virtualIpAnswers'>> {
+/** This host asks its link who has the virtual IPs that rules listen on. */
+async function linkFacts(
+  file: ClusterFile,
+  self: HostConfig,
+): Promise<Pick<HostFacts, 'mac' | 'virtualIpAnswers' | 'answersUnknown'>> {
   const { link } = findLinks(file, self);
-  if (file.mode !== 'arp' || link === null) return {};
-  const answers = await whoAnswers([], link.device, file.virtualIps, ANSWER_MS).catch(() => new Map<string, string>());
-  return { mac: link.mac, virtualIpAnswers: [...answers].map(([address, mac]) => ({ address, mac })) };
-}
-
-function ownAddresses(): Set<string> {
-  return new Set(Object.values(networkInterfaces()).flatMap((list = []) => list.map(({ address }) => address)));
-}
-
-function socketText(socket: Listening): string {
-  const address = socket.address.includes(':') ? `[${socket.address}]` : socket.address;
-  return `${address}:${socket.port} (${holderOf(socket)})`;
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
-}
-
-function isAny(address: string): boolean {
-  return address === '0.0.0.0' || address === '::';
+  if (link === null || file.listenOn !== 'virtualIp' || file.virtualIps.length === 0) return {};
+  const { device, mac } = link;
+  if (!mayAdministerNetwork()) return { mac, answersUnknown: 'this sidecar does not have CAP_NET_ADMIN' };
+  const answers = await whoAnswers([], device, file.virtualIps, ANSWER_MS).catch(() => new Map<string, string>());
+  return { mac, virtualIpAnswers: [...answers].map(([address, answered]) => ({ address, mac: answered })) };
 }

@@ -60,9 +60,11 @@ export class SidecarApi implements AdminApi {
     return this.sidecar.protocol.inForce;
   }
 
-  examination(): Promise<HostFacts> {
-    const { file, options } = this.sidecar;
-    return examine(options.host, file, this.status(), options.clock.wallIso());
+  async examination(): Promise<HostFacts> {
+    const { file, options, history } = this.sidecar;
+    // The clock is read first: what it is compared with was read when this was asked.
+    const at = options.clock.wallIso();
+    return examine(options.host, file, this.status(), at, await history.virtualIps());
   }
 
   history(since: string | null): Promise<HistoryEntry[]> {

@@ -57,6 +57,11 @@ export class ViewHistory {
     return frequentText(this.recent, nowMs);
   }
 
+  /** Of all files that are kept; of the one in force, too. */
+  virtualIps(): Promise<string[]> {
+    return this.file.virtualIps();
+  }
+
   /** Oldest first, the newest `ANSWER_MAX` of them. */
   async list(since: string | null): Promise<HistoryEntry[]> {
     const entries = await this.file.read();

@@ -1,13 +1,16 @@
 /** What DNS says of a cluster: its name forward, its addresses back. Asked from the machine that runs `nlb doctor`. */
 import { Resolver } from 'node:dns/promises';
 import { systemCode } from '../edge/edge-error.js';
-import type { DnsFacts } from '../doctor/facts.js';
+import { type DnsFacts, isNoSuchName, type ReverseFacts } from '../doctor/facts.js';
+import { parseAddress } from '../protocol/config/index.js';
 import type { ClusterFile } from '../protocol/types.js';
 
 /** Half a minute of waiting would be Node.js's own. */
 const TIMEOUT_MS = 2000;
 /** BOUNDED: addresses looked up backwards. */
 const REVERSE_MAX = 64;
+/** BOUNDED: names of one address that are looked up forward. */
+const NAMES_MAX = 8;
 
 /** What is asked of DNS; a test has its own. */
 export type Resolving = Pick<Resolver, 'resolve4' | 'resolve6' | 'reverse'>;
@@ -21,20 +24,36 @@ export async function dnsOf(
     asked(resolver.resolve4(file.clusterName)),
     asked(resolver.resolve6(file.clusterName)),
   ]);
-  const addresses = [...four.found, ...six.found];
+  const addresses = [...four.found, ...six.found].map((address) => parseAddress(address)?.text ?? address);
   // A test address on loopback has no name anywhere.
-  const backwards = expected.filter((address) => !address.startsWith('127.')).slice(0, REVERSE_MAX);
-  const reverse = await Promise.all(
-    backwards.map(async (address) => {
-      const { found, failure } = await asked(resolver.reverse(address));
-      return { address, names: found, failure };
-    }),
-  );
+  const backwards = expected.filter((address) => !address.startsWith('127.') && address !== '::1');
+  const reverse = await Promise.all(backwards.slice(0, REVERSE_MAX).map((address) => reverseOf(resolver, address)));
+  const notAsked = backwards.slice(REVERSE_MAX);
   return {
     addresses: addresses.length > 0 ? addresses : null,
-    failure: addresses.length > 0 ? null : four.failure,
+    failure: addresses.length > 0 ? null : unanswered(four.failure, six.failure),
     reverse,
+    ...(notAsked.length > 0 ? { notAsked } : {}),
   };
+}
+
+/** Back to names, and from each of them forward again, in the family of the address. */
+async function reverseOf(resolver: Resolving, address: string): Promise<ReverseFacts> {
+  const { found, failure } = await asked(resolver.reverse(address));
+  const forward = (name: string) => (address.includes(':') ? resolver.resolve6(name) : resolver.resolve4(name));
+  const names = await Promise.all(
+    found.slice(0, NAMES_MAX).map(async (name) => {
+      const answer = await asked(forward(name));
+      const addresses = answer.found.map((each) => parseAddress(each)?.text ?? each);
+      return { name, addresses: answer.failure === null ? addresses : null, failure: answer.failure };
+    }),
+  );
+  return { address, names, failure };
+}
+
+/** Of two failures the one that is no answer: what the other family has is not known then. */
+function unanswered(four: string | null, six: string | null): string | null {
+  return six !== null && !isNoSuchName(six) ? six : four;
 }
 
 async function asked(question: Promise<string[]>): Promise<{ found: string[]; failure: string | null }> {

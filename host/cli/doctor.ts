@@ -1,6 +1,7 @@
 /** `nlb doctor`: looks through the whole cluster for what is known to go wrong, and says what to do. */
-import type { DoctorFinding, Examined, HostFacts } from '../doctor/facts.js';
+import type { DoctorFinding, Examined, HostFacts, NotKnown } from '../doctor/facts.js';
 import { judge, type Silent } from '../doctor/judge.js';
+import { notKnownOf } from '../doctor/not-known.js';
 import type { HostName, InForce } from '../protocol/types.js';
 import { type Call, SIDECAR_OPTIONS, type Verb } from './args.js';
 import { ask, type Door, saidBy } from './client.js';
@@ -14,25 +15,34 @@ export const verb: Verb = {
   usage: 'nlb doctor [--no-dns] [--state-dir DIR] [--json]',
   help: `
 Looks through the whole cluster and says what is wrong and what to do: DNS names
-forward and reverse, heartbeats, handoff and channel ports both ways, clocks,
-several default hosts, differing files, leftover addresses, services that differ
-from host to host or relay for strangers, certificates near their end, services
-that are reached past Envoy, and every problem the sidecars know of.
+forward, back and forward again, heartbeats, handoff and channel ports both
+ways, clocks, several default hosts, differing files, virtual IPs that are
+missing, left over or answered for by strangers, services that differ from host
+to host or relay for strangers, certificates near their end, services that are
+reached past Envoy, and every problem the sidecars know of.
 
 Mail servers are asked with EHLO and RCPT TO for a stranger; nothing is sent.
+What could not be found out is said at the end, and why.
 
 Exit code 0: nothing found. 1: something. 3: no sidecar answers.`,
   options: { 'no-dns': { type: 'boolean', help: 'do not ask DNS' }, ...SIDECAR_OPTIONS },
   positionals: { min: 0, max: 0 },
   async run(call, terminal) {
-    const { findings, examined } = await diagnosis(call, terminal);
-    if (call.flag('json')) terminal.out(jsonText({ ok: findings.length === 0, hosts: examined, findings }));
-    else terminal.out(doctorText(findings, examined));
+    const diagnosed = await diagnosis(call, terminal);
+    const { findings, notKnown, examined } = diagnosed;
+    if (call.flag('json')) terminal.out(jsonText({ ok: findings.length === 0, hosts: examined, findings, notKnown }));
+    else terminal.out(doctorText(diagnosed));
     return findings.length === 0 ? EXIT.yes : EXIT.no;
   },
 };
 
-async function diagnosis(call: Call, terminal: Terminal): Promise<{ findings: DoctorFinding[]; examined: HostName[] }> {
+interface Diagnosis {
+  findings: DoctorFinding[];
+  notKnown: NotKnown[];
+  examined: HostName[];
+}
+
+async function diagnosis(call: Call, terminal: Terminal): Promise<Diagnosis> {
   const doors = call.has('host')
     ? [{ host: call.text('host')!, door: await findSidecar(call, terminal) }]
     : await findAll(call, terminal);
@@ -42,7 +52,7 @@ async function diagnosis(call: Call, terminal: Terminal): Promise<{ findings: Do
   const file = await fileInForce(examined.map(({ door }) => door));
   const dns = call.flag('no-dns') ? null : await dnsOf(file);
   const findings = judge(file, examined, silent, dns, new Date().toISOString());
-  return { findings, examined: examined.map(({ facts }) => facts.host) };
+  return { findings, notKnown: notKnownOf(file, examined, dns), examined: examined.map(({ facts }) => facts.host) };
 }
 
 async function examination(host: HostName, door: Door): Promise<(Examined & { door: Door }) | Silent> {
@@ -71,11 +81,12 @@ async function fileInForce(doors: readonly Door[]): Promise<InForce['file']> {
   throw new CliError(EXIT.unreachable, saidBy(last));
 }
 
-export function doctorText(findings: readonly DoctorFinding[], examined: readonly HostName[]): string {
+function doctorText({ findings, notKnown, examined }: Diagnosis): string {
   const who = `Looked at ${examined.join(', ')}`;
-  if (findings.length === 0) return `${who}: nothing found\n`;
+  const count = findings.length === 0 ? 'nothing found' : `${counted(findings.length, 'finding')}\n`;
   const lines = findings.map(({ text, todo }, index) => {
     return wrapped(`${index + 1}. ${text}`) + wrapped(todo, '   -> ');
   });
-  return `${who}: ${counted(findings.length, 'finding')}\n\n${lines.join('')}`;
+  const open = notKnown.map(({ text }) => wrapped(text, ' - '));
+  return `${who}: ${count}\n${lines.join('')}${open.length > 0 ? `\nNot found out:\n${open.join('')}` : ''}`;
 }

@@ -1,12 +1,19 @@
 /** What `nlb doctor` looks at: facts of each host, found out there by its sidecar, and what DNS says. Shapes only. */
 import type { ClusterStatus } from '../admin/status.js';
-import type { HostName } from '../protocol/types.js';
+import type { HostName, Mode } from '../protocol/types.js';
 
-export interface SmtpFacts {
+export interface Relaying {
+  /** Does it take mail from a stranger for a stranger? Null where that is not known. */
+  relays: boolean | null;
+  /** Why it is not known; null where it is, left out by sidecars before this. */
+  relayUnknown?: string | null;
+}
+
+export interface SmtpFacts extends Relaying {
   /** EHLO keywords with what stands behind them: `SIZE` -> `52428800`, `STARTTLS` -> ``. */
   offers: Record<string, string>;
-  /** Does it take mail from a stranger for a stranger? Null where that was not asked. */
-  relays: boolean | null;
+  /** The same behind STARTTLS; null where there is none. */
+  offersTls?: Record<string, string> | null;
 }
 
 export interface ServiceFacts {
@@ -18,7 +25,7 @@ export interface ServiceFacts {
   smtp: SmtpFacts | null;
   /** ISO 8601, when its certificate ends; null where it shows none. */
   certificateEnds: string | null;
-  /** Why it could not be looked at, or null. */
+  /** What ended the look at it, or null. */
   failure: string | null;
 }
 
@@ -35,9 +42,21 @@ export interface HostFacts {
   onDisabledPorts: { rule: string; socket: string }[];
   /** Virtual IPs this machine has on an interface, and on which. */
   virtualIpsHere: { address: string; interface: string }[];
-  /** Mode arp: the MAC address of this host's link, and who answers there for the virtual IPs as this host hears it. */
+  /** The MAC address of this host's link, and who answers there for the virtual IPs as this host hears it. */
   mac?: string | null;
   virtualIpAnswers?: { address: string; mac: string }[];
+  /** Why the link was not asked; left out where it was, or where no rule listens on virtual IPs. */
+  answersUnknown?: string;
+  /** What earlier files and modes left here; left out by sidecars before this. */
+  left?: {
+    mode: Mode;
+    /** `wasInFile`: a cluster file of the view history had it; else it carries our label. */
+    addresses: { address: string; interface: string; wasInFile: boolean }[];
+    /** `inet envoy_nlb_multicast_mail_example_org` */
+    tables: string[];
+  };
+  /** Why tables could not be listed. */
+  leftUnknown?: string;
 }
 
 /** A host as the doctor got its facts: over the host channel, with the clock's error bounds. */
@@ -52,8 +71,23 @@ export interface DnsFacts {
   /** Addresses of the cluster's full internet name; null where the question failed, with `failure`. */
   addresses: string[] | null;
   failure: string | null;
-  /** Names that an address leads back to; `failure` as DNS said it. */
-  reverse: { address: string; names: string[]; failure: string | null }[];
+  reverse: ReverseFacts[];
+  /** Addresses that were not looked up backwards, because they are too many; left out where none. */
+  notAsked?: string[];
+}
+
+/** Where an address leads back to, and where that leads: a receiver of mail wants the address itself (RFC 8601, 3). */
+export interface ReverseFacts {
+  address: string;
+  /** `addresses` null where that name could not be looked up, with `failure`. */
+  names: { name: string; addresses: string[] | null; failure: string | null }[];
+  /** As DNS said it. */
+  failure: string | null;
+}
+
+/** DNS said that there is none; anything else is no answer (ETIMEOUT, ESERVFAIL, ECONNREFUSED). */
+export function isNoSuchName(failure: string): boolean {
+  return failure === 'ENOTFOUND' || failure === 'ENODATA';
 }
 
 export interface DoctorFinding {
@@ -65,8 +99,19 @@ export interface DoctorFinding {
   todo: string;
 }
 
+/** What the doctor looks at and could not find out this time: nothing is known to be wrong, nor that it is well. */
+export interface NotKnown {
+  check: string;
+  host: HostName | null;
+  text: string;
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function listText(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+}
+
 /** `host mail2`, `hosts mail1 and mail3`. */
 export function hostsText(names: readonly HostName[]): string {
-  if (names.length === 1) return `host ${names[0]}`;
-  return `hosts ${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+  return `${names.length === 1 ? 'host' : 'hosts'} ${listText(names)}`;
 }

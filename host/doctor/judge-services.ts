@@ -1,6 +1,6 @@
 /** Services that differ between hosts, that are reached past Envoy, or that relay for strangers. Pure. */
 import type { HostName } from '../protocol/types.js';
-import { type DoctorFinding, type Examined, hostsText, type ServiceFacts } from './facts.js';
+import { type DoctorFinding, type Examined, hostsText, listText, type ServiceFacts } from './facts.js';
 
 const DAY_MS = 86_400_000;
 /** Certificates are renewed a month before; two weeks before their end somebody has to look. */
@@ -39,11 +39,14 @@ function ofOne(rule: string, { host, facts }: OnHost, nowIso: string): DoctorFin
   const say = (check: string, text: string, todo: string): void => {
     found.push({ check, host, text: `host ${host}: the service of rule ${rule} ${text}`, todo });
   };
-  if (facts.failure !== null)
-    say('service', `(${facts.address}) cannot be looked at: ${facts.failure}`, 'is it running?');
-  for (const socket of facts.exposed) {
+  if (facts.failure !== null) {
+    const wasSeen = facts.smtp !== null || facts.certificateEnds !== null;
+    const what = wasSeen ? 'ends the session when it is looked at' : 'cannot be looked at';
+    say('service', `(${facts.address}) ${what}: ${facts.failure}`, wasSeen ? 'its log says why' : 'is it running?');
+  }
+  if (facts.exposed.length > 0) {
     const todo = `let it listen on 127.0.0.1 or a unix socket, or keep strangers off by the firewall`;
-    say('pastEnvoy', `is reached past Envoy: it listens on ${socket}`, todo);
+    say('pastEnvoy', `is reached past Envoy: it listens on ${listText(facts.exposed)}`, todo);
   }
   if (facts.smtp?.relays === true) {
     say(
@@ -63,15 +66,12 @@ function ofOne(rule: string, { host, facts }: OnHost, nowIso: string): DoctorFin
 /** What one host offers and another does not, or offers otherwise. */
 function differing(rule: string, services: readonly OnHost[]): DoctorFinding[] {
   const mail = services.filter(({ facts }) => facts.smtp !== null);
-  const keywords = new Set(mail.flatMap(({ facts }) => Object.keys(facts.smtp!.offers)));
-  const found = [...keywords].sort().flatMap((keyword) => {
-    const values = new Map<string | null, HostName[]>();
-    for (const { host, facts } of mail) {
-      const value = facts.smtp!.offers[keyword] ?? null;
-      values.set(value, [...(values.get(value) ?? []), host]);
-    }
-    return values.size > 1 ? [offerText(keyword, values)] : [];
-  });
+  const found = offersDiffer(mail.map(({ host, facts }) => ({ host, offers: facts.smtp!.offers })));
+  const behindTls = offersDiffer(
+    mail.flatMap(({ host, facts }) => (facts.smtp!.offersTls ? [{ host, offers: facts.smtp!.offersTls }] : [])),
+  );
+  // What differs before TLS in the same way is said once.
+  found.push(...behindTls.filter((text) => !found.includes(text)).map((text) => `${text} (after STARTTLS)`));
   const relaying = mail.filter(({ facts }) => facts.smtp!.relays === true).map(({ host }) => host);
   const closed = mail.filter(({ facts }) => facts.smtp!.relays === false).map(({ host }) => host);
   if (relaying.length > 0 && closed.length > 0) {
@@ -81,6 +81,18 @@ function differing(rule: string, services: readonly OnHost[]): DoctorFinding[] {
   }
   const todo = `a client meets all hosts: give the services of rule ${rule} the same settings`;
   return found.map((text) => ({ check: 'servicesDiffer', host: null, text: `rule ${rule}: ${text}`, todo }));
+}
+
+function offersDiffer(services: readonly { host: HostName; offers: Record<string, string> }[]): string[] {
+  const keywords = new Set(services.flatMap(({ offers }) => Object.keys(offers)));
+  return [...keywords].sort().flatMap((keyword) => {
+    const values = new Map<string | null, HostName[]>();
+    for (const { host, offers } of services) {
+      const value = offers[keyword] ?? null;
+      values.set(value, [...(values.get(value) ?? []), host]);
+    }
+    return values.size > 1 ? [offerText(keyword, values)] : [];
+  });
 }
 
 /** The few first: `host mail2 offers SIZE 10240000, hosts mail1 and mail3 52428800`. */

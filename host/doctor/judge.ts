@@ -1,4 +1,6 @@
 /** What is wrong with a cluster, from the facts of its hosts: the list of NLB's own troubleshooting, and what to do. Pure. */
+import { judgeAddresses } from './judge-addresses.js';
+import { judgeDns } from './judge-dns.js';
 import { judgeHolder } from './judge-holder.js';
 import type { ClusterFile, HostName } from '../protocol/types.js';
 import { type DnsFacts, type DoctorFinding, type Examined, hostsText } from './facts.js';
@@ -27,7 +29,7 @@ export function judge(
     ...judgeViews(examined),
     ...judgeClocks(examined),
     ...judgeServices(examined, nowIso),
-    ...judgeLeftovers(file, examined),
+    ...judgeAddresses(file, examined),
     ...judgeHolder(file, examined),
     ...judgeProblems(examined),
   ];
@@ -48,42 +50,6 @@ function judgeSilent(file: ClusterFile, silent: readonly Silent[], examined: rea
         : `let ${file.ports.channel}/tcp through between the hosts, both ways`;
     return { check: isGone ? 'lost' : 'channel', host, text, todo };
   });
-}
-
-function judgeDns(file: ClusterFile, dns: DnsFacts): DoctorFinding[] {
-  const finding = (text: string, todo: string): DoctorFinding => ({ check: 'dns', host: null, text, todo });
-  const expected = file.listenOn === 'dedicatedIp' ? file.hosts.map((host) => host.dedicatedIp) : file.virtualIps;
-  const what = file.listenOn === 'dedicatedIp' ? 'one address for each host' : 'the virtual IPs';
-  if (dns.addresses === null) {
-    return [
-      finding(`${file.clusterName} has no address in DNS: ${dns.failure}`, `give it ${what}: ${expected.join(', ')}`),
-    ];
-  }
-  const missing = expected.filter((address) => !dns.addresses!.includes(address));
-  const strange = dns.addresses.filter((address) => !expected.includes(address));
-  const found: DoctorFinding[] = [];
-  if (missing.length > 0) {
-    found.push(
-      finding(
-        `${file.clusterName} does not lead to ${missing.join(', ')} in DNS`,
-        `add the addresses: it needs ${what}`,
-      ),
-    );
-  }
-  if (strange.length > 0) {
-    found.push(
-      finding(
-        `${file.clusterName} leads to ${strange.join(', ')} in DNS, which no host of the cluster has`,
-        'take them out, or add the host to the cluster file',
-      ),
-    );
-  }
-  for (const { address, names, failure } of dns.reverse) {
-    if (names.length > 0) continue;
-    const text = `${address} leads to no name in DNS (PTR): ${failure ?? 'no answer'}`;
-    found.push(finding(text, 'ask whoever gave you the address for a PTR record; mail servers refuse senders without'));
-  }
-  return found;
 }
 
 /** One hears the other, the other does not hear it. */
@@ -162,37 +128,6 @@ function judgeClocks(examined: readonly Examined[]): DoctorFinding[] {
     const todo =
       'let it take its time from a server (chrony, systemd-timesyncd); nothing is decided by it, logs are read by it';
     return [{ check: 'clock', host: facts.host, text, todo }];
-  });
-}
-
-function judgeLeftovers(file: ClusterFile, examined: readonly Examined[]): DoctorFinding[] {
-  return examined.flatMap(({ facts }) => {
-    const { host } = facts;
-    const here = new Set(facts.virtualIpsHere.map(({ address }) => address));
-    const isOnLo = new Set(
-      facts.virtualIpsHere.filter((each) => each.interface === 'lo').map(({ address }) => address),
-    );
-    if (file.mode !== 'routed') return [];
-    if (file.listenOn === 'dedicatedIp') {
-      return facts.virtualIpsHere.map((each) => ({
-        check: 'leftover',
-        host,
-        text: `host ${host} has ${each.address} on ${each.interface}, and no rule listens there (listenOn: dedicatedIp)`,
-        todo: `take it off if it is left over: ip address del ${each.address} dev ${each.interface}`,
-      }));
-    }
-    return file.virtualIps.flatMap((address): DoctorFinding[] => {
-      if (isOnLo.has(address)) return [];
-      const where = here.has(address) ? 'not on lo, but on another interface: hosts fight for it' : 'nowhere';
-      return [
-        {
-          check: 'virtualIp',
-          host,
-          text: `host ${host} has the virtual IP ${address} ${where}`,
-          todo: `each host needs it on lo: ip address add ${address} dev lo`,
-        },
-      ];
-    });
   });
 }
 

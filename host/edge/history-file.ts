@@ -17,6 +17,9 @@ import { replaceFile } from './files.js';
 
 const ENTRIES_MAX = 5000;
 const BYTES_MAX = 4 * 1024 * 1024;
+/** BOUNDED: cluster files that are read at a time; each has some KB. */
+const FILES_MAX = 500;
+const FILE_NAME = /^([0-9a-f]+)\.json$/;
 /** BOUNDED: entries that wait for a slow disk; more are left out. */
 const WAITING_MAX = 200;
 
@@ -66,6 +69,15 @@ export class HistoryFile {
     return text === '' ? null : (JSON.parse(text) as ClusterFile);
   }
 
+  /** Virtual IPs of the files that are kept, of at most `FILES_MAX` of them. */
+  async virtualIps(): Promise<string[]> {
+    const names = (await readdir(this.directory).catch(() => [])).filter((name) => FILE_NAME.test(name));
+    const files = await Promise.all(
+      names.slice(0, FILES_MAX).map((name) => this.fileOf(name.replace('.json', '')).catch(() => null)),
+    );
+    return [...new Set(files.flatMap((file) => file?.virtualIps ?? []))];
+  }
+
   private async writeAll(): Promise<void> {
     for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
       try {
@@ -111,7 +123,7 @@ export class HistoryFile {
         .map((each) => each.fingerprint),
     );
     for (const name of await readdir(this.directory)) {
-      const fingerprint = /^([0-9a-f]+)\.json$/.exec(name)?.[1];
+      const fingerprint = FILE_NAME.exec(name)?.[1];
       if (fingerprint === undefined || named.has(fingerprint) || this.known.has(fingerprint)) continue;
       await unlink(join(this.directory, name));
     }

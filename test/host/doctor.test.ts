@@ -1,16 +1,23 @@
 /** nlb doctor: each known trouble once, named with host, values and what to do; and nothing where all is well. */
-import { createServer, type Server } from 'node:net';
-import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { inForceOfFile } from '../../host/admin/explain.js';
 import type { ClusterStatus } from '../../host/admin/status.js';
 import { dnsOf, type Resolving } from '../../host/cli/doctor-dns.js';
-import type { DnsFacts, DoctorFinding, Examined, HostFacts, ServiceFacts } from '../../host/doctor/facts.js';
+import type {
+  DnsFacts,
+  DoctorFinding,
+  Examined,
+  HostFacts,
+  ReverseFacts,
+  ServiceFacts,
+} from '../../host/doctor/facts.js';
 import { judge } from '../../host/doctor/judge.js';
-import { lookAt } from '../../host/edge/smtp-look.js';
-import { examine, isOfRule } from '../../host/examine.js';
-import type { PortRule } from '../../host/protocol/types.js';
-import type { Service } from '../../host/protocol/types.js';
+import { notKnownOf } from '../../host/doctor/not-known.js';
+import { examine } from '../../host/examine.js';
+import { exposedSockets, isOfRule } from '../../host/examine-sockets.js';
+import { serviceOf } from '../../host/protocol/config/index.js';
+import type { ClusterFile, PortRule } from '../../host/protocol/types.js';
 import { fakeSidecar, freshDirectory, nlb, statusFixture } from './cli-fixture.js';
 import { changed, fileOf } from './config-fixture.js';
 
@@ -61,6 +68,7 @@ function cluster(change: (facts: Record<string, HostFacts>, examined: Record<str
       services: [service()],
       onDisabledPorts: [],
       virtualIpsHere: [],
+      left: { mode: 'routed', addresses: [], tables: [] },
     };
     examined[host] = { facts: facts[host]!, clockAheadMs: 3, errorMs: 5 };
   }
@@ -68,10 +76,18 @@ function cluster(change: (facts: Record<string, HostFacts>, examined: Record<str
   return Object.values(examined);
 }
 
+/** What DNS says of an address: its names with where they lead, or why there is no answer. */
+function back(address: string, names: Record<string, string[] | string>, failure: string | null = null): ReverseFacts {
+  const each = Object.entries(names).map(([name, leads]) =>
+    typeof leads === 'string' ? { name, addresses: null, failure: leads } : { name, addresses: leads, failure: null },
+  );
+  return { address, names: each, failure };
+}
+
 const DNS: DnsFacts = {
   addresses: ['10.0.0.11', '10.0.0.12', '10.0.0.13'],
   failure: null,
-  reverse: [{ address: '10.0.0.11', names: ['mail.example.org'], failure: null }],
+  reverse: [back('10.0.0.11', { 'mail.example.org': ['10.0.0.11', '10.0.0.12', '10.0.0.13'] })],
 };
 const found = (examined: Examined[], dns: DnsFacts | null = DNS): DoctorFinding[] =>
   judge(file, examined, [], dns, NOW);
@@ -91,6 +107,20 @@ describe('judge()', () => {
       'rule smtp: host mail2 does not offer STARTTLS, hosts mail1 and mail3 do',
       'rule smtp: host mail2 relays for strangers, hosts mail1 and mail3 do not',
       'host mail2: the service of rule smtp takes mail from a stranger for a stranger: it is an open relay',
+    ]);
+  });
+
+  test('names what differs behind STARTTLS alone, and what differs before it only once', () => {
+    const behind = (offers: Record<string, string>, offersTls: Record<string, string>): ServiceFacts =>
+      service({ smtp: { offers: { STARTTLS: '', ...offers }, offersTls, relays: false } });
+    const examined = cluster((facts) => {
+      facts.mail1!.services = [behind({ SIZE: '1000' }, { SIZE: '1000', AUTH: 'LOGIN PLAIN' })];
+      facts.mail2!.services = [behind({ SIZE: '2000' }, { SIZE: '2000', AUTH: 'PLAIN' })];
+      facts.mail3!.services = [behind({ SIZE: '2000' }, { SIZE: '2000', AUTH: 'LOGIN PLAIN' })];
+    });
+    expect(texts(examined)).toEqual([
+      'rule smtp: host mail1 offers SIZE 1000, hosts mail2 and mail3 2000',
+      'rule smtp: host mail2 offers AUTH PLAIN, hosts mail1 and mail3 LOGIN PLAIN (after STARTTLS)',
     ]);
   });
 
@@ -151,15 +181,39 @@ describe('judge()', () => {
     const dns: DnsFacts = {
       addresses: ['10.0.0.11', '10.0.0.12', '10.0.0.99'],
       failure: null,
-      reverse: [{ address: '10.0.0.12', names: [], failure: 'ENOTFOUND' }],
+      reverse: [
+        back('10.0.0.11', { 'old.example.org': ['10.0.0.9'], 'gone.example.org': 'ENOTFOUND' }),
+        back('10.0.0.12', {}, 'ENOTFOUND'),
+        back('10.0.0.13', { 'old.example.org': ['10.0.0.9'], 'mail.example.org': ['10.0.0.12', '10.0.0.13'] }),
+      ],
     };
     expect(texts(cluster(), dns)).toEqual([
       'mail.example.org does not lead to 10.0.0.13 in DNS',
       'mail.example.org leads to 10.0.0.99 in DNS, which no host of the cluster has',
+      '10.0.0.11 leads to old.example.org, which leads to 10.0.0.9; to gone.example.org, which leads to no address (PTR in DNS), and not back to 10.0.0.11',
       '10.0.0.12 leads to no name in DNS (PTR): ENOTFOUND',
     ]);
     const none = { addresses: null, failure: 'ENOTFOUND', reverse: [] };
     expect(texts(cluster(), none)).toEqual(['mail.example.org has no address in DNS: ENOTFOUND']);
+  });
+
+  test('says of a question that DNS did not answer that it is not known, and finds nothing', () => {
+    const dns: DnsFacts = {
+      addresses: null,
+      failure: 'ETIMEOUT',
+      reverse: [
+        back('10.0.0.11', {}, 'ESERVFAIL'),
+        back('10.0.0.12', { 'old.example.org': ['10.0.0.9'], 'mail2.example.org': 'ETIMEOUT' }),
+      ],
+      notAsked: ['10.0.0.13'],
+    };
+    expect(texts(cluster(), dns)).toEqual([]);
+    expect(notKnownOf(file, cluster(), dns).map(({ text }) => text)).toEqual([
+      'where mail.example.org leads to in DNS: ETIMEOUT',
+      'which name 10.0.0.11 has in DNS (PTR): ESERVFAIL',
+      'whether mail2.example.org, the name of 10.0.0.12, leads back to it: ETIMEOUT',
+      'the names of 10.0.0.13 (PTR): too many to ask at once',
+    ]);
   });
 
   test('names an address that is left over, and a virtual IP that is missing', () => {
@@ -227,78 +281,40 @@ describe('in mode arp, judge()', () => {
   });
 });
 
-test('dnsOf() asks forward and back, and leaves test addresses on loopback alone', async () => {
+test('dnsOf() asks forward, back and forward again, and leaves test addresses on loopback alone', async () => {
   const asked: string[] = [];
+  const none = (code: string) => Promise.reject(Object.assign(new Error(), { code }));
   const resolver: Resolving = {
-    resolve4: (async (name: string) => [asked.push(name) ? '10.0.0.11' : '']) as Resolving['resolve4'],
-    resolve6: (async () => Promise.reject(Object.assign(new Error(), { code: 'ENODATA' }))) as Resolving['resolve6'],
-    reverse: async (address) =>
-      address === '10.0.0.11' ? ['mail.example.org'] : Promise.reject(new Error('ENOTFOUND')),
+    resolve4: (async (name: string) => {
+      asked.push(name);
+      return name === 'mail.example.org' ? ['10.0.0.11'] : none('ENOTFOUND');
+    }) as Resolving['resolve4'],
+    resolve6: (async (name: string) => {
+      asked.push(name);
+      return name === 'six.example.org' ? ['2001:DB8:0::C'] : none('ENODATA');
+    }) as Resolving['resolve6'],
+    reverse: async (address) => {
+      if (address === '2001:db8::c') return ['six.example.org'];
+      return address === '10.0.0.11' ? ['mail.example.org', 'gone.example.org'] : none('ENOTFOUND');
+    },
   };
-  const local = fileOf(changed(['10.0.0.12', '127.0.0.12']));
+  const virtualIps = ['10.0.0.11', '127.0.0.12', '2001:db8::c'];
+  const local = { ...file, listenOn: 'virtualIp' as const, virtualIps };
   expect(await dnsOf(local, resolver)).toEqual({
     addresses: ['10.0.0.11'],
     failure: null,
-    reverse: [{ address: '10.0.0.11', names: ['mail.example.org'], failure: null }],
+    reverse: [
+      back('10.0.0.11', { 'mail.example.org': ['10.0.0.11'], 'gone.example.org': 'ENOTFOUND' }),
+      back('2001:db8::c', { 'six.example.org': ['2001:db8::c'] }),
+    ],
   });
-  expect(asked).toEqual(['mail.example.org']);
-});
-
-describe('lookAt()', () => {
-  async function mailServer(options: SMTPServerOptions, mayRelay: boolean): Promise<Service> {
-    const server = new SMTPServer({
-      authOptional: true,
-      logger: false,
-      onRcptTo: (_address, _session, done) =>
-        done(mayRelay ? undefined : Object.assign(new Error('relaying denied'), { responseCode: 554 })),
-      ...options,
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    closings.push(() => server.close());
-    const { port } = server.server.address() as { port: number };
-    const check = { kind: 'banner', expect: '220', periodMs: 1000, timeoutMs: 1000, failuresMax: 3 } as const;
-    return { address: `127.0.0.1:${port}`, proxyProtocol: 'none', trustsNobodyByAddress: true, check };
-  }
-
-  test('reads what a mail server offers, its certificate, and that it does not relay', async () => {
-    const look = await lookAt(await mailServer({ size: 10_240_000 }, false), '10.0.0.11', true);
-    expect(look.failure).toBe(null);
-    expect(look.smtp!.offers).toMatchObject({ SIZE: '10240000', STARTTLS: '' });
-    expect(look.smtp!.relays).toBe(false);
-    expect(Date.parse(look.certificateEnds!)).toBeGreaterThan(0);
-  });
-
-  test('finds an open relay, and says nothing of TLS where there is none', async () => {
-    const look = await lookAt(await mailServer({ hideSTARTTLS: true }, true), '10.0.0.11', true);
-    expect([look.smtp!.relays, look.certificateEnds, look.failure]).toEqual([true, null, null]);
-  });
-
-  test('comes with a PROXY header that names a stranger', async () => {
-    const heard: Buffer[] = [];
-    const server: Server = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.on('data', (bytes) => {
-        heard.push(bytes);
-        socket.end('554 no\r\n');
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    closings.push(() => server.close());
-    const { port } = server.address() as { port: number };
-    const check = { kind: 'connect', expect: '', periodMs: 1000, timeoutMs: 1000, failuresMax: 3 } as const;
-    const base = { address: `127.0.0.1:${port}`, trustsNobodyByAddress: false, check };
-    const v2 = await lookAt({ ...base, proxyProtocol: 'v2' }, '10.0.0.11', true);
-    expect(v2.failure).toBe('said "554 no", expected 220');
-    expect(heard[0]!.toString('hex')).toBe('0d0a0d0a000d0a515549540a2111000cc00002010a00000b12670019');
-    await lookAt({ ...base, proxyProtocol: 'v1' }, '10.0.0.11', true);
-    expect(heard[1]!.toString()).toBe('PROXY TCP4 192.0.2.1 10.0.0.11 4711 25\r\n');
-  });
-
-  test('says why a service cannot be looked at', async () => {
-    const check = { kind: 'connect', expect: '', periodMs: 1000, timeoutMs: 1000, failuresMax: 3 } as const;
-    const dead: Service = { address: '127.0.0.1:9', proxyProtocol: 'none', trustsNobodyByAddress: true, check };
-    expect((await lookAt(dead, '10.0.0.11', true)).failure).toBe('ECONNREFUSED');
-  });
+  expect(asked.sort()).toEqual([
+    'gone.example.org',
+    'mail.example.org',
+    'mail.example.org',
+    'mail.example.org',
+    'six.example.org',
+  ]);
 });
 
 test('examine() sees a service that listens for everybody, and one on the port of a disabled rule', async () => {
@@ -325,6 +341,38 @@ test('examine() sees a service that listens for everybody, and one on the port o
   expect(facts.handoffs).toEqual([{ host: 'mail2', address: '127.0.99.2', failure: 'ECONNREFUSED' }]);
 });
 
+describe('exposedSockets() of a wide rule whose service follows the port', () => {
+  const text = changed(
+    ['dedicatedIp\n', 'virtualIp\n'],
+    ['hosts:', 'virtualIps: [10.0.0.100]\nhosts:'],
+    ['ports: 8000-8099', 'ports: 1024-65535'],
+    ["'{dedicatedIp}:9000', proxyProtocol: none", "'127.0.0.1:{port}', proxyProtocol: v2, check: {kind: none}"],
+  );
+  const listening = (...at: [address: string, port: number][]) =>
+    at.map(([address, port]) => ({ address, port, inode: '1' }));
+  const all = listening(['0.0.0.0', 8443], ['127.0.0.1', 8444], ['0.0.0.0', 22], ['10.0.0.11', 9000], ['::', 7777]);
+  const exposed = (of: ClusterFile, own: string[]): string[] => {
+    const rule = of.portRules.find(({ portLast }) => portLast === 65535)!;
+    const self = of.hosts[0]!;
+    const { address } = serviceOf(rule, self)!;
+    const sockets = exposedSockets({ file: of, rule, self, service: address }, all, new Set(own));
+    return sockets.map((socket) => `${socket.address} ${socket.port}`);
+  };
+
+  test('names what listens for everybody in its range, where an address of the host does not lead to Envoy', () => {
+    const of = fileOf(text);
+    expect(exposed(of, ['127.0.0.1', '10.0.0.100', '10.0.0.11'])).toEqual(['0.0.0.0 8443', ':: 7777']);
+    expect(exposed(of, ['127.0.0.1', '10.0.0.100', 'fe80::1'])).toEqual([]);
+    expect(exposed(of, ['127.0.0.1', '10.0.0.100', '2001:db8::11'])).toEqual([':: 7777']);
+  });
+
+  test('names nothing where the rule listens on the only address there is', () => {
+    const of = { ...fileOf(text), listenOn: 'dedicatedIp' as const };
+    expect(exposed(of, ['127.0.0.1', '::1', '10.0.0.11'])).toEqual([]);
+    expect(exposed(of, ['127.0.0.1', '::1', '10.0.0.11', '192.168.7.1'])).toEqual(['0.0.0.0 8443', ':: 7777']);
+  });
+});
+
 test('a disabled rule is asked on its virtual IP, and not on one that has rules of its own', () => {
   const text = changed(
     ['dedicatedIp\n', 'virtualIp\n'],
@@ -344,6 +392,8 @@ test('nlb doctor asks every host, prints findings with what to do, and exits 1',
   const directory = freshDirectory();
   const facts = cluster((all) => {
     all.mail1!.services = [service({ exposed: ['0.0.0.0:2525 (smtpd, process 812)'] })];
+    const relayUnknown = 'to RCPT TO:<doctor@example.com> it said "450 4.2.0 Greylisted"';
+    all.mail2!.services[0]!.smtp = { ...service().smtp!, relays: null, relayUnknown };
   }).map((each) => each.facts);
   const at = new Date().toISOString();
   const answers = {
@@ -366,10 +416,15 @@ test('nlb doctor asks every host, prints findings with what to do, and exits 1',
 0.0.0.0:2525 (smtpd, process 812)
    -> let it listen on 127.0.0.1 or a unix socket, or keep strangers off by the
    -> firewall
+
+Not found out:
+ - host mail2: whether the service of rule smtp relays for strangers: to RCPT
+ - TO:<doctor@example.com> it said "450 4.2.0 Greylisted"
 `);
   expect(JSON.parse(json.out)).toMatchObject({
     ok: false,
     hosts: ['mail1', 'mail2'],
     findings: [{ check: 'channel' }, { check: 'pastEnvoy' }],
+    notKnown: [{ check: 'relay', host: 'mail2' }],
   });
 });

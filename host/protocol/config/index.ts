@@ -9,4 +9,11 @@ export { type Finding, findingLine } from './finding.js';
 export { canonicalText, fingerprintOf } from './fingerprint.js';
 export { parseClusterFile, type ParseResult } from './parse.js';
 export { CLUSTER_FILE_SCHEMA } from './schema.js';
-export { checkedAddress, followsPort, parseServiceAddress, serviceOf, type ServiceTarget } from './service-address.js';
+export {
+  atPort,
+  checkedAddress,
+  followsPort,
+  parseServiceAddress,
+  serviceOf,
+  type ServiceTarget,
+} from './service-address.js';

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { lookAt } from '../../../host/edge/smtp-look.js';
 import { MailCluster, portRule, type RuleOptions } from './mail-cluster.js';
 import { type MailHost, nlb } from './mail-host.js';
 import { whyNoMail } from './needs.js';
@@ -34,7 +35,7 @@ describe.skipIf(missing !== null)('a postfix that lets 127.0.0.1 relay', () => {
       const place = { directory: join(stateDir, 'postfix'), hostname, address: ip, port: 2526 };
       const { proxyProtocol } = service;
       if (proxyProtocol === 'v1') throw new Error('this test knows v2 and none');
-      servers.push(receivingPostfix({ ...place, proxyProtocol, mynetworks: '127.0.0.1/32' }));
+      servers.push(receivingPostfix({ ...place, proxyProtocol, mynetworks: '127.0.0.1/32 [::1]/128' }));
     }
     await started.start();
     return started;
@@ -55,12 +56,20 @@ describe.skipIf(missing !== null)('a postfix that lets 127.0.0.1 relay', () => {
     }
   });
 
-  it('refuses the stranger behind proxyProtocol v2, also with trust in 127.0.0.1', async () => {
+  it('refuses the stranger behind proxyProtocol v2, also with trust in 127.0.0.1, and nlb doctor sees that in either family', async () => {
     const { hosts } = await start({ proxyProtocol: 'v2' });
     for (const host of hosts) {
       const through = await relay(host, 25);
       expect(through.conversation).toContain('554 5.7.1');
       expect(through.exitCode).toBe(NO_RECIPIENT);
+    }
+    const check = { kind: 'banner', expect: '220', periodMs: 1000, timeoutMs: 1000, failuresMax: 3 } as const;
+    for (const { ip } of hosts) {
+      const service = { address: `${ip}:2526`, proxyProtocol: 'v2', trustsNobodyByAddress: false, check } as const;
+      for (const dedicatedIp of [ip, 'fd00::11']) {
+        const { smtp, failure } = await lookAt(service, dedicatedIp, 'smtp');
+        expect([dedicatedIp, failure, smtp!.relays]).toEqual([dedicatedIp, null, false]);
+      }
     }
   });
 });
