@@ -28,9 +28,9 @@ add     makes a token and prints it, once: keep it in a file of mode 0600 and us
 list    the tokens of this host.
 remove  by name (all of that name) or id; what they have open ends at once.
 
-Tokens are of one host, and through it reach all of them: somebody who shall get in
-while that host is down has one on another host, too; remove ends those of this
-host alone. Exit code 0: done. 1: no
+Tokens are of one host, and through it reach all of them: somebody who shall
+get in while that host is down has one on another host, too; remove ends those
+of this host alone. Exit code 0: done. 1: no
 such token. 4: the file cannot be used, with the reason.`,
   options: {
     role: { type: 'string', value: 'ROLE', help: 'add: read, control or configure' },
