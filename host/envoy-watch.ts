@@ -4,6 +4,7 @@ import type { Clock } from './edge/clock.js';
 import { boundConnectionLog } from './edge/connection-log.js';
 import type { OwnEnvoy } from './edge/own-envoy.js';
 import { ServiceSigns } from './edge/service-signs.js';
+import type { Services } from './edge/services.js';
 import { readHandedOffOpen, readTraffic, type Traffic } from './edge/traffic.js';
 import type { ClusterFile, HostName } from './protocol/types.js';
 import { NO_RULE } from './protocol/xds/index.js';
@@ -26,11 +27,13 @@ export class EnvoyWatch {
     private readonly envoy: () => OwnEnvoy,
   ) {}
 
-  /** @param onFailure  told of the rule whose service Envoy could not connect to */
-  watchServices(onFailure: (rule: string) => void): void {
+  /** Tells the services what their clients see of them. */
+  watchServices(services: Services): void {
     const { admin } = this.envoy();
     const isServing = () => this.envoy().state.state === 'serving';
-    this.signs = new ServiceSigns({ admin, clock: this.clock, isServing, onFailure });
+    const onFailure = (rule: string) => services.suspect(rule);
+    const onWaiting: Services['noteWaiting'] = (rule, waitingFor) => services.noteWaiting(rule, waitingFor);
+    this.signs = new ServiceSigns({ admin, clock: this.clock, isServing, onFailure, onWaiting });
     this.signs.start();
   }
 

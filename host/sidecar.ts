@@ -195,7 +195,7 @@ export class Sidecar {
     await this.stick.begin(file, isAdopted);
     this.loop.start(() => this.file.heartbeat.periodMs / 10);
     this.looking.begin(LOOK_MS);
-    this.envoyWatch.watchServices((rule) => this.services.suspect(rule));
+    this.envoyWatch.watchServices(this.services);
   }
 
   private carry(effect: Effect): Promise<void> | void {

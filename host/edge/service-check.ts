@@ -3,15 +3,22 @@
  * The first check counts alone, so that a host joins a rule without waiting and never joins it for a service that is not
  * there. Checks never overlap. A check that failed is repeated sooner: a service that is gone leaves its rule in a good half of a
  * period instead of two to three, and one that missed a single check is not suspected for longer than before.
+ *
+ * A check that waits for a banner has witnesses: connections of clients that have waited for as long as a check does. While a
+ * check of our own has failed each of them counts as one more, so a service that hangs is down with the first check; alone
+ * they decide nothing.
  */
 import type { NetConnectOpts } from 'node:net';
 import { checkedAddress, parseServiceAddress } from '../protocol/config/index.js';
 import type { Service } from '../protocol/types.js';
 import { dial } from './dial.js';
 import { localProxyHeader } from './proxy-header.js';
+import type { WaitingFor } from './silent-service.js';
 
 /** Checks after a failed one come this many times as often, until the service is down or answers again. */
 const HURRY = 5;
+/** A client that has waited for this part of a check's time makes the check come at once, once a period. */
+const DOUBT = 5;
 
 export interface ServiceWatch {
   /** False until the first check succeeded. */
@@ -20,6 +27,8 @@ export interface ServiceWatch {
   readonly failure: string | null;
   /** Somebody else could not connect: checks now, not when the period is over. */
   suspect(): void;
+  /** What clients of this service see; without a meaning where they speak first (check kind `connect`). */
+  noteWaiting(waitingFor: WaitingFor): void;
   stop(): void;
 }
 
@@ -28,10 +37,14 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
   const { check } = service;
   if (check.kind === 'none') {
     const timer = setImmediate(() => onChange(true, null));
-    return { up: true, failure: null, suspect: () => {}, stop: () => clearImmediate(timer) };
+    const deaf = { suspect: () => {}, noteWaiting: () => {} };
+    return { up: true, failure: null, ...deaf, stop: () => clearImmediate(timer) };
   }
   const watch = { up: false, failure: null as string | null };
   let failuresInARow = 0;
+  /** Clients that have waited for as long as a check does. */
+  let waitingCount = 0;
+  let isDoubted = false;
   let isFirst = true;
   let stopped = false;
   let timer: NodeJS.Timeout | null = null;
@@ -42,13 +55,30 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
     if (stopped) return;
     failuresInARow = failure === null ? 0 : failuresInARow + 1;
     watch.failure = failure;
-    const up = failure === null || (watch.up && failuresInARow < check.failuresMax);
+    judge();
+    const isSuspected = watch.up && failure !== null;
+    timer = setTimeout(checkInTurn, isSuspected ? check.periodMs / HURRY : check.periodMs);
+  }
+
+  function checkInTurn(): void {
+    isDoubted = false;
+    void checkOnce();
+  }
+
+  function judge(): void {
+    const { failure } = watch;
+    const up = failure === null || (watch.up && failuresInARow + waitingCount < check.failuresMax);
     const changed = isFirst || up !== watch.up;
     isFirst = false;
     watch.up = up;
-    if (changed) onChange(up, failure);
-    const isSuspected = up && failure !== null;
-    timer = setTimeout(() => void checkOnce(), isSuspected ? check.periodMs / HURRY : check.periodMs);
+    if (changed) onChange(up, waitingCount === 0 || up ? failure : `${failure}; ${clientsText(waitingCount)} as long`);
+  }
+
+  /** A check that failed is repeated soon anyway, and one of a service that is down is no news. */
+  function checkNow(): void {
+    if (timer === null || !watch.up || watch.failure !== null) return;
+    clearTimeout(timer);
+    void checkOnce();
   }
 
   void checkOnce();
@@ -59,17 +89,25 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
     get failure() {
       return watch.failure;
     },
-    suspect() {
-      // A check that failed is repeated soon anyway, and one of a service that is down is no news.
-      if (timer === null || !watch.up || watch.failure !== null) return;
-      clearTimeout(timer);
-      void checkOnce();
+    suspect: checkNow,
+    noteWaiting(waitingFor) {
+      if (stopped || isFirst || check.kind !== 'banner') return;
+      waitingCount = waitingFor(check.timeoutMs);
+      if (watch.failure !== null && watch.up) judge();
+      // A service that lets its clients wait on purpose answers the check: it is not asked all the time for that.
+      if (isDoubted || timer === null || waitingFor(check.timeoutMs / DOUBT) === 0) return;
+      isDoubted = true;
+      checkNow();
     },
     stop() {
       stopped = true;
       if (timer) clearTimeout(timer);
     },
   };
+}
+
+function clientsText(count: number): string {
+  return count === 1 ? 'a client has waited' : `${count} clients have waited`;
 }
 
 /**

@@ -1,17 +1,28 @@
 /**
- * The first sign of a service that is gone: a connection that Envoy could not make to it. Envoy counts those and tells nobody,
- * so it is asked, five times in a check's usual period; what it says makes the service's own check come at once. The sign
- * alone takes nobody out of a rule: it may have been one connection of many, and the check is what an administrator has set.
+ * Signs of a service that is gone or hangs, from Envoy, which has them with the first client and tells nobody: so it is
+ * asked, five times in a check's usual period. No sign takes a host out of a rule by itself (service-check.ts,
+ * docs/decisions/0023).
+ *
+ *     a connect that failed          nobody listens
+ *     connections without a byte     the kernel accepts for a service that stands still: `waiting` is told how many wait, and how long
  */
 import type { Clock } from './clock.js';
 import type { EnvoyAdmin } from './envoy-admin.js';
+import { SilentService, type WaitingFor } from './silent-service.js';
 
 const ASK_EVERY_MS = 200;
-/** Envoy goes through all its stats for an answer, some 10 ms with a thousand listeners: it is busy with it 1/20 of the time at most. */
+/**
+ * Envoy goes through all its stats for an answer, some 10 ms with a thousand listeners: it is busy with it 1/20 of the time
+ * at most.
+ */
 const REST = 20;
 
-const FILTER = '^cluster\\.nlb\\.service\\..*\\.upstream_cx_connect_fail$';
-const NAME = /^cluster\.nlb\.service\.(.+)\.upstream_cx_connect_fail$/;
+const STATS = 'upstream_cx_connect_fail|upstream_cx_total|upstream_cx_active|upstream_cx_rx_bytes_total';
+const FILTER = `^cluster\\.nlb\\.service\\..*\\.(${STATS})$`;
+const NAME = new RegExp(`^cluster\\.nlb\\.service\\.(.+)\\.(${STATS})$`);
+
+/** Of one rule, as Envoy says; an Envoy of somebody's own may keep fewer. */
+type Counts = Record<string, number>;
 
 export interface ServiceSignsOptions {
   admin: Pick<EnvoyAdmin, 'stats'>;
@@ -19,11 +30,15 @@ export interface ServiceSignsOptions {
   /** False while there is no Envoy that could be asked. */
   isServing(): boolean;
   onFailure(rule: string): void;
+  /** With each answer of Envoy: how many connections of a rule have waited so long for the first byte of the service. */
+  onWaiting(rule: string, waitingFor: WaitingFor): void;
 }
 
 export class ServiceSigns {
   /** By rule, as Envoy said last. */
-  private counts: ReadonlyMap<string, number> | null = null;
+  private failures: ReadonlyMap<string, number> | null = null;
+  /** BOUNDED: the rules of Envoy's last answer. */
+  private silent = new Map<string, SilentService>();
   private timer: NodeJS.Timeout | null = null;
   private stopped = false;
 
@@ -41,32 +56,48 @@ export class ServiceSigns {
   private async ask(): Promise<void> {
     const { clock, isServing } = this.options;
     const askedMs = clock.nowMs();
-    if (isServing()) await this.look();
-    else this.counts = null;
+    const said = isServing() ? await this.look() : null;
     if (this.stopped) return;
+    if (said !== null) this.compare(said, clock.nowMs());
+    else this.forget();
     const tookMs = clock.nowMs() - askedMs;
     this.timer = setTimeout(() => void this.ask(), Math.max(ASK_EVERY_MS, REST * tookMs));
   }
 
-  /** What failed before it was asked the first time, or in another Envoy, is no sign of now. */
-  private async look(): Promise<void> {
-    const { admin, onFailure } = this.options;
-    let said: Map<string, number | string>;
-    try {
-      said = await admin.stats(FILTER);
-    } catch {
-      // It ends or hangs: somebody else looks after that (envoy-minder.ts).
-      return;
+  /** @returns null where Envoy ends or hangs: somebody else looks after that (envoy-minder.ts) */
+  private async look(): Promise<Map<string, Counts> | null> {
+    const said = await this.options.admin.stats(FILTER).catch(() => null);
+    if (said === null) return null;
+    const counts = new Map<string, Counts>();
+    for (const [text, value] of said) {
+      const [, rule, stat] = NAME.exec(text) ?? [];
+      if (rule === undefined || stat === undefined) continue;
+      counts.set(rule, { ...counts.get(rule), [stat]: Number(value) });
     }
-    const before = this.counts;
-    const counts = new Map(
-      [...said].flatMap(([name, count]) => {
-        const rule = NAME.exec(name)?.[1];
-        return rule === undefined ? [] : [[rule, Number(count)] as const];
-      }),
-    );
-    this.counts = counts;
-    if (before === null || this.stopped) return;
-    for (const [rule, count] of counts) if (count > (before.get(rule) ?? 0)) onFailure(rule);
+    return counts;
+  }
+
+  /** What failed before it was asked the first time, or in another Envoy, is no sign of now. */
+  private compare(said: Map<string, Counts>, nowMs: number): void {
+    const before = this.failures;
+    this.failures = new Map([...said].map(([rule, counts]) => [rule, counts.upstream_cx_connect_fail ?? 0]));
+    for (const [rule, count] of this.failures)
+      if (before !== null && count > (before.get(rule) ?? 0)) this.options.onFailure(rule);
+    const silent = new Map<string, SilentService>();
+    for (const [rule, counts] of said) {
+      const { upstream_cx_total: begun, upstream_cx_active: open, upstream_cx_rx_bytes_total: bytes } = counts;
+      if (begun === undefined || open === undefined || bytes === undefined) continue;
+      const one = this.silent.get(rule) ?? new SilentService();
+      one.note({ atMs: nowMs, begun, open, bytes });
+      silent.set(rule, one);
+      this.options.onWaiting(rule, (forMs) => one.waiting(nowMs - forMs));
+    }
+    this.silent = silent;
+  }
+
+  private forget(): void {
+    this.failures = null;
+    for (const rule of this.silent.keys()) this.options.onWaiting(rule, () => 0);
+    this.silent.clear();
   }
 }

@@ -3,6 +3,7 @@ import { serviceOf } from '../protocol/config/index.js';
 import type { ClusterFile, HostName, Service } from '../protocol/types.js';
 import type { Log } from './log.js';
 import { type ServiceWatch, watchService } from './service-check.js';
+import type { WaitingFor } from './silent-service.js';
 
 interface Watched {
   service: Service;
@@ -63,6 +64,11 @@ export class Services {
   /** Envoy could not connect to the service of that rule: it is checked at once. */
   suspect(rule: string): void {
     this.watched.get(rule)?.watch.suspect();
+  }
+
+  /** How long clients of that rule wait for the first byte of the service. */
+  noteWaiting(rule: string, waitingFor: WaitingFor): void {
+    this.watched.get(rule)?.watch.noteWaiting(waitingFor);
   }
 
   stop(): void {

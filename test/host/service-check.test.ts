@@ -160,6 +160,64 @@ describe('watchService()', () => {
     expect(checkCount).toBe(2);
   });
 
+  it('takes clients that wait as long as a check for failed checks of its own, once one of its own has failed', async () => {
+    let answers = true;
+    let checkCount = 0;
+    const server = await listen((socket) => {
+      checkCount++;
+      if (answers) socket.end('220 ready\r\n');
+    });
+    const seen: string[] = [];
+    // The next check in its turn is an hour away, and so is the next but one after a failure.
+    const check = { periodMs: 3_600_000, timeoutMs: 300, failuresMax: 3 };
+    const watch = watchService(service(addressOf(server), check), (up, failure) => seen.push(`${up} ${failure}`));
+    await expect.poll(() => seen).toEqual(['true null']);
+    answers = false;
+    // Five wait for 60 ms and longer, none as long as a check does.
+    watch.noteWaiting((forMs) => (forMs <= 60 ? 5 : 0));
+    await expect.poll(() => watch.failure).toContain('said nothing within 300 ms');
+    expect([watch.up, checkCount]).toEqual([true, 2]);
+    watch.noteWaiting(() => 1);
+    expect(watch.up).toBe(true);
+    watch.noteWaiting(() => 2);
+    expect(seen).toEqual([
+      'true null',
+      'false connected, but said nothing within 300 ms, expected "220"; 2 clients have waited as long',
+    ]);
+    watch.stop();
+  });
+
+  it('keeps a service whose clients wait and whose checks are answered, and is not made to check it all the time', async () => {
+    let checkCount = 0;
+    const server = await listen((socket) => {
+      checkCount++;
+      socket.end('220 ready\r\n');
+    });
+    const seen: boolean[] = [];
+    const watch = watchService(service(addressOf(server), { periodMs: 3_600_000 }), (up) => seen.push(up));
+    await expect.poll(() => seen).toEqual([true]);
+    for (let i = 0; i < 50; i++) {
+      watch.noteWaiting(() => 100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await expect.poll(() => checkCount).toBe(2);
+    expect([watch.up, watch.failure, seen]).toEqual([true, null, [true]]);
+    watch.stop();
+  });
+
+  it('does not doubt a service that need not speak first', async () => {
+    let checkCount = 0;
+    const server = await listen(() => void checkCount++);
+    const seen: boolean[] = [];
+    const check = { kind: 'connect' as const, periodMs: 3_600_000 };
+    const watch = watchService(service(addressOf(server), check), (up) => seen.push(up));
+    await expect.poll(() => [seen.length, checkCount]).toEqual([1, 1]);
+    watch.noteWaiting(() => 100);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(checkCount).toBe(1);
+    watch.stop();
+  });
+
   it('never calls a service up that has not answered yet', async () => {
     const seen: boolean[] = [];
     const watch = watchService(service('127.0.50.1:1'), (up) => seen.push(up));

@@ -1,4 +1,4 @@
-/** Envoy's count of connects that failed, and what it is taken for. The clock is the test's, timers are vitest's. */
+/** Envoy's counts of connects that failed and of connections without a byte, and what they are taken for. The clock is the test's, timers are vitest's. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServiceSigns } from '../../host/edge/service-signs.js';
 
@@ -7,28 +7,33 @@ let asked: number;
 let tookMs: number;
 let isServing: boolean;
 let failed: string[];
+/** By rule: how many wait for a first byte at all, and for a second or longer. */
+let waiting: Record<string, [number, number]>;
+let more: Record<string, number>;
 let signs: ServiceSigns;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  [counts, asked, tookMs, isServing, failed] = [{ smtp: 7 }, 0, 1, true, []];
+  [counts, asked, tookMs, isServing, failed, waiting, more] = [{ smtp: 7 }, 0, 1, true, [], {}, {}];
   signs = new ServiceSigns({
     admin: {
       async stats() {
         asked += 1;
         await new Promise((resolve) => setTimeout(resolve, tookMs));
         if (tookMs > 1000) throw new Error('Envoy does not answer');
-        return new Map(
-          Object.entries(counts).map(([rule, count]) => [
-            `cluster.nlb.service.${rule}.upstream_cx_connect_fail`,
-            count,
-          ]),
+        const failures = Object.entries(counts).map(
+          ([rule, count]) => [`${rule}.upstream_cx_connect_fail`, count] as const,
         );
+        const all = [...failures, ...Object.entries(more).map(([stat, count]) => [`smtp.${stat}`, count] as const)];
+        return new Map(all.map(([name, count]) => [`cluster.nlb.service.${name}`, count]));
       },
     },
     clock: { nowMs: () => Date.now(), wallIso: () => '' },
     isServing: () => isServing,
     onFailure: (rule) => void failed.push(rule),
+    onWaiting: (rule, waitingFor) => {
+      waiting[rule] = [waitingFor(0), waitingFor(1000)];
+    },
   });
   signs.start();
 });
@@ -79,5 +84,59 @@ describe('ServiceSigns', () => {
     counts = { smtp: 8 };
     await after(500);
     expect(failed).toEqual(['smtp']);
+  });
+});
+
+describe('ServiceSigns of connections that wait for a first byte', () => {
+  const say = (begun: number, open: number, bytes: number) => {
+    more = { upstream_cx_total: begun, upstream_cx_active: open, upstream_cx_rx_bytes_total: bytes };
+  };
+
+  it('counts those that began since the service said something last, by how long they have waited', async () => {
+    say(100, 40, 5000);
+    await after(500);
+    expect(waiting).toEqual({ smtp: [0, 0] });
+    say(103, 43, 5000);
+    await after(1000);
+    expect(waiting).toEqual({ smtp: [3, 0] });
+    say(105, 45, 5000);
+    await after(700);
+    expect(waiting).toEqual({ smtp: [5, 3] });
+    say(106, 46, 5001);
+    await after(250);
+    expect(waiting).toEqual({ smtp: [0, 0] });
+  });
+
+  it('takes off those that ended meanwhile, whichever they were', async () => {
+    say(100, 40, 5000);
+    await after(500);
+    say(104, 41, 5000);
+    await after(2000);
+    expect(waiting).toEqual({ smtp: [1, 1] });
+    say(104, 38, 5000);
+    await after(500);
+    expect(waiting).toEqual({ smtp: [0, 0] });
+  });
+
+  it('begins anew with another Envoy, and says nothing of one that does not keep these counts', async () => {
+    say(100, 40, 5000);
+    await after(500);
+    say(104, 44, 5000);
+    await after(2000);
+    expect(waiting).toEqual({ smtp: [4, 4] });
+    isServing = false;
+    await after(300);
+    expect(waiting).toEqual({ smtp: [0, 0] });
+    [isServing, more, waiting] = [true, {}, {}];
+    await after(1000);
+    expect(waiting).toEqual({});
+  });
+
+  it('still knows after an hour who has waited all the time', async () => {
+    say(100, 40, 5000);
+    await after(500);
+    say(102, 42, 5000);
+    await after(3_600_000);
+    expect(waiting).toEqual({ smtp: [2, 2] });
   });
 });

@@ -53,6 +53,7 @@ export const STATS_KEPT: readonly string[] = [
   'connection_limit\\.nlb_rule\\..*\\.active_connections',
   'cluster\\.nlb\\..*\\.membership_(healthy|total)',
   'cluster\\.nlb\\..*\\.upstream_cx_(active|total|connect_fail|connect_timeout|overflow|none_healthy)',
+  'cluster\\.nlb\\.service\\..*\\.upstream_cx_rx_bytes_total',
   'cluster\\.nlb\\.handoff\\..*\\.health_check\\.(attempt|success|failure|healthy)',
   'listener_manager\\.(lds\\..*|listener_create_(failure|success)|workers_started)',
   'listener_manager\\.total_listeners_(active|warming|draining)',
