@@ -19,8 +19,17 @@ export function endpointText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** The address that the client connects to. */
-export function destinationOf(file: ClusterFile, self: string | null, { to, port, protocol }: ExplainQuestion): string {
+/**
+ * The address that the client connects to: one of its own family where the cluster has such a one.
+ *
+ * @param client  as readClient() gives it
+ */
+export function destinationOf(
+  file: ClusterFile,
+  self: string | null,
+  { to, port, protocol }: ExplainQuestion,
+  client: string,
+): string {
   if (file.listenOn === 'dedicatedIp') {
     const entry = file.hosts.find((host) => host.name === self) ?? file.hosts[0]!;
     return to === null
@@ -31,14 +40,17 @@ export function destinationOf(file: ClusterFile, self: string | null, { to, port
         );
   }
   if (to !== null) return addressAmong(to, file.virtualIps);
-  const covering = file.portRules.filter((rule) => covers(rule, port, protocol));
+  const alike = file.virtualIps.filter((address) => address.includes(':') === client.includes(':'));
+  const reached = alike.length > 0 ? alike : file.virtualIps;
+  if (reached.length === 1) return reached[0]!;
+  const covering = file.portRules.filter(
+    (rule) => covers(rule, port, protocol) && (rule.virtualIp === null || reached.includes(rule.virtualIp)),
+  );
   if (covering.length > 1) {
     const names = covering.map((rule) => `${rule.name} on ${rule.virtualIp ?? 'the other virtual IPs'}`).join(', ');
-    throw new Error(
-      `to is missing: port ${port} has several rules (${names}), expected one of ${file.virtualIps.join(', ')}`,
-    );
+    throw new Error(`to is missing: port ${port} has several rules (${names}), expected one of ${reached.join(', ')}`);
   }
-  return covering[0]?.virtualIp ?? file.virtualIps[0]!;
+  return covering[0]?.virtualIp ?? reached[0]!;
 }
 
 function covers(rule: PortRule, port: number, protocol: 'tcp' | 'udp'): boolean {

@@ -101,7 +101,7 @@ export function explain(
 ): Explanation {
   const { file } = inForce;
   const client = readClient(question.client);
-  const address = destinationOf(file, self, question);
+  const address = destinationOf(file, self, question, client.address);
   const outcome = decision.decide(encodeView(inForce, self ?? '', knowledge.kept), {
     protocol: question.protocol,
     client: endpointText(client.address, client.port ?? 0),

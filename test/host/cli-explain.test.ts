@@ -68,6 +68,26 @@ describe('explain()', () => {
     expect(explanationPage(said)).toContain('kept here');
   });
 
+  test('takes a client to come to a virtual IP of its own family, and to the rule of that one', () => {
+    const smtp = LAWFUL.slice(LAWFUL.indexOf('  - name: smtp'), LAWFUL.indexOf('  - name: web'));
+    const of6 = smtp.replace('name: smtp', "name: smtp6\n    virtualIp: '2001:db8::100'");
+    const addresses = "virtualIps: [10.0.0.100, '2001:db8::100']\nhosts:";
+    const of = inForce(
+      changed(
+        ['listenOn: dedicatedIp', 'listenOn: virtualIp'],
+        ['hosts:', addresses],
+        ['  - name: web', `${of6}  - name: web`],
+      ),
+    );
+    const to = (client: string) => {
+      const { destination, rule } = explain(of, 'mail1', decision, question(client));
+      return [destination.address, rule?.name];
+    };
+    expect(to('192.0.2.7')).toEqual(['10.0.0.100', 'smtp']);
+    expect(to('2001:db8:1::7')).toEqual(['2001:db8::100', 'smtp6']);
+    expect(to('::ffff:192.0.2.7')).toEqual(['10.0.0.100', 'smtp']);
+  });
+
   test('names the same owner whichever host is asked, and what each does', () => {
     for (let n = 0; n < 200; n++) {
       const client = `198.51.100.${n}`;
