@@ -43,6 +43,10 @@ export class LoadProcess {
     return new LoadProcess(spawn(program, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] }));
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
   /** Opens the services that variants lead to. */
   async serve(places: Place[]): Promise<void> {
     await this.ask({ serve: places });

@@ -28,7 +28,9 @@ wants to know of its speed. docs/performance.md has the figures of one run and s
   --only NAME,...   of the turns some variants: ${VARIANTS.map(({ name }) => name).join(' ')}
   --turns N         turns of each variant (default 40)
   --connections N   measured connections of one turn (default 1000)
+  --warm-up N       connections before them in each turn, not measured (default 200)
   --parallel N      connections at a time (default 32)
+  --pin             proxies on the last CPU, clients and services on the others (taskset)
   --soak            1,000,000 connections and 10,000 view changes in the soak, instead of 50,000 and 500
   --soak-connections N, --soak-views N    others; 0 leaves one of the two out, to see which of them memory follows
   --changes N       changes of our cluster file under load (default 100); the others make a tenth of them, 10 at least
@@ -45,7 +47,9 @@ export function readOptions(args: string[]): Options {
       only: { type: 'string' },
       turns: { type: 'string', default: '40' },
       connections: { type: 'string', default: '1000' },
+      'warm-up': { type: 'string', default: '200' },
       parallel: { type: 'string', default: '32' },
+      pin: { type: 'boolean', default: false },
       soak: { type: 'boolean', default: false },
       'soak-connections': { type: 'string' },
       'soak-views': { type: 'string' },
@@ -65,7 +69,8 @@ export function readOptions(args: string[]): Options {
       turns: positive('turns', values.turns),
       connections: positive('connections', values.connections),
       parallel,
-      warmUp: 200,
+      warmUp: positive('warm-up', values['warm-up']),
+      pin: values.pin,
     },
     soak: {
       connections: count('soak-connections', values['soak-connections'] ?? (values.soak ? '1000000' : '50000')),

@@ -1,6 +1,7 @@
 /** The parts of a benchmark run, each on proxies of its own that it starts and ends. */
 import { LoadProcess } from './load-process.js';
 import { compareOpen, type OpenConnections } from './open-connections.js';
+import { pin } from './pin.js';
 import { type SoakPlan, type SoakResult, soak } from './soak.js';
 import { Lane, takeTurns, type TurnPlan } from './turns.js';
 import { type Running, SERVICES, type Variant, VARIANTS } from './variants.js';
@@ -35,6 +36,11 @@ export function measureTurns(variants: readonly Variant[], plan: TurnPlan, say: 
         started.push(running);
         lanes.push(new Lane(variant.name, running));
       }
+      if (plan.pin)
+        pin(
+          lanes.flatMap(({ pids }) => pids),
+          load.pid,
+        );
       await takeTurns(lanes, load, plan, say);
       return lanes;
     } finally {

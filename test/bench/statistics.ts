@@ -27,11 +27,12 @@ function medianOf(sorted: readonly number[]): number {
 /** Values left out at either end: the largest k for which `count` coins show at most k heads with a chance of 2.5 % or less. */
 function ranksOutside(count: number): number {
   let outside = 0;
-  let exactly = 0.5 ** count;
-  let atMost = exactly;
+  // By logarithms: half to the power of a thousand is nothing to a double.
+  let logExactly = count * Math.log(0.5);
+  let atMost = Math.exp(logExactly);
   for (;;) {
-    exactly *= (count - outside) / (outside + 1);
-    atMost += exactly;
+    logExactly += Math.log((count - outside) / (outside + 1));
+    atMost += Math.exp(logExactly);
     if (atMost > 0.025) return outside;
     outside++;
   }

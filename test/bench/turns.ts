@@ -6,6 +6,9 @@ import { readCpu, withDescendants } from './cpu.js';
 import type { LoadProcess } from './load-process.js';
 import type { Running } from './variants.js';
 
+/** Of many short turns this many are told. */
+const SAID_TURNS = 50;
+
 export interface TurnPlan {
   turns: number;
   /** Measured connections of one turn. */
@@ -14,6 +17,8 @@ export interface TurnPlan {
   warmUp: number;
   /** Connections at a time. */
   parallel: number;
+  /** Proxies and load on different CPUs; see pin.ts. */
+  pin?: boolean;
 }
 
 /** One turn of one variant. */
@@ -77,8 +82,9 @@ export async function takeTurns(lanes: Lane[], load: LoadProcess, plan: TurnPlan
   for (const lane of lanes) lane.pause();
   try {
     for (let turn = 1; turn <= plan.turns; turn++) {
-      say(`turn ${turn} of ${plan.turns}`);
-      for (const lane of lanes) {
+      if (turn % Math.ceil(plan.turns / SAID_TURNS) === 0) say(`turn ${turn} of ${plan.turns}`);
+      // There and back: what the one before left in the caches meets each of them as often.
+      for (const lane of turn % 2 === 0 ? lanes.toReversed() : lanes) {
         if (interrupted) throw new Error('interrupted');
         lane.resume();
         await lane.turn(load, plan);

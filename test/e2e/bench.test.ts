@@ -25,5 +25,7 @@ it('a median comes with the order statistics that hold it 95 times in 100', () =
   expect(estimateOf(upTo(7))).toEqual({ median: 4, low: 1, high: 7 });
   expect(estimateOf(upTo(9))).toEqual({ median: 5, low: 2, high: 8 });
   expect(estimateOf(upTo(15))).toEqual({ median: 8, low: 4, high: 12 });
+  // And as the normal distribution has them: 1000.5 - and + 1.96 times half the root of 2,000.
+  expect(estimateOf(upTo(2000))).toEqual({ median: 1000.5, low: 956, high: 1045 });
   expect(estimateOf([3, 1])).toEqual({ median: 2, low: 1, high: 3 });
 });
