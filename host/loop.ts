@@ -16,6 +16,8 @@ export interface LoopOptions<State> {
   carry(effect: Effect): Promise<void> | void;
   /** Before the clock is read for a tick: what is begun here is no later than anything the step says or sends. */
   beforeTick?(): void;
+  /** How long until the machine wants a tick, where that is sooner than `tickMs()`. */
+  tickDueMs?(state: State, nowMs: number): number;
   /** The machine itself threw: a mistake of ours, after which nothing it says can be trusted. */
   onBroken(error: unknown): void;
 }
@@ -39,7 +41,10 @@ export class Loop<State> {
   /** Resolves when nothing runs. */
   private ran: Promise<void> = Promise.resolve();
   private stopped = false;
+  private tickMs = () => Number.POSITIVE_INFINITY;
   private timer: NodeJS.Timeout | null = null;
+  private timerDueMs = 0;
+  private turnSinceMs: number | null = null;
   /** Packets that found the queue full. */
   overflowCount = 0;
   private saidOverflowCount = 0;
@@ -59,21 +64,39 @@ export class Loop<State> {
     return this.current;
   }
 
-  /** Ticks at once and then every `tickMs()`; asked anew each time, as the file may change. */
+  /** Ticks at once and then every `tickMs()`, asked anew each time, as the file may change; and when the machine wants it. */
   start(tickMs: () => number): void {
+    this.tickMs = tickMs;
     this.post({ kind: 'tick' });
+    this.wait(this.options.clock.nowMs());
+  }
+
+  /** Until the next tick, or the one that the machine wants sooner. */
+  private wait(nowMs: number): void {
+    const periodMs = this.tickMs();
+    // A timer that is asked for a fraction of a millisecond comes that much too early.
+    const waitMs = Math.ceil(Math.min(periodMs, this.dueMs(nowMs)));
+    this.timerDueMs = nowMs + waitMs;
+    this.timer = setTimeout(() => void this.tick(nowMs + waitMs + periodMs), waitMs);
+  }
+
+  private async tick(lateMs: number): Promise<void> {
+    this.timer = null;
     const { clock } = this.options;
-    const next = () => {
-      const periodMs = tickMs();
-      const dueMs = clock.nowMs() + periodMs;
-      this.timer = setTimeout(async () => {
-        if (clock.nowMs() - dueMs > periodMs) await this.emptySocket();
-        if (this.stopped) return;
-        this.post({ kind: 'tick' });
-        next();
-      }, periodMs);
-    };
-    next();
+    if (clock.nowMs() > lateMs) await this.emptySocket();
+    if (this.stopped) return;
+    this.post({ kind: 'tick' });
+    this.wait(clock.nowMs());
+  }
+
+  private waitLess(nowMs: number): void {
+    if (this.stopped || this.timer === null || nowMs + this.dueMs(nowMs) > this.timerDueMs - 1) return;
+    clearTimeout(this.timer);
+    this.wait(nowMs);
+  }
+
+  private dueMs(nowMs: number): number {
+    return this.options.tickDueMs?.(this.current, nowMs) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Resolves when the effect under way is done; none is begun after it, also of the step that it belongs to. */
@@ -107,7 +130,6 @@ export class Loop<State> {
   private async run(): Promise<void> {
     this.running = true;
     const { clock } = this.options;
-    let turnSinceMs: number | null = null;
     try {
       for (let arrival = this.queue.shift(); arrival && !this.stopped; arrival = this.queue.shift()) {
         if (arrival.kind === 'packet') this.packetsWaiting -= 1;
@@ -115,11 +137,9 @@ export class Loop<State> {
         const event = { ...arrival, nowMs: clock.nowMs() } as ProtocolEvent;
         const { state, effects } = this.options.step(this.current, event);
         this.current = state;
+        this.waitLess(event.nowMs);
         await this.carryOut(effects);
-        turnSinceMs ??= event.nowMs;
-        if (event.nowMs - turnSinceMs < TURN_MAX_MS) continue;
-        await new Promise((resolve) => setImmediate(resolve));
-        turnSinceMs = null;
+        if (this.turnMs(event.nowMs) >= TURN_MAX_MS) await new Promise((resolve) => setImmediate(resolve));
       }
     } catch (error) {
       this.halt();
@@ -127,6 +147,17 @@ export class Loop<State> {
     } finally {
       this.running = false;
     }
+  }
+
+  /** How long ago the first event of this turn of the event loop was taken: a socket hands over 32 packets in one, each by itself. */
+  private turnMs(nowMs: number): number {
+    if (this.turnSinceMs === null) {
+      this.turnSinceMs = nowMs;
+      setImmediate(() => {
+        this.turnSinceMs = null;
+      });
+    }
+    return nowMs - this.turnSinceMs;
   }
 
   private async carryOut(effects: readonly Effect[]): Promise<void> {

@@ -86,6 +86,22 @@ describe('Loop', () => {
     loop.stop();
   });
 
+  it('lets the event loop have its turn, too, where a socket hands over its packets one by one in one turn', async () => {
+    const { loop, seen } = recording(
+      () => [],
+      () => {},
+    );
+    for (let packet = 0; packet < 100; packet++) {
+      loop.post(PACKET);
+      // As after every callback of a socket: what was promised meanwhile is carried on, and the next packet comes.
+      for (let i = 0; i < 10; i++) await null;
+    }
+    expect(seen.length).toBeLessThan(20);
+    await expect.poll(() => seen.length).toBe(100);
+    expect(seen).toEqual(Array.from({ length: 100 }, (_, at) => `packet ${at + 1}`));
+    loop.stop();
+  });
+
   it('keeps at most 2,048 packets and one tick waiting, and counts what found no room', async () => {
     let release = () => {};
     const { loop, seen } = recording(
@@ -101,6 +117,25 @@ describe('Loop', () => {
     expect(loop.overflowCount).toBe(3000 - 2048);
     release();
     await expect.poll(() => seen.length).toBe(1 + 2048 + 1);
+    loop.stop();
+  });
+
+  it('ticks when the machine wants it, where that is sooner than the next tick', async () => {
+    let ticks = 0;
+    const loop = new Loop<number>({
+      clock: { nowMs: () => 0, wallIso: () => '' },
+      initial: 0,
+      step: (state) => ({ state: state + 1, effects: [] }),
+      tickDueMs: (state) => (state < 3 ? 0.4 : Number.POSITIVE_INFINITY),
+      carry: () => {},
+      beforeTick: () => {
+        ticks += 1;
+      },
+      onBroken: () => {},
+    });
+    loop.start(() => 3_600_000);
+    await expect.poll(() => loop.state).toBe(3);
+    expect(ticks).toBe(3);
     loop.stop();
   });
 
