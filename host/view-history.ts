@@ -17,8 +17,12 @@ export interface PastInForce {
   since: string;
 }
 
+/** BOUNDED: what came in force and was not told of as taken. */
+const UNTAKEN_MAX = 10;
+
 export class ViewHistory {
   private readonly file: HistoryFile;
+  private untaken: { checksum: string; sinceMs: number }[] = [];
   private recent: HistoryEntry[] = [];
   private before: InForce | null = null;
   private convergingSinceMs: number | null = null;
@@ -36,6 +40,7 @@ export class ViewHistory {
     if (effect.kind === 'notice' && effect.cause === 'converging') this.convergingSinceMs ??= this.clock.nowMs();
     if (effect.kind !== 'inForce') return;
     const nowMs = this.clock.nowMs();
+    this.untaken = [...this.untaken.slice(1 - UNTAKEN_MAX), { checksum: effect.checksum, sinceMs: nowMs }];
     const convergingMs = this.convergingSinceMs === null ? 0 : Math.round(nowMs - this.convergingSinceMs);
     const isLoss = this.before?.view.checksum === effect.inForce.view.checksum;
     // A loss is in force at once; the convergence that follows it goes on.
@@ -48,6 +53,17 @@ export class ViewHistory {
     this.before = effect.inForce;
     this.recent = [...this.recent.slice(1 - RECENT_MAX), withoutView(entry)];
     this.file.append(entry, effect.inForce.file);
+  }
+
+  /** Says when clients notice: Envoy decides by it. Null where that was said of this, or of something newer. */
+  takenText({ view, lostSince }: InForce, checksum: string): string | null {
+    const index = this.untaken.findIndex((each) => each.checksum === checksum);
+    const given = this.untaken[index];
+    if (given === undefined) return null;
+    this.untaken = this.untaken.slice(index + 1);
+    const less = lostSince.length === 0 ? '' : ` less ${lostSince.join(', ')}`;
+    const ms = Math.round(this.clock.nowMs() - given.sinceMs);
+    return `Envoy decides by view ${view.number}${less}, ${ms} ms after it came in force`;
   }
 
   /** What to say of a view that changes too often, or null. */

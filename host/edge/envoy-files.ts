@@ -61,6 +61,8 @@ export class EnvoyFiles {
   private hasReadBack = false;
   /** What Envoy answered last. */
   private seen: Answer | null = null;
+  /** And that was that it has all that was written: nothing that could be refused is under way. */
+  private isQuiet = false;
   /** The same when the file on disk was written: what was refused before that is no news, also where a busy Envoy is silent just then. */
   private readonly before: Record<FileKind, Answer | null> = { cds: null, lds: null, ecds: null };
 
@@ -110,9 +112,16 @@ export class EnvoyFiles {
   private async step(kind: FileKind, resources: readonly EnvoyJson[], signal: AbortSignal): Promise<void> {
     const version = versionOf(resources);
     if (this.hasReadBack && version === this.onDisk[kind]?.version && version === this.good[kind]?.version) return;
-    await this.ask();
+    if (!this.isSureOf(kind)) await this.ask();
     await this.writeOne(kind, resources);
     await this.waitTaken(kind, signal);
+  }
+
+  /** Nobody else writes these files, so the same Envoy has refused as many as when it was asked last. */
+  private isSureOf(kind: FileKind): boolean {
+    const pid = this.options.pid();
+    if (!this.isQuiet || this.seen === null || this.seen.pid !== pid) return false;
+    return pid !== null || refusedCount(this.seen.taken, kind) === 0;
   }
 
   private async writeOne(kind: FileKind, resources: readonly EnvoyJson[]): Promise<void> {
@@ -135,10 +144,14 @@ export class EnvoyFiles {
     const wanted = this.onDisk[kind];
     if (wanted === null) return;
     const before = this.before[kind];
+    this.isQuiet = false;
     for (let askMs = ASK_FIRST_MS; ; askMs = Math.min(ASK_MAX_MS, askMs * 2)) {
       signal.throwIfAborted();
       const taken = await this.ask();
-      if (taken?.[kind] === wanted.version) return;
+      if (taken?.[kind] === wanted.version) {
+        this.isQuiet = true;
+        return;
+      }
       const countBefore = before?.pid === this.options.pid() ? refusedCount(before.taken, kind) : 0;
       const count = taken ? refusedCount(taken, kind) : 0;
       // One that has counted less is another one, which has read this file when it started.

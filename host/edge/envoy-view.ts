@@ -36,6 +36,8 @@ interface Wanted {
   checksum: string;
 }
 
+/** What is being written when a newer wish comes is finished: Envoy nearly always has it within 10 ms. */
+const FINISH_MAX_MS = 100;
 const BEFORE_MAX_MS = 1000;
 /** After a full disk and the like, which pass without being told. */
 const RETRY_MS = 2000;
@@ -48,16 +50,19 @@ export class EnvoyView {
   private working: Promise<void> | null = null;
   private abort = new AbortController();
   private stopped = false;
+  private isTelling = false;
   private generated: { file: ClusterFile; wish: Pick<EnvoyWish, 'cds' | 'lds'> } | null = null;
 
   constructor(private readonly options: EnvoyViewOptions) {}
 
-  /** BOUNDED: one wish waits, the newest; the one under way is given up for it. */
+  /** BOUNDED: one wish waits, the newest; the one under way is given up for it, unless Envoy is about to have it. */
   decideBy(inForce: InForce, checksum: string): void {
     if (this.stopped) return;
     this.waiting = { inForce, checksum };
     this.last = this.waiting;
-    this.abort.abort();
+    const { abort } = this;
+    if (this.isTelling) setTimeout(() => abort.abort(), FINISH_MAX_MS).unref();
+    else abort.abort();
     this.working ??= this.work();
   }
 
@@ -68,7 +73,9 @@ export class EnvoyView {
 
   /** Envoy is ended on purpose: what is under way is begun anew, for nobody would take it. */
   again(): void {
-    if (this.last && this.working) this.decideBy(this.last.inForce, this.last.checksum);
+    if (!this.last || !this.working) return;
+    this.decideBy(this.last.inForce, this.last.checksum);
+    this.abort.abort();
   }
 
   /** Everything Envoy reads for `inForce`. Listeners and clusters are made once a file: a thousand ports take a moment. */
@@ -108,6 +115,15 @@ export class EnvoyView {
     this.working = null;
   }
 
+  private async tell(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
+    this.isTelling = true;
+    try {
+      await this.options.files.put(wish, signal);
+    } finally {
+      this.isTelling = false;
+    }
+  }
+
   private async put(wanted: Wanted): Promise<void> {
     const { inForce, checksum } = wanted;
     this.abort = new AbortController();
@@ -122,7 +138,7 @@ export class EnvoyView {
         sleep(BEFORE_MAX_MS, undefined, { ref: false }),
       ]);
       if (this.options.isWithoutEnvoy()) await this.options.files.write(wish);
-      else await this.options.files.put(wish, signal);
+      else await this.tell(wish, signal);
       this.options.onTaken(inForce, checksum);
     } catch (error) {
       if (signal.aborted) return;

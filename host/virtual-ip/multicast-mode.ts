@@ -57,7 +57,10 @@ export async function openMulticastMode(
 }
 
 /** Envoy has it, in whichever mode; it is taken once the kernel has let go as well (R10). */
-export async function sayTaken(sidecar: Sidecar, { view }: InForce, checksum: string): Promise<void> {
+export async function sayTaken(sidecar: Sidecar, inForce: InForce, checksum: string): Promise<void> {
+  const { view } = inForce;
+  const text = sidecar.envoy.isWanted ? sidecar.history.takenText(inForce, checksum) : null;
+  if (text !== null) sidecar.options.log.info(text, { cause: 'envoyTook' });
   await sidecar.multicast?.settled();
   sidecar.loop.post({ kind: 'taken', viewNumber: view.number, checksum });
   setImmediate(() => sidecar.lookAtOwnPart());

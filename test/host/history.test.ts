@@ -196,6 +196,22 @@ describe('ViewHistory', () => {
     expect((await views.list(at(11))).map(({ viewNumber }) => viewNumber)).toEqual([2]);
   });
 
+  test('says once of each when Envoy decides by it, and nothing of what is older than that', () => {
+    const { clock, views } = history();
+    const given = (of: InForce, checksum: string): InForce => {
+      views.see({ ...shown(of), checksum } as Effect);
+      return of;
+    };
+    const [first, second] = [given(inForce(1), 'a'), given(inForce(2), 'b')];
+    clock.ms = 12;
+    const less = given({ ...second, lostSince: ['mail2'] }, 'c');
+    clock.ms = 30;
+    expect(views.takenText(second, 'b')).toBe('Envoy decides by view 2, 30 ms after it came in force');
+    expect(views.takenText(second, 'b')).toBe(null);
+    expect(views.takenText(first, 'a')).toBe(null);
+    expect(views.takenText(less, 'c')).toBe('Envoy decides by view 2 less mail2, 18 ms after it came in force');
+  });
+
   test('finds what was in force at a time, and says where its knowledge ends', async () => {
     const { clock, views, directory } = history();
     views.see(shown(inForce(1)));

@@ -3,7 +3,18 @@
  * other silent death is a link taken down, the rest SIGSTOP: both leave no trace on the wire.
  */
 import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
+import { type OutTimes, outTimes } from './detect-times.js';
 import { type MemberlistCluster, startMemberlist } from './memberlist.js';
+
+/** Milliseconds from the death or the verb. */
+export interface Measured {
+  /** Until the last of the other hosts had it out, in its Envoy where it has one. */
+  outMs: number;
+  /** Until the first and the last of them called it lost, and until the last had a view without it in force. */
+  firstLostMs?: number;
+  lostMs?: number;
+  inForceMs?: number;
+}
 
 interface Case {
   who: 'envoy-nlb' | 'memberlist';
@@ -32,8 +43,7 @@ export const CASES = {
 } as const satisfies Record<string, Case>;
 export type CaseName = keyof typeof CASES;
 
-/** Each question costs its host some CPU, which is scarce with eight of them. */
-const POLL_MS = 15;
+const POLL_MS = 50;
 const START_LIMIT_MS = 120_000;
 const DETECT_LIMIT_MS = 60_000;
 
@@ -52,14 +62,6 @@ async function everyOne(
   return (await Promise.all(hosts.map(holds))).every(Boolean);
 }
 
-/** True where `name` neither is in the view in force on `at`, nor still served by its Envoy's configuration. */
-async function isOut(cluster: Cluster, at: ClusterHost, name: string): Promise<boolean> {
-  const status = await cluster.status(at);
-  if (!status?.envoy.tookConfiguration) return false;
-  const host = status.hosts.find((h) => h.name === name);
-  return host !== undefined && (host.state === 'lost' || host.state === 'stopped');
-}
-
 async function isConverged(cluster: Cluster, at: ClusterHost): Promise<boolean> {
   const status = await cluster.status(at);
   return !!status?.envoy.tookConfiguration && status.hosts.every((h) => h.state === 'converged');
@@ -74,21 +76,33 @@ function anyMoment(periodMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 500 + Math.random() * periodMs));
 }
 
-async function measureOurs({ planned, hostCount, ...heartbeat }: Case, run: number): Promise<number> {
+/** The last of the others, at each step. */
+function lastOf(times: readonly OutTimes[]): Measured {
+  const last = (of: (each: OutTimes) => number | null) => Math.max(...times.map((each) => of(each) ?? 0));
+  const firstLostMs = Math.min(...times.map(({ lost }) => lost ?? 0));
+  const [lostMs, inForceMs, outMs] = [
+    last(({ lost }) => lost),
+    last(({ inForce }) => inForce),
+    last((each) => each.taken),
+  ];
+  return { outMs, firstLostMs, lostMs, inForceMs };
+}
+
+async function measureOurs({ planned, hostCount, ...heartbeat }: Case, run: number): Promise<Measured> {
   const cluster = startCluster({ hostCount, ...heartbeat });
   try {
     await until(START_LIMIT_MS, `${hostCount} hosts converged`, () => allConverged(cluster));
     const others = cluster.hosts.slice(0, -1);
     const dying = cluster.hosts.at(-1)!;
     await anyMoment(heartbeat.heartbeatPeriodMs);
-    const diedMs = performance.now();
+    // The clock of the logs.
+    const diedMs = Date.now();
     if (planned) void cluster.post(dying, 'stop');
     else if (run % 2 === 0) cluster.network.setLink(dying, false);
     else cluster.signal(dying, 'SIGSTOP');
-    await until(DETECT_LIMIT_MS, `${dying.name} out of the view`, () =>
-      everyOne(others, (host) => isOut(cluster, host, dying.name)),
-    );
-    return performance.now() - diedMs;
+    const times = () => others.map((host) => outTimes(cluster, host, dying.name, diedMs));
+    await until(DETECT_LIMIT_MS, `${dying.name} out of the view`, async () => times().every((each) => each !== null));
+    return lastOf(times().filter((each) => each !== null));
   } catch (error) {
     process.stderr.write(`${logsOf(cluster)}\n`);
     throw error;
@@ -97,7 +111,7 @@ async function measureOurs({ planned, hostCount, ...heartbeat }: Case, run: numb
   }
 }
 
-async function measureMemberlist({ hostCount }: Case, run: number): Promise<number> {
+async function measureMemberlist({ hostCount }: Case, run: number): Promise<Measured> {
   const cluster: MemberlistCluster = startMemberlist(hostCount);
   const [others, dying] = [cluster.members.slice(0, -1), cluster.members.at(-1)!];
   try {
@@ -111,14 +125,13 @@ async function measureMemberlist({ hostCount }: Case, run: number): Promise<numb
     await until(DETECT_LIMIT_MS, `${dying.host.name} is taken for dead`, async () =>
       others.every((member) => cluster.linesOf(member, 'dead').has(dying.host.name)),
     );
-    return performance.now() - diedMs;
+    return { outMs: performance.now() - diedMs };
   } finally {
     cluster.remove();
   }
 }
 
-/** @returns milliseconds from the death or the verb until the last of the other hosts had it out */
-export function measure(name: CaseName, run: number): Promise<number> {
+export function measure(name: CaseName, run: number): Promise<Measured> {
   const wanted: Case = CASES[name];
   return wanted.who === 'memberlist' ? measureMemberlist(wanted, run) : measureOurs(wanted, run);
 }

@@ -6,8 +6,8 @@
  *     npm run detect -- [--runs 20] [--only silent_default,silent_fast,...] [--json]
  */
 import { parseArgs } from 'node:util';
-import { summaryOf, type TimesSummary } from '../bench/statistics.js';
-import { CASES, type CaseName, measure } from './detect-cases.js';
+import { estimateOf, summaryOf, type TimesSummary } from '../bench/statistics.js';
+import { CASES, type CaseName, type Measured, measure } from './detect-cases.js';
 import { whyNoMemberlist } from './memberlist.js';
 import { whyNoNetwork } from './network.js';
 
@@ -30,6 +30,29 @@ function casesFor(only: string | undefined): CaseName[] {
   return cases.filter((name) => CASES[name].who !== 'memberlist');
 }
 
+/** Medians of what comes before. */
+interface Parts {
+  first_lost_ms?: number;
+  lost_ms?: number;
+  in_force_ms?: number;
+}
+
+function mediansOf(times: readonly Measured[]): Parts {
+  if (times.some(({ lostMs }) => !lostMs)) return {};
+  const median = (of: (each: Measured) => number | undefined) =>
+    Math.round(estimateOf(times.map((each) => of(each)!)).median);
+  return {
+    first_lost_ms: median((each) => each.firstLostMs),
+    lost_ms: median((each) => each.lostMs),
+    in_force_ms: median((each) => each.inForceMs),
+  };
+}
+
+function text({ outMs, firstLostMs, lostMs, inForceMs }: Measured): string {
+  const parts = lostMs ? ` (lost ${firstLostMs}-${lostMs}, in force ${inForceMs})` : '';
+  return `${Math.round(outMs)} ms${parts}`;
+}
+
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '20' },
@@ -41,14 +64,14 @@ const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1) fail(`--runs is ${values.runs}, expected a whole number from 1`, 2);
 const why = whyNoNetwork();
 if (why) fail(why, 1);
-const results: Partial<Record<CaseName, TimesSummary>> = {};
+const results: Partial<Record<CaseName, TimesSummary & Parts>> = {};
 for (const name of casesFor(values.only)) {
-  const times: number[] = [];
+  const times: Measured[] = [];
   for (let run = 0; run < runs; run++) {
     times.push(await measure(name, run));
-    if (!values.json) process.stderr.write(`${name} ${run + 1}: ${Math.round(times.at(-1)!)} ms\n`);
+    if (!values.json) process.stderr.write(`${name} ${run + 1}: ${text(times.at(-1)!)}\n`);
   }
-  results[name] = summaryOf(times);
+  results[name] = { ...summaryOf(times.map(({ outMs }) => outMs)), ...mediansOf(times) };
   if (!values.json) console.log(name, JSON.stringify(results[name]));
 }
 if (values.json) console.log(JSON.stringify({ results }));
