@@ -32,7 +32,7 @@ import { EnvoyWatch } from './envoy-watch.js';
 import { Loop } from './loop.js';
 import { Problems } from './problems.js';
 import type { Effect, ProtocolStatus } from './protocol/events.js';
-import { createState, type ProtocolState, statusOf } from './protocol/protocol.js';
+import { createState, type ProtocolState, statusOf, tickDueMs } from './protocol/protocol.js';
 import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
 import { savedState, StateKeeper } from './saved-state.js';
 import { type SidecarStick, stickOf } from './sidecar-stick.js';
@@ -186,6 +186,7 @@ export class Sidecar {
         nowMs: clock.nowMs(),
       }),
       step: stepWith(this.linkMode),
+      tickDueMs,
       carry: (effect) => this.carry(effect),
       beforeTick: () => this.multicast?.beginRenewal(),
       onBroken: (error) => this.options.onBroken(error),
@@ -211,8 +212,7 @@ export class Sidecar {
         this.decideBy(effect.inForce, effect.checksum);
         return letGo;
       case 'knock':
-        void knockAt(this.options.host.dedicatedIp, effect, (arrival) => this.loop.post(arrival));
-        return;
+        return void knockAt(this.options.host.dedicatedIp, effect, (arrival) => this.loop.post(arrival));
       case 'notice':
         this.options.log.repeating(...noticeLine(effect));
         this.changed();

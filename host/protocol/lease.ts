@@ -4,7 +4,6 @@
  * leaves two hosts that answer one client.
  */
 import { lostAfterMs } from './probing.js';
-import { PULSE_PERIODS } from './pulse.js';
 import type { Milliseconds } from './types.js';
 
 /** The rest is for clocks that drift and for a packet that took no time at all to arrive. */
@@ -16,6 +15,8 @@ export function leaseMs(periodMs: Milliseconds): Milliseconds {
 }
 
 const HOLDER_PART = 0.75;
+/** A pulse, and one turn of the event loop that came too late for the next. */
+const LAST_PACKET_PERIODS = 0.2;
 /** Renewals in a lease: three may come late. */
 const RENEWALS = 4;
 
@@ -29,7 +30,7 @@ const RENEWALS = 4;
  * The quarter is for a renewal that was on its way when the sidecar stopped.
  */
 export function holderLeaseMs(periodMs: Milliseconds): Milliseconds {
-  return Math.floor((lostAfterMs(periodMs) - periodMs * PULSE_PERIODS) * HOLDER_PART);
+  return Math.floor((lostAfterMs(periodMs) - periodMs * LAST_PACKET_PERIODS) * HOLDER_PART);
 }
 
 const PERMIT_PART = 0.5;

@@ -3,7 +3,8 @@
  * it, and its Envoy is knocked at. All silent: lost, 1.2 periods after its last sign of life. Only the sidecar silent: it
  * keeps its share for a while (R13). What this host slept through itself is nobody's silence: sleep.ts (R9).
  *
- * A host that stands still for less than a period is lost to nobody: 1.2 less the 0.2 that its last pulse may be old.
+ * A host that stands still for less than a period is lost to nobody: 1.2 less the 0.1 that its last pulse may be old, and as
+ * much again for its way.
  */
 import { isForeign } from './foreign.js';
 import type { Peer } from './peer.js';
@@ -30,6 +31,17 @@ export const SIDECAR_SILENT_MAX_MS = 60_000;
 /** The soonest that a host can be called lost, counted from its last sign of life. */
 export function lostAfterMs(heartbeatPeriodMs: Milliseconds): Milliseconds {
   return Math.max(heartbeatPeriodMs * LOST_AFTER_PERIODS, LOST_AFTER_MIN_MS);
+}
+
+/** How long until somebody who is asked has been silent for long enough; Infinity where nobody is. */
+export function silenceDueMs(state: ProtocolState, nowMs: Milliseconds): Milliseconds {
+  let dueMs = Number.POSITIVE_INFINITY;
+  for (const { link, suspicion, directMs } of state.peers.values()) {
+    if (link !== 'heard' || suspicion === null) continue;
+    const leftMs = directMs + lostAfterMs(periodMs(state)) - nowMs;
+    if (leftMs > 0) dueMs = Math.min(dueMs, leftMs);
+  }
+  return dueMs;
 }
 
 export function probe(state: ProtocolState, nowMs: Milliseconds): void {

@@ -32,6 +32,7 @@ import { speaksDecision } from './versions.js';
 export { contendersOf, countsFromMs, saidMs } from './holder.js';
 export { whyNotForgotten } from './forgotten.js';
 export { statusOf } from './report.js';
+export { tickDueMs } from './tick-due.js';
 export type { ProtocolState } from './state.js';
 
 export function createState(args: CreateArguments): ProtocolState {
@@ -116,7 +117,8 @@ function sayCopied(state: ProtocolState, nowMs: Milliseconds, foreign: string): 
 
 function nothingSent(): ProtocolState['sending'] {
   const never = Number.NEGATIVE_INFINITY;
-  return { lastMs: never, lastPulseMs: never, pulseCount: 0, lastKey: '', repeatLeft: 0, forwardDue: false };
+  const none = { pulseCount: 0, lastKey: '', isHeldBack: false, repeatLeft: 0, forwardDue: false };
+  return { lastMs: never, lastPulseMs: never, ...none };
 }
 
 /** Whose the state is where it is not this host's, in words; a copy would say another's numbers or go on with another's file. */

@@ -1,6 +1,6 @@
 /**
  * A pulse: the smallest sign of life, several in a heartbeat period. With one heartbeat a second nobody can tell a host that
- * died from one that stands still for a second; with pulses the silence has a beginning that is known to a fifth of a period.
+ * died from one that stands still for a second; with pulses the silence has a beginning that is known to a tenth of a period.
  * It says nothing but that its sender lives, so it changes no row and is told to nobody (R1); a host of which only pulses
  * arrive for a whole tolerance is silent all the same.
  *
@@ -13,13 +13,22 @@ import { periodMs, type ProtocolState } from './state.js';
 import type { Milliseconds } from './types.js';
 
 export const PULSE_BYTES = 16;
-/** 0.2: of 32 hosts each receives 155 packets of 48 bytes a second at the default period. More would shorten detection little. */
-export const PULSE_PERIODS = 0.2;
+/** With every tick: of 32 hosts each receives 310 packets of 48 bytes a second at the default period (docs/decisions/0026). */
+const PULSE_PERIODS = 0.1;
+/** Where periods are short, a pulse says no more for coming more often than this, or twice in a tenth of them. */
+const PULSE_MIN_MS = 50;
+const PULSE_PERIODS_MAX = 0.2;
 
-/** Called with each tick that sends no heartbeat. Ticks come a tenth of a period apart and late: the last 5 % are given. */
+/** 100 ms at the default period, 20 at the shortest. */
+export function pulseEveryMs(heartbeatPeriodMs: Milliseconds): Milliseconds {
+  const leastMs = Math.min(PULSE_MIN_MS, heartbeatPeriodMs * PULSE_PERIODS_MAX);
+  return Math.max(heartbeatPeriodMs * PULSE_PERIODS, leastMs);
+}
+
+/** Called with each tick that sends no heartbeat. Ticks come a tenth of a period apart and late: half of one is given. */
 export function isTimeForPulse(state: ProtocolState, nowMs: Milliseconds): boolean {
   const lastMs = Math.max(state.sending.lastMs, state.sending.lastPulseMs);
-  return nowMs - lastMs >= periodMs(state) * (PULSE_PERIODS - 0.05);
+  return nowMs - lastMs >= pulseEveryMs(periodMs(state)) - periodMs(state) * 0.05;
 }
 
 /** The body of the next pulse. */

@@ -17,7 +17,8 @@ const NO_FILE = '0000000000000000';
 export function sendWhatIsDue(state: ProtocolState, nowMs: Milliseconds, isTick: boolean): void {
   const { sending } = state;
   const key = `${rowKey(ownRow(state, nowMs))}|${state.claim.wish}`;
-  const gapMs = Math.max(2, periodMs(state) / 50);
+  const gapMs = sendingGapMs(state);
+  sending.isHeldBack = key !== sending.lastKey;
   if (key !== sending.lastKey) {
     if (nowMs - sending.lastMs < gapMs && !isTick) return;
     sending.lastKey = key;
@@ -33,6 +34,17 @@ export function sendWhatIsDue(state: ProtocolState, nowMs: Milliseconds, isTick:
   }
 }
 
+/** Between two changes that are told. */
+function sendingGapMs(state: ProtocolState): Milliseconds {
+  return Math.max(2, periodMs(state) / 50);
+}
+
+/** How long until a change that came right after another may be told; Infinity where there is none. */
+export function sendingDueMs(state: ProtocolState, nowMs: Milliseconds): Milliseconds {
+  const { isHeldBack, lastMs } = state.sending;
+  return isHeldBack ? lastMs + sendingGapMs(state) - nowMs : Number.POSITIVE_INFINITY;
+}
+
 function isTimeForHeartbeat(state: ProtocolState, nowMs: Milliseconds): boolean {
   const { sending } = state;
   // Half a tick early is better than a tick late: a period of 1,000 ms is not to become 1,100.
@@ -44,6 +56,7 @@ function isTimeForHeartbeat(state: ProtocolState, nowMs: Milliseconds): boolean 
 function broadcast(state: ProtocolState, nowMs: Milliseconds): void {
   const bytes = message(state, nowMs, state.leaving === null ? 'heartbeat' : 'leave', 0, null);
   state.sending.lastMs = nowMs;
+  state.sending.isHeldBack = false;
   state.sending.forwardDue = false;
   for (const peer of state.peers.values()) post(state, peer.config.dedicatedIp, bytes);
   renew(state, nowMs);

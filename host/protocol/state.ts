@@ -103,6 +103,8 @@ export interface ProtocolState {
     lastPulseMs: Milliseconds;
     pulseCount: number;
     lastKey: string;
+    /** The own row says something new, and the last one went out a moment ago. */
+    isHeldBack: boolean;
     repeatLeft: number;
     forwardDue: boolean;
   };
@@ -143,7 +145,10 @@ export function notice(
   state.effects.push({ kind: 'notice', nowMs, cause, host, detail, todo });
 }
 
-/** Goes to disk before any packet that this step sends (R3). */
+/**
+ * Goes to disk before any packet that this step sends (R3). Once in a step, where it was asked for first: a host that is lost and
+ * the view without it would be two files flushed, one after the other, before a word goes to the others.
+ */
 export function persist(state: ProtocolState): void {
   const durable = {
     self: state.self,
@@ -156,7 +161,9 @@ export function persist(state: ProtocolState): void {
     forgotten: [...state.forgotten],
     ...durableComing(state),
   };
-  state.effects.push({ kind: 'persist', durable });
+  const earlier = state.effects.find((effect) => effect.kind === 'persist');
+  if (earlier === undefined) state.effects.push({ kind: 'persist', durable });
+  else earlier.durable = durable;
 }
 
 export function peerByHash(state: ProtocolState, nameHash: number): Peer | undefined {

@@ -16,7 +16,8 @@ export interface Visible {
 /**
  * A host that was visible and hears us no more is taken for visible for one tolerance: either it has just been started
  * anew and does not list us yet, or it is we who stood still and the others have yet to hear us again (R9). Judged at
- * once, both would take a living host out of the view.
+ * once, both would take a living host out of the view. A host that goes on with a view of its earlier life takes all of that
+ * view for visible before: two sidecars that are started anew at the same time list each other a moment later.
  */
 export function findVisible(state: ProtocolState, nowMs: Milliseconds): Visible {
   const reaching = whoReachUs(state);
@@ -31,9 +32,14 @@ export function findVisible(state: ProtocolState, nowMs: Milliseconds): Visible 
     }
     peer.deafSinceMs ??= nowMs;
     if (nowMs - peer.deafSinceMs >= toleranceMs(state)) deaf.push(name);
-    else if (state.side.visible.includes(name)) visible.push(name);
+    else if (state.side.visible.includes(name) || isExpected(state, nowMs, name)) visible.push(name);
   }
   return { visible: visible.sort(), deaf: [...deaf, ...findEcholess(state, nowMs)].sort() };
+}
+
+function isExpected({ resumed, graceUntilMs, inForce }: ProtocolState, nowMs: Milliseconds, name: HostName): boolean {
+  if (!resumed || nowMs >= graceUntilMs || inForce === null || inForce.lostSince.includes(name)) return false;
+  return inForce.view.hosts.some((host) => host.name === name);
 }
 
 function whoReachUs(state: ProtocolState): Set<HostName> {

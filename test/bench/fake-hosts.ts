@@ -14,7 +14,7 @@ import { readKeyFile } from '../../host/edge/key-file.js';
 import { openUdp } from '../../host/edge/udp.js';
 import { Loop } from '../../host/loop.js';
 import { type Effect, emptyDurable } from '../../host/protocol/events.js';
-import { createState, type ProtocolState, step } from '../../host/protocol/protocol.js';
+import { createState, type ProtocolState, step, tickDueMs } from '../../host/protocol/protocol.js';
 import { findingLine } from '../../host/protocol/config/index.js';
 import type { HostConfig, OwnSettings } from '../../host/protocol/types.js';
 
@@ -53,7 +53,7 @@ async function open(host: HostConfig): Promise<void> {
   const onBroken = (error: unknown) => {
     throw error;
   };
-  const loop = new Loop<ProtocolState>({ clock: systemClock, initial, step, carry, onBroken });
+  const loop = new Loop<ProtocolState>({ clock: systemClock, initial, step, tickDueMs, carry, onBroken });
   loops.set(host.name, loop);
   loop.start(() => file.heartbeat.periodMs / 10);
 }

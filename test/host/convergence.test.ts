@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import { emptyDurable } from '../../host/protocol/events.js';
+import { lostAfterMs, silenceDueMs } from '../../host/protocol/probing.js';
 import { createState, step } from '../../host/protocol/protocol.js';
+import type { ProtocolState } from '../../host/protocol/state.js';
+import { persist } from '../../host/protocol/state.js';
 import { Cluster } from '../sim/cluster.js';
 import { cheapAuthenticator, makeFile } from '../sim/files.js';
 
@@ -37,6 +40,19 @@ const die = (cluster: Cluster) => cluster.kill(cluster.hosts.at(-1)!);
 test('a silent death is out of the view in under 2 s at the defaults, in under 0.9 s at 100 ms', () => {
   expect(outAfter(1000, die)).toBeLessThan(2000);
   expect(outAfter(100, die)).toBeLessThan(900);
+});
+
+test('a silent host is called lost when it was silent for long enough, not with the next tick after that', () => {
+  const cluster = converged(3, 1000);
+  const [first, , third] = cluster.hosts;
+  const peer = first!.state!.peers.get(third!.name)!;
+  expect(silenceDueMs(first!.state!, cluster.clock(first!))).toBe(Number.POSITIVE_INFINITY);
+  die(cluster);
+  cluster.run(800);
+  const dueMs = peer.directMs + lostAfterMs(1000);
+  expect(silenceDueMs(first!.state!, cluster.clock(first!))).toBeCloseTo(dueMs - cluster.clock(first!), 6);
+  while (cluster.clock(first!) < dueMs + 3) cluster.run(1);
+  expect(peer.link).toBe('none');
 });
 
 test('a planned stop is out of the view within a tenth of a period', () => {
@@ -124,7 +140,7 @@ test('a silent death is found on machines that stutter all the time', () => {
   }
 });
 
-test('a confirmed number is on disk before the packet that says so', () => {
+function firstOfTwo(): ProtocolState {
   const settings = { hostState: 'started' as const, rules: [] };
   const common = {
     ...makeFile({ hostCount: 2 }),
@@ -133,7 +149,20 @@ test('a confirmed number is on disk before the packet that says so', () => {
     nowMs: 0,
     authenticator: cheapAuthenticator(),
   };
-  const state = createState({ ...common, self: 'mail1', instance: 1n });
+  return createState({ ...common, self: 'mail1', instance: 1n });
+}
+
+test('what a step has to keep is saved once, with the last word, where it was asked for first', () => {
+  const state = firstOfTwo();
+  persist(state);
+  state.effects.push({ kind: 'renew', nowMs: 0 });
+  state.highest = { number: 8, head: 1 };
+  persist(state);
+  expect(state.effects).toMatchObject([{ kind: 'persist', durable: { highestNumber: 8 } }, { kind: 'renew' }]);
+});
+
+test('a confirmed number is on disk before the packet that says so', () => {
+  const state = firstOfTwo();
   let kinds: string[] = [];
   for (let nowMs = 100; nowMs <= 5500 && !kinds.includes('persist'); nowMs += 100) {
     kinds = step(state, { kind: 'tick', nowMs }).effects.map((each) => each.kind);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Row } from '../../host/protocol/heartbeat.js';
 import { newPeer, type Peer } from '../../host/protocol/peer.js';
-import { takePulse } from '../../host/protocol/pulse.js';
+import { pulseEveryMs, takePulse } from '../../host/protocol/pulse.js';
 
 const INSTANCE = 7n;
 
@@ -50,4 +50,9 @@ test('a pulse of a host that is not heard counts for nothing, nor does one of an
   expect(takePulse(1200, peer, body({}).subarray(1))).toBe('malformed');
   for (const link of ['none', 'held'] as const) expect(takePulse(1200, { ...peer, link }, body({}))).toBe('notFresh');
   expect(peer.directMs).toBe(1000);
+});
+
+test('pulses come with every tick, and where periods are short no oftener than every 50 ms or five in a period', () => {
+  const every = [100, 200, 400, 500, 1000, 10_000].map((periodMs) => [periodMs, pulseEveryMs(periodMs)]);
+  expect(Object.fromEntries(every)).toEqual({ 100: 20, 200: 40, 400: 50, 500: 50, 1000: 100, 10000: 1000 });
 });

@@ -3,7 +3,7 @@
  * loses, delays, reorders, repeats and cuts. One seed decides everything; `checkers.ts` looks on after every step.
  */
 import { type DurableState, type Effect, emptyDurable, type ProtocolEvent } from '../../host/protocol/events.js';
-import { createState, statusOf, step } from '../../host/protocol/protocol.js';
+import { createState, statusOf, step, tickDueMs } from '../../host/protocol/protocol.js';
 import { Checkers, clusterOf, sideOf } from './checkers.js';
 import { cheapAuthenticator } from './files.js';
 import { acceptedBits, KERNEL_TAKES_MS, newKernel, ownedBits, renewLease } from './kernel.js';
@@ -160,6 +160,7 @@ export class Cluster {
     if (event.kind === 'leave') host.kernel = newKernel();
     const { effects } = step(host.state, event);
     this.checkers.afterStep(this, host);
+    this.#tickSooner(host, host.life);
     for (const effect of effects) {
       if (host.crashAfter !== null && --host.crashAfter < 0) {
         this.killSidecar(host);
@@ -186,11 +187,24 @@ export class Cluster {
   }
 
   #tickLater(host: SimHost, life: number, inMs: number): void {
+    host.nextTickAt = this.now + inMs;
     this.after(inMs, () => {
       if (host.life !== life || host.state === null) return;
-      this.give(host, { kind: 'tick', nowMs: this.clock(host) });
       const tickMs = host.onDisk.file.heartbeat.periodMs / 10 / host.clockRate;
       this.#tickLater(host, life, tickMs * (1 + this.random() * 0.05));
+      this.give(host, { kind: 'tick', nowMs: this.clock(host) });
+    });
+  }
+
+  /** One that does not wait for the next (host/loop.ts). */
+  #tickSooner(host: SimHost, life: number): void {
+    if (host.state === null || host.life !== life) return;
+    const inMs = tickDueMs(host.state, this.clock(host)) / host.clockRate;
+    if (this.now + inMs > Math.min(host.nextTickAt, host.soonerTickAt) - 1) return;
+    host.soonerTickAt = this.now + inMs;
+    this.after(inMs, () => {
+      host.soonerTickAt = Number.POSITIVE_INFINITY;
+      if (host.life === life) this.give(host, { kind: 'tick', nowMs: this.clock(host) });
     });
   }
 

@@ -31,6 +31,9 @@ export interface SimHost {
   /** Counts starts and ends, so that what was meant for an earlier life is dropped. */
   life: number;
   startedAt: number;
+  nextTickAt: number;
+  /** One that its machine wants before that; Infinity for none. */
+  soonerTickAt: number;
   /** The sidecar dies after so many more effects: between disk and wire. */
   crashAfter: number | null;
   /** Hosts with another one are of another cluster. */
@@ -60,6 +63,8 @@ export function newHost(name: string, address: string, onDisk: KnownFile, disk: 
     waiting: [],
     life: 0,
     startedAt: 0,
+    nextTickAt: 0,
+    soonerTickAt: Number.POSITIVE_INFINITY,
     crashAfter: null,
     key: 1,
     keyIds: { sealing: 1, valid: [1] },
