@@ -12,8 +12,8 @@ export interface ComingBack {
   /** Since when it takes its weights again; null where it has all of them. */
   sinceMs: Milliseconds | null;
   /**
-   * Port rules, by name, in which it is on standby, each with the hosts that took part when it was last looked at; null where
-   * that was in an earlier life of this host. BOUNDED: the rules of a file.
+   * Port rules, by name, in which it is on standby, each with the hosts that took part by what was in force when it was last
+   * looked at; null where that was in an earlier life of this host. BOUNDED: the rules of a file.
    */
   standby: Map<string, readonly string[] | null>;
   /** Rules that are this host's to take, until what is in force gives it its part. BOUNDED: the rules of two files. */

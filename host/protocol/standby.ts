@@ -85,7 +85,16 @@ function lookAtRule(
   if (takers.length === 0) leave(state, nowMs, rule, 'no other host takes part');
   else if (gone !== undefined && rule.filteringMode === 'multiple')
     leave(state, nowMs, rule, `${gone} takes part no more`);
-  else standby.set(rule.name, takers);
+  else standby.set(rule.name, part?.absence === 'standby' ? takersThatServe(state, rule, takers) : []);
+}
+
+/**
+ * Those that serve by what is in force. A host that comes back says that it is up before it knows that it has to stand by: when
+ * it then does, nobody has left.
+ */
+function takersThatServe(state: ProtocolState, rule: PortRule, takers: readonly HostName[]): readonly HostName[] {
+  const serving = takersInForce(state, rule.name);
+  return takers.filter((name) => serving.includes(name));
 }
 
 function goneFrom(before: readonly HostName[], takers: readonly HostName[]): HostName | undefined {
@@ -94,7 +103,8 @@ function goneFrom(before: readonly HostName[], takers: readonly HostName[]): Hos
 
 function enter(state: ProtocolState, nowMs: Milliseconds, rule: PortRule, takers: readonly HostName[]): void {
   const isNew = !state.comingBack.standby.has(rule.name);
-  state.comingBack.standby.set(rule.name, takers);
+  // Who serves beside it is known with the first view in which it stands by.
+  state.comingBack.standby.set(rule.name, []);
   if (!isNew) return;
   const serve = takers.length === 1 ? 'serves' : 'serve';
   const text = `port rule ${rule.name}: this host is on standby, ${takers.join(', ')} ${serve} its clients (failback never)`;
