@@ -127,6 +127,7 @@ test('the file in force, offered again, takes the offer back', () => {
 
 test('two that say they are converged with one view and decide otherwise are an alarm (R4)', () => {
   const cluster = converged(2);
+  cluster.checkers.areForged = true;
   cluster.run(10_000);
   const host = cluster.hosts[0]!;
   const peer = host.state!.peers.get('mail2')!;

@@ -9,6 +9,8 @@ const OTHER = makeFile({ hostCount: 3, periodMs: 100, affinity: 'classC' });
 
 function converged(): Cluster {
   const cluster = new Cluster(3, makeFile({ hostCount: 3, periodMs: 100 }));
+  // What the protocol does by itself; fetching is host/apply.
+  cluster.fetchesMissed = false;
   for (const host of cluster.hosts) cluster.start(host);
   cluster.run(2000);
   return cluster;

@@ -6,6 +6,9 @@ import { acceptedBits } from './kernel.js';
 
 export class BrokenPromise extends Error {}
 
+/** R11, as promised. */
+const VIEW_GAP_MS = 200;
+
 interface Confirmed {
   checksum: string;
   key: number;
@@ -19,8 +22,15 @@ export class Checkers {
   #confirmed = new Map<SimHost, Map<number, string>>();
   /** Everything ever confirmed under a host's name, with the key it was sealed with. */
   #ever = new Map<string, Confirmed[]>();
+  /** Every view that anybody confirmed, by cluster, key and identity. */
+  #views = new Set<string>();
+  /** When a host last started a view of its own, by its own clock (R11). */
+  #startedView = new Map<SimHost, { life: number; atMs: number }>();
   #lastNumber = new Map<SimHost, number>();
   #lastDurable = new Map<SimHost, number>();
+  /** Config revision in force, and on disk. */
+  #lastRevision = new Map<SimHost, number>();
+  #lastDurableRevision = new Map<SimHost, number>();
   #lastInForce = new Map<SimHost, InForce>();
   /** The last three views in force. */
   #history = new Map<SimHost, InForce['view'][]>();
@@ -31,6 +41,8 @@ export class Checkers {
   #heldAt = new Map<string, number>();
   /** When the network last lost, cut or held up packets. */
   #roughAt = Number.NEGATIVE_INFINITY;
+  /** A test makes up packets: alarms are right then. */
+  areForged = false;
   stepCount = 0;
   takenCount = 0;
 
@@ -38,6 +50,7 @@ export class Checkers {
     this.stepCount += 1;
     if (isRough(cluster)) this.#roughAt = cluster.now;
     this.#noteHeld(cluster, host);
+    this.#checkRevision(cluster, host);
     const { confirmed } = host.state!;
     if (confirmed !== null && this.#lastConfirmed.get(host) !== confirmed) {
       this.#lastConfirmed.set(host, confirmed);
@@ -49,6 +62,19 @@ export class Checkers {
       if (fingerprint !== host.state!.known.fingerprint && fingerprint !== host.state!.offer?.fingerprint) {
         fail(cluster, `${host.name} confirmed view ${confirmed.number} of file ${fingerprint}, which it never had`);
       }
+    }
+  }
+
+  /** R8: it never goes back, and no host gives way to a file of a lower one. */
+  #checkRevision(cluster: Cluster, host: SimHost): void {
+    const { known, side, peers } = host.state!;
+    const last = this.#lastRevision.get(host) ?? 0;
+    if (known.revision < last) fail(cluster, `${host.name} went back from revision ${last} to ${known.revision}`);
+    this.#lastRevision.set(host, known.revision);
+    if (known.revision === 0 || side.outside === null || !side.outside.reason.startsWith('its file is')) return;
+    const theirs = Math.max(...side.agreeing.map((name) => peers.get(name)?.said?.revision ?? 0));
+    if (theirs < known.revision) {
+      fail(cluster, `${host.name} has revision ${known.revision} and is outside of ${side.agreeing}, of ${theirs}`);
     }
   }
 
@@ -105,8 +131,21 @@ export class Checkers {
       fail(cluster, `${host.name} confirmed two checksums under view ${number}`);
     }
     mine.set(number, checksum);
+    this.#checkGathered(cluster, host, `${clusterOf(host)}|${host.key}|${number}|${checksum}`);
     const id = `${clusterOf(host)}|${host.name}|${number}`;
     this.#ever.set(id, [...(this.#ever.get(id) ?? []), { checksum, key: host.key, atMs: cluster.now }]);
+  }
+
+  /** R11: changes are gathered, so of the views that nobody had named before, a host starts one in 200 ms. */
+  #checkGathered(cluster: Cluster, host: SimHost, view: string): void {
+    if (this.#views.has(view)) return;
+    this.#views.add(view);
+    const { life } = host;
+    const before = this.#startedView.get(host);
+    const atMs = cluster.clock(host);
+    this.#startedView.set(host, { life, atMs });
+    if (before?.life !== life || atMs - before.atMs >= VIEW_GAP_MS) return;
+    fail(cluster, `${host.name} started two views in ${Math.round(atMs - before.atMs)} ms`);
   }
 
   #checkInForce(cluster: Cluster, host: SimHost, inForce: InForce): void {
@@ -184,6 +223,10 @@ export class Checkers {
     const number = durable.highestNumber;
     if (number < last) fail(cluster, `${host.name} wrote number ${number} to disk, ${last} stood there`);
     this.#lastDurable.set(host, number);
+    const revision = this.#lastDurableRevision.get(host) ?? 0;
+    if (durable.revision < revision)
+      fail(cluster, `${host.name} wrote revision ${durable.revision} to disk, ${revision} stood there`);
+    this.#lastDurableRevision.set(host, durable.revision);
   }
 
   /** A number goes to disk before anybody is told of it (R3); 44 is where it stands in all but a file and a pulse. */
@@ -200,14 +243,22 @@ export class Checkers {
 
   /** It died before a number was on disk, so nobody was told of it. */
   crashed(host: SimHost): void {
+    this.#lastRevision.set(host, host.disk.revision);
     const mine = this.#confirmed.get(host);
     for (const number of mine?.keys() ?? []) if (number > host.disk.highestNumber) mine!.delete(number);
+  }
+
+  /** R4: what differs for a moment, while something is on its way, is no alarm; and what lasts must never be. */
+  alarm(cluster: Cluster, host: SimHost, text: string): void {
+    if (cluster.twins.size === 0 && !this.areForged) fail(cluster, `${host.name} raises an alarm: ${text}`);
   }
 
   /** A host that lost its state directory may start counting anew, as long as nobody told it otherwise. */
   forget(host: SimHost): void {
     this.#lastNumber.delete(host);
     this.#lastDurable.delete(host);
+    this.#lastRevision.delete(host);
+    this.#lastDurableRevision.delete(host);
     this.#lastInForce.delete(host);
     this.#confirmed.delete(host);
   }

@@ -4,6 +4,7 @@
  */
 import { type DurableState, type Effect, emptyDurable, type ProtocolEvent } from '../../host/protocol/events.js';
 import { createState, statusOf, step, tickDueMs } from '../../host/protocol/protocol.js';
+import { fetchMissed, noteInForce, readKept } from './apply.js';
 import { Checkers, clusterOf, sideOf } from './checkers.js';
 import { cheapAuthenticator } from './files.js';
 import { acceptedBits, KERNEL_TAKES_MS, newKernel, ownedBits, renewLease } from './kernel.js';
@@ -11,7 +12,7 @@ import { type KnownFile, newHost, type SimHost } from './host.js';
 import { Queue } from './queue.js';
 import { type Random, randomFrom } from './random.js';
 
-export type { KnownFile, SimHost } from './host.js';
+export type { KnownFile, SimHost, SimRevision } from './host.js';
 
 /** Chance of each fate of a packet, and its delay in ms. */
 export interface Weather {
@@ -46,6 +47,10 @@ export class Cluster {
   readonly recorded: { from: string; to: SimHost; bytes: Uint8Array }[] = [];
   /** What was done to it, in the verbs of scenarios: printed with a broken promise. */
   readonly story: string[] = [];
+  /** Files that were brought as revisions, for ways back. BOUNDED: by the life. */
+  readonly brought: KnownFile[] = [];
+  /** Whether hosts ask for a revision that they missed. */
+  fetchesMissed = true;
   /** How often each kind of accident happened. */
   readonly accidents = new Map<string, number>();
   packetCount = 0;
@@ -83,6 +88,7 @@ export class Cluster {
     host.stalledUntil = 0;
     host.crashAfter = null;
     host.startedAt = this.now;
+    readKept(host);
     host.state = createState({
       file: host.onDisk.file,
       fingerprint: host.onDisk.fingerprint,
@@ -193,6 +199,7 @@ export class Cluster {
       const tickMs = host.onDisk.file.heartbeat.periodMs / 10 / host.clockRate;
       this.#tickLater(host, life, tickMs * (1 + this.random() * 0.05));
       this.give(host, { kind: 'tick', nowMs: this.clock(host) });
+      fetchMissed(this, host);
     });
   }
 
@@ -217,11 +224,12 @@ export class Cluster {
       case 'notice':
         if (host.notices.length > 200) host.notices.shift();
         host.notices.push(effect.detail);
+        if (effect.cause === 'disagreement') this.checkers.alarm(this, host, effect.detail);
         return;
-      case 'inForce': {
+      case 'inForce':
+        noteInForce(host);
         this.#putInForce(host, effect);
         return;
-      }
       case 'renew':
         renewLease(this, host);
         return;

@@ -4,7 +4,8 @@
  */
 import { fail } from './checkers.js';
 import type { Cluster, SimHost } from './cluster.js';
-import { makeFile } from './files.js';
+import { variantOf } from './files.js';
+import { revises } from './drill-revisions.js';
 import { LARGE, wholeWithinMs } from './liveness.js';
 import { pick } from './random.js';
 
@@ -29,6 +30,7 @@ export function drill(cluster: Cluster, periodMs: number): void {
     cluster.run(periodMs * 3);
   });
   if (cluster.seed % 3 === 1) changesFiles(cluster, group, periodMs);
+  if (cluster.seed % 3 === 2) revises(cluster, group, periodMs);
   if (cluster.seed % 5 === 1) {
     wakesUp(cluster, host, periodMs);
     return;
@@ -85,6 +87,7 @@ function stopsService(cluster: Cluster, host: SimHost, group: SimHost[], periodM
   const index = host.settings.rules.findIndex((_, i) => takesPart(host, host, i));
   if (index < 0) return;
   setService(cluster, host, index, false);
+  losesFirst(cluster, periodMs);
   cluster.run(promptMs(periodMs));
   const late = group.find((each) => takesPart(each, host, index));
   if (late === undefined) {
@@ -92,6 +95,14 @@ function stopsService(cluster: Cluster, host: SimHost, group: SimHost[], periodM
     return;
   }
   fail(cluster, `${late.name} does not know after ${promptMs(periodMs)} ms that a service of ${host.name} is down`);
+}
+
+/** R12: a change is repeated with the next ticks, so it comes though its first packet, and all others of a tick, are lost. */
+function losesFirst(cluster: Cluster, periodMs: number): void {
+  if (cluster.seed % 2 === 0) return;
+  cluster.weather.loss = 1;
+  cluster.run(periodMs / 20);
+  cluster.weather.loss = 0;
 }
 
 /** R7: what a host said before is sent again as it was, by somebody on the wire, while it lives. */
@@ -139,9 +150,7 @@ function changesFiles(cluster: Cluster, group: SimHost[], periodMs: number): voi
   const [before] = group.map(({ onDisk }) => onDisk);
   const isOneFile = cluster.all.every(({ onDisk }) => onDisk.fingerprint === before!.fingerprint);
   if (!isOneFile || group.length < cluster.all.length) return;
-  const { portRules } = before!.file;
-  const like = { hostCount: cluster.hosts.length, periodMs, moreRules: portRules.length - 2 };
-  const next = makeFile({ ...like, affinity: portRules[0]!.affinity, revision: 1001 });
+  const next = variantOf(before!.file, 1001);
   for (const known of [next, before!, next, before!]) {
     for (const host of group) cluster.after(cluster.random() * 4, () => cluster.offer(host, known));
     const until = cluster.now + wholeWithinMs(periodMs, 5);
@@ -199,7 +208,7 @@ function goesDeaf(cluster: Cluster, deaf: SimHost, dying: SimHost, other: SimHos
 }
 
 /** Something happens, and nobody's view changes. */
-function unnoticed(cluster: Cluster, hosts: SimHost[], what: string, happen: () => void): void {
+export function unnoticed(cluster: Cluster, hosts: SimHost[], what: string, happen: () => void): void {
   const before = hosts.map(({ state }) => state!.inForceChecksum);
   happen();
   const changed = hosts.find(({ state }, i) => state!.inForceChecksum !== before[i]);
@@ -224,13 +233,18 @@ function endsSilence(cluster: Cluster, host: SimHost, other: SimHost): void {
   checkOut(cluster, host, [other], 'was silent for longer than a minute');
 }
 
-/** R11: the second return of a service within ten minutes waits, 10 s at least. */
+/** R11: the first return of a service is free, the second within ten minutes waits, 10 s at least. */
 function flaps(cluster: Cluster, host: SimHost, periodMs: number): void {
   const index = host.settings.rules.findIndex((_, i) => takesPart(host, host, i));
   if (index < 0) return;
+  const { failback } = host.state!.known.file.portRules[index]!;
+  Object.assign(host.state!.ruleDampers[index]!, { returnCount: 0, waitUntilMs: 0 });
   for (const serviceUp of [false, true, false, true]) {
+    const { returnCount } = host.state!.ruleDampers[index]!;
     setService(cluster, host, index, serviceUp);
     cluster.run(promptMs(periodMs) + 200);
+    if (serviceUp && returnCount === 0 && failback !== 'never' && !takesPart(host, host, index))
+      fail(cluster, `a service of ${host.name} came back for the first time and waits`);
   }
   cluster.run(periodMs * 3);
   if (takesPart(host, host, index)) fail(cluster, `a service of ${host.name} came and went and was let in at once`);

@@ -14,7 +14,7 @@ export interface FileOptions {
   /** Rules beyond `smtp` and `single`. */
   moreRules?: number;
   /** Of the same cluster: other weights, and another order of the hosts under the rule `single`. */
-  revision?: number;
+  variant?: number;
   clusterName?: string;
   /** `failback: never` for the rules `single` and `more0`. */
   never?: boolean;
@@ -22,7 +22,7 @@ export interface FileOptions {
 
 export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint: string } {
   const hosts: HostConfig[] = [];
-  const { hostCount, revision = 0 } = options;
+  const { hostCount, variant = 0 } = options;
   for (let i = 1; i <= hostCount; i++) {
     hosts.push({ name: `mail${i}`, priority: i, dedicatedIp: `10.0.0.${i}` });
   }
@@ -34,7 +34,7 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
     protocol: 'tcp',
     filteringMode: 'multiple',
     affinity: 'single',
-    loadWeights: Object.fromEntries(hosts.map((host) => [host.name, 50 + ((host.priority * revision) % 50)])),
+    loadWeights: Object.fromEntries(hosts.map((host) => [host.name, 50 + ((host.priority * variant) % 50)])),
     handlingPriorities: {},
     ownerPatienceMs: 1000,
     service: null,
@@ -48,7 +48,7 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
       filteringMode: 'single',
       loadWeights: {},
       handlingPriorities: Object.fromEntries(
-        hosts.map((host) => [host.name, 1 + ((host.priority - 1 + revision) % hostCount)]),
+        hosts.map((host) => [host.name, 1 + ((host.priority - 1 + variant) % hostCount)]),
       ),
     }),
   ];
@@ -66,7 +66,20 @@ export function makeFile(options: FileOptions): { file: ClusterFile; fingerprint
     hosts,
     portRules,
   };
-  return { file, fingerprint: checksum64(JSON.stringify([file, revision])) };
+  return { file, fingerprint: checksum64(JSON.stringify([file, variant])) };
+}
+
+/** Another file of the same cluster, hosts and rules. */
+export function variantOf({ clusterName, hosts, heartbeat, portRules }: ClusterFile, variant: number) {
+  return makeFile({
+    clusterName,
+    hostCount: hosts.length,
+    periodMs: heartbeat.periodMs,
+    affinity: portRules[0]!.affinity,
+    moreRules: portRules.length - 2,
+    never: portRules.some(({ failback }) => failback === 'never'),
+    variant,
+  });
 }
 
 /** What a key file holds: the id that seals, and all that are accepted. */

@@ -11,6 +11,13 @@ export interface KnownFile {
   fingerprint: string;
 }
 
+/** A file that the cluster distributes, with its number. */
+export interface SimRevision extends KnownFile {
+  revision: number;
+  /** Hosts that are left behind. */
+  without: readonly string[];
+}
+
 export interface SimHost {
   /** Of the file; twins share it. */
   name: string;
@@ -20,6 +27,10 @@ export interface SimHost {
   disk: DurableState;
   /** The cluster file as it lies there. */
   onDisk: KnownFile;
+  /** What is brought here, kept beside the file until it is in force or taken back (apply.ts). */
+  brought: SimRevision | null;
+  /** In which of its lives it asks another host for a revision that it missed. */
+  fetchesInLife: number | null;
   settings: OwnSettings;
   envoyAlive: boolean;
   kernel: SimKernel;
@@ -55,6 +66,8 @@ export function newHost(name: string, address: string, onDisk: KnownFile, disk: 
     state: null,
     disk,
     onDisk,
+    brought: null,
+    fetchesInLife: null,
     settings: { hostState: 'started', rules },
     envoyAlive: false,
     kernel: newKernel(),

@@ -13,6 +13,8 @@ export interface LifeOptions {
   hostCount: number;
   /** Virtual time of accidents at a period of a second; a tenth of it where the period is 100 ms. */
   forMs: number;
+  /** Which accidents may happen: 1 for lives of before revisions. @default the newest */
+  edition?: number;
 }
 
 export interface Lived {
@@ -25,7 +27,7 @@ export interface Lived {
 
 /** Throws `BrokenPromise` where a promise is broken; the story of what was done before comes with it. */
 export function live(options: LifeOptions): Lived {
-  const { seed, hostCount, forMs } = options;
+  const { seed, hostCount, forMs, edition } = options;
   const periodMs = seed % 3 === 0 ? 100 : 1000;
   const known = makeFile({ hostCount, periodMs, moreRules: seed % 4, never: seed % 2 === 1 });
   const cluster = new Cluster(seed, known);
@@ -36,7 +38,7 @@ export function live(options: LifeOptions): Lived {
     else startAll(cluster, periodMs);
     const until = cluster.now + (forMs * periodMs) / 1000;
     while (cluster.now < until) {
-      accident(cluster, periodMs);
+      accident(cluster, periodMs, edition);
       // Often one upon the other, now and then with time to agree between them.
       run(cluster, cluster.random() ** 2 * periodMs * 12);
     }

@@ -51,23 +51,31 @@ function checkKeysTold(cluster: Cluster): void {
         (text) => text.startsWith(`host ${other.name}: packets`) && text.includes('cluster key'),
       );
       if (!isTold) fail(cluster, `${host.name} does not say that ${other.name} has another key`);
+      const isAlone = host.state.side.agreeing.join() === host.name;
+      if (isAlone && !cluster.status(host)!.holdVirtualIpBack)
+        fail(cluster, `${host.name} is alone beside a wrong key and may hold the virtual IPs`);
     }
   }
 }
 
-/** R8: one of the largest parts with one file has the view, the others are outside of it and serve nothing. */
+/** R8: the part of the highest revision has the view, of several the largest; the others are outside of it and serve nothing. */
 function checkGroup(cluster: Cluster, group: SimHost[]): void {
   const parts = new Map<string, SimHost[]>();
   for (const host of group) {
     const { fingerprint } = host.state!.known;
     parts.set(fingerprint, [...(parts.get(fingerprint) ?? []), host]);
   }
-  const largest = Math.max(...[...parts.values()].map((part) => part.length));
+  const revisionOf = (part: SimHost[]) => Math.max(...part.map((host) => host.state!.known.revision));
+  const revision = revisionOf(group);
+  const newest = [...parts.values()].filter((part) => revisionOf(part) === revision);
+  const largest = Math.max(...newest.map((part) => part.length));
   const inside = group.filter((host) => host.state!.side.outside === null);
   const winner = parts.get(inside[0]?.state?.known.fingerprint ?? '');
   if (winner === undefined || winner.length < largest) fail(cluster, `the smaller part is in:\n${said(group)}`);
+  if (revisionOf(winner) < revision) fail(cluster, `the part of a lower revision is in:\n${said(group)}`);
   for (const host of group) {
-    const { side, inForce } = host.state!;
+    const { side, inForce, known } = host.state!;
+    if (known.revision < revision) fail(cluster, `${host.name} has revision ${known.revision}, not ${revision}`);
     if (winner.includes(host) !== (side.outside === null))
       fail(cluster, `${host.name} is on the wrong side:\n${said(group)}`);
     const names = inForce?.view.hosts.map((each) => each.name).join();

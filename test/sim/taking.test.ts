@@ -41,6 +41,6 @@ for (const [seed, hostCount] of [
   [5049, 3],
 ] as const) {
   test(`the life of seed ${seed}, ${hostCount} hosts, keeps its promises`, () => {
-    expect(live({ seed, hostCount, forMs: 28_800 }).stepCount).toBeGreaterThan(0);
+    expect(live({ seed, hostCount, forMs: 28_800, edition: 1 }).stepCount).toBeGreaterThan(0);
   });
 }
