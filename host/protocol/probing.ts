@@ -1,5 +1,5 @@
 /**
- * Who is silent. A host of which three pulses in a row are missing is asked every tenth of a period, others are asked to ask
+ * Who is silent. A host of which nothing came for 0.6 periods is asked every tenth of a period, others are asked to ask
  * it, and its Envoy is knocked at. All silent: lost, 1.2 periods after its last sign of life. Only the sidecar silent: it
  * keeps its share for a while (R13). What this host slept through itself is nobody's silence: sleep.ts (R9).
  *
