@@ -17,14 +17,16 @@ const PLACE_WORDS = {
   takesNoPart: 'takes no part',
 } as const;
 
-export function explanationPage(explanation: Explanation): string {
-  const { text, key, rule, viewNumber, entryHost, hosts, past } = explanation;
-  const source =
-    viewNumber === null
-      ? 'From the file alone: every host counts as there and well.'
-      : `Decided by view ${viewNumber}, as in force on ${entryHost}${past === undefined ? '' : pastText(past)}.`;
+export function explanationPage(explanation: Explanation, source = sourceText(explanation)): string {
+  const { text, key, rule, hosts } = explanation;
   const why = rule === null ? '' : `${factLines(rule, key)}\n${hostTable(hosts, rule)}\n`;
-  return `${wrapped(text)}\n${why}${source}\n`;
+  return `${wrapped(text)}\n${why}${wrapped(source)}`;
+}
+
+/** @param where  the hosts that decide so */
+export function sourceText({ viewNumber, entryHost, past }: Explanation, where = entryHost): string {
+  if (viewNumber === null) return 'From the file alone: every host counts as there and well.';
+  return `Decided by view ${viewNumber}, as in force on ${where}${past === undefined ? '' : pastText(past)}.`;
 }
 
 function pastText({ at, since }: NonNullable<Explanation['past']>): string {

@@ -231,8 +231,8 @@ describe('the command line', () => {
     [['query', '--fast'], "nlb query: Unknown option '--fast'; nlb query --help tells what it takes\n"],
     [
       ['explain'],
-      'nlb explain: Expected: nlb explain CLIENT[:PORT] --port PORT [--at TIME] [--config ' +
-        'FILE] [--json]; nlb explain --help tells what it takes\n',
+      'nlb explain: Expected: nlb explain CLIENT[:PORT] --port PORT [--at TIME] [--all] ' +
+        '[--config FILE]; nlb explain --help tells what it takes\n',
     ],
     [['explain', '10.0.0.1'], 'nlb explain: --port is missing, expected a port 1-65535\n'],
     [['explain', '10.0.0.1', '--port', '70000'], 'nlb explain: --port is 70000, expected a port 1-65535\n'],

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fakeSidecar, freshDirectory, nlb, statusFixture } from './cli-fixture.js';
+import { fileOf, LAWFUL } from './config-fixture.js';
 
 const STATUS = 'GET /status';
 const status = (change: object = {}) => ({ [STATUS]: { code: 200, body: { ...statusFixture(), ...change } } });
@@ -175,39 +176,72 @@ describe('nlb queryport', () => {
   });
 });
 
-test('nlb params shows the values in force beside the names of NLB', async () => {
-  const file = {
-    clusterName: 'mail.example.org',
-    mode: 'routed',
-    listenOn: 'virtualIp',
-    virtualIps: ['10.0.0.100'],
-    hashSeed: 0x5eed,
-    ipv6PrefixLength: 64,
-    heartbeat: { periodMs: 1000, missedMax: 5 },
-    ports: { heartbeat: 7620, handoff: 7620, channel: 7621, page: 7622 },
-    keyFile: 'cluster.key',
-    hosts: [{ name: 'mail1', priority: 1, dedicatedIp: '10.0.0.11' }],
-    portRules: [{}, {}],
-  };
+describe('nlb params', () => {
   const view = { fingerprint: 'a1c67144a90125c1', protocolVersion: 1, decisionVersion: 1 };
-  const answers = { ...status(), 'GET /in-force': { code: 200, body: { file, view } } };
-  const { code, out } = await against(['params'], answers);
-  expect(code).toBe(0);
-  for (const [name, value] of [
-    ['ClusterName', 'mail.example.org'],
-    ['ClusterIPAddress', '10.0.0.100'],
-    ['HostPriority', '1'],
-    ['DedicatedIPAddress', '10.0.0.11'],
-    ['HostState', 'converged'],
-    ['AliveMsgPeriod', '1000'],
-    ['AliveMsgTolerance', '5'],
-    ['NumberOfRules', '2'],
-  ]) {
-    expect(out).toMatch(new RegExp(` ${value!.replaceAll('.', '\\.')} .* ?${name}$`, 'm'));
-  }
-  expect(out).toContain('Port rules (2):\n  RULE  VIP  START  END   PROT  MODE');
-  const json = await against(['params', '--json'], answers);
-  expect(JSON.parse(json.out).portRules).toEqual([{}, {}]);
+  const paramsOf = (text: string, ...more: string[]) => {
+    const answers = { ...status(), 'GET /in-force': { code: 200, body: { file: fileOf(text), view } } };
+    return against(['params', ...more], answers);
+  };
+  const rowsOf = (out: string) => out.split('\n').map((line) => line.trim().split(/ {2,}/));
+
+  test('shows the values in force beside the names of NLB', async () => {
+    const { code, out } = await paramsOf(LAWFUL);
+    expect(code).toBe(0);
+    expect(rowsOf(out)).toEqual(
+      expect.arrayContaining([
+        ['cluster', 'mail.example.org', 'ClusterName'],
+        ['mail1: priority', '1', 'HostPriority'],
+        ['mail1: dedicatedIp', '10.0.0.11', 'DedicatedIPAddress'],
+        ['mail1: initialState', 'started', 'ClusterModeOnStart'],
+        ['mail1: persistedStates', 'started stopped suspended', 'PersistedStates'],
+        ['mail1: state', 'converged', 'HostState'],
+        ['heartbeat.periodMs', '1000', 'AliveMsgPeriod'],
+        ['heartbeat.missedMax', '5', 'AliveMsgTolerance'],
+        ['remoteControl', 'off', 'RemoteControlEnabled'],
+        ['port rules', '2', 'NumberOfRules'],
+        ['ipv6PrefixLength', '64'],
+        ['smtp: stickFor', 'off', 'Timeout'],
+      ]),
+    );
+    expect(out).toContain('Port rules (2):\n  RULE  VIP  START  END   PROT  MODE');
+    expect(JSON.parse((await paramsOf(LAWFUL, '--json')).out).portRules).toHaveLength(2);
+  });
+
+  test('leaves out no setting of the file in force', async () => {
+    const text = LAWFUL.replace(
+      'mode: routed\nlistenOn: dedicatedIp',
+      'mode: arp\nvirtualIps: [10.0.0.100]\nfailback: 02:00-04:30\noutgoing: virtualIp\ninterface: {mail1: eth7}\nremoteControl: {port: 7700, tokenFile: tokens.yaml}\nconnectionLog: {path: stdout}',
+    )
+      .replace('dedicatedIp: 10.0.0.11', 'dedicatedIp: 10.0.0.11, initialState: stopped, persistedStates: [suspended]')
+      .replace(
+        'ports: 25',
+        'ports: 25\n    stickFor: 30m\n    failback: slowly 10m\n    loadWeight: {mail1: 60, mail2: 40}',
+      );
+    const rows = rowsOf((await paramsOf(text)).out);
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        ['mail1: interface', 'eth7', 'InterfaceName'],
+        ['mail1: initialState', 'stopped', 'ClusterModeOnStart'],
+        ['mail1: persistedStates', 'suspended', 'PersistedStates'],
+        ['failback', '02:00-04:30'],
+        ['outgoing', 'virtualIp'],
+        ['otherPorts', 'defaultHost'],
+        ['remoteControl.port', '7700', 'RemoteControlUDPPort'],
+        ['connectionLog.path', 'stdout'],
+        ['smtp: loadWeight', 'mail1 60, mail2 40', 'LoadWeight, EqualLoad'],
+        ['smtp: stickFor', '30m', 'Timeout'],
+        ['smtp: failback', 'slowly 10m'],
+        ['smtp: service.proxyProtocol', 'v2'],
+        ['web: handlingPriority', 'mail1 1, mail2 2', 'HandlingPriority'],
+      ]),
+    );
+    // What a file may say at its top, whatever comes to it later: each has its row.
+    const known = new Set(['clusterName', 'hosts', 'portRules', 'link']);
+    const missing = Object.keys(fileOf(text)).filter(
+      (key) => !known.has(key) && !rows.some(([row]) => row!.split('.')[0] === key),
+    );
+    expect(missing).toEqual([]);
+  });
 });
 
 describe('nlb explain of a running sidecar', () => {
@@ -218,6 +252,86 @@ describe('nlb explain of a running sidecar', () => {
       [path]: refusal,
     });
     expect([said.code, said.err, said.asked]).toEqual([2, `nlb explain: ${refusal.body.text}\n`, [path]]);
+  });
+});
+
+describe('nlb explain --all', () => {
+  const silent = { code: 502, body: { ok: false, text: 'host mail3 does not answer: nobody listens there' } };
+  const question = ['explain', '192.0.2.7', '--port', '25', '--all'];
+  const path = '/explain?client=192.0.2.7&port=25&protocol=tcp';
+  const host = (name: string, place: string, absence: string | null = null) => {
+    return { name, place, absence, loadWeight: 50, handlingPriority: 0, draw: null, logarithm: null, cost: null };
+  };
+  const told = (entryHost: string, change: object = {}) => ({
+    code: 200,
+    body: {
+      text: `Client 192.0.2.7 on port 25/tcp belongs to mail1. Said by ${entryHost}.`,
+      client: { address: '192.0.2.7', port: null },
+      destination: { address: '10.0.0.11', port: 25, protocol: 'tcp' },
+      entryHost,
+      viewNumber: 7,
+      rule: { name: 'smtp', filteringMode: 'multiple', affinity: 'single', ownerPatienceMs: 1000 },
+      key: { bytesHex: 'c0 00 02 07', hash: 1, bucket: 2, hashSeed: 3 },
+      owner: 'mail1',
+      nextOwner: 'mail3',
+      refused: null,
+      mayFallBack: true,
+      hosts: [host('mail1', 'owner'), host('mail3', 'nextOwner'), host('mail2', 'takesNoPart', 'lost')],
+      ...change,
+    },
+  });
+  const answers = (mail2: object, mail3: object) => ({
+    ...status(),
+    [`GET ${path}`]: told('mail1'),
+    [`GET /hosts/mail2${path}`]: mail2 as never,
+    [`GET /hosts/mail3${path}`]: mail3 as never,
+  });
+
+  test('gives one answer where every host decides alike', async () => {
+    const said = await against(question, answers(told('mail2'), told('mail3')));
+    expect([said.code, said.err]).toEqual([0, '']);
+    expect(said.out).toMatch(/^Client 192\.0\.2\.7 on port 25\/tcp belongs to mail1\. Said by mail1\.\n/);
+    expect(said.out.match(/^Client/gm)).toHaveLength(1);
+    expect(said.out).toContain('\nDecided by view 7, as in force on mail1, mail2, mail3.\n');
+  });
+
+  test("gives each host's answer where they differ, asked once more, and exits 1", async () => {
+    const hosts = [host('mail2', 'owner'), host('mail1', 'nextOwner'), host('mail3', 'later')];
+    const other = told('mail3', { viewNumber: 6, owner: 'mail2', nextOwner: 'mail1', hosts });
+    const said = await against(question, answers(told('mail2'), other));
+    expect([said.code, said.err]).toEqual([1, '']);
+    expect(said.out).toContain(
+      'The hosts decide differently: mail1, mail2 (view 7 less mail2): mail1; mail3\n(view 6): mail2.\n\n--- mail1, mail2\n',
+    );
+    expect(said.out).toContain('\n--- mail3\n');
+    expect(said.asked.filter((asked) => asked === `GET /hosts/mail3${path}`)).toHaveLength(2);
+    const alike = await against([...question, '--json'], answers(told('mail2'), told('mail3', { viewNumber: 6 })));
+    expect([alike.code, JSON.parse(alike.out)]).toEqual([
+      1,
+      {
+        agree: false,
+        text: 'The hosts take the same decision, yet not by the same view: mail1, mail2 (view 7 less mail2): mail1; mail3 (view 6 less mail2): mail1.',
+        answers: ['mail1', 'mail2', 'mail3'].map((name) => ({
+          host: name,
+          explanation: told(name, name === 'mail3' ? { viewNumber: 6 } : {}).body,
+        })),
+        unanswered: [],
+      },
+    ]);
+  });
+
+  test('names a host that does not answer, and says once what is wrong with a question', async () => {
+    const said = await against(question, answers(told('mail2'), silent));
+    expect([said.code, said.err]).toEqual([3, 'mail3: host mail3 does not answer: nobody listens there\n']);
+    expect(said.out).toContain('as in force on mail1, mail2.\n');
+    const wrong = { code: 400, body: { ok: false, text: 'client is x, expected ADDRESS' } };
+    const none = await against(question, { ...answers(wrong, wrong), [`GET ${path}`]: wrong });
+    expect([none.code, none.out, none.err]).toEqual([2, '', 'nlb explain: client is x, expected ADDRESS\n']);
+    const file = await nlb([...question, '--config', 'c.yaml']);
+    expect([file.code, file.err]).toEqual([
+      2,
+      'nlb explain: --all and --config exclude each other: a file has no hosts to ask\n',
+    ]);
   });
 });
 
