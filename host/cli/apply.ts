@@ -1,7 +1,8 @@
 /** `nlb apply`: a changed cluster file, in force on all hosts together or nowhere. */
 import { readFileSync } from 'node:fs';
+import type { Plan } from '../plan/plan.js';
 import type { InForce } from '../protocol/types.js';
-import type { Call, Verb } from './args.js';
+import type { Verb } from './args.js';
 import { bring, BRING_OPTIONS, EXIT_HELP, say } from './bringing.js';
 import { ask, type Door } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
@@ -33,8 +34,8 @@ ${EXIT_HELP}`,
     const door = await findSidecar(call, terminal);
     const before = await inForceAt(door);
     const answer = await bring(door, '/apply', { text: readFileSync(path, 'utf8') }, call, terminal);
-    const moves = answer.revision === null ? '' : await movesOf(before, loaded.file, call);
-    return say('apply', answer, call, terminal, moves);
+    const moves = answer.revision === null ? null : await movesOf(before, loaded.file);
+    return say('apply', { ...answer, moves }, call, terminal, moves === null ? '' : movesText(moves));
   },
 };
 
@@ -44,14 +45,13 @@ async function inForceAt(door: Door): Promise<InForce> {
   throw new CliError(EXIT.refused, 'There is no view yet; the hosts are still agreeing on the first');
 }
 
-/** What the decision itself says; loaded late, as JSON has no room for it. */
-async function movesOf(before: InForce, file: InForce['file'], call: Call): Promise<string> {
-  if (call.flag('json')) return '';
+/** What the decision itself says; loaded late, as a file with mistakes needs none of it. */
+async function movesOf(before: InForce, file: InForce['file']): Promise<Plan> {
   const [{ loadDecision }, { planOf }, { changed }] = await Promise.all([
     import('../edge/decision.js'),
     import('../plan/plan.js'),
     import('../plan/change.js'),
   ]);
   const after = changed(before, { file, weights: [], drained: [], lost: [] });
-  return movesText(await planOf(before, after, await loadDecision(), false));
+  return planOf(before, after, await loadDecision(), false);
 }

@@ -1,5 +1,6 @@
 /** What apply and rollback have in common: their options, the request, and what they say of the answer. */
 import type { ApplyAnswer } from '../apply/apply-host.js';
+import type { Plan } from '../plan/plan.js';
 import { type Call, type Option, SIDECAR_OPTIONS } from './args.js';
 import { ask, type Door, saidBy } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
@@ -50,7 +51,13 @@ export async function bring(
 }
 
 /** @param more  said between the difference and the outcome */
-export function say(name: string, answer: ApplyAnswer, call: Call, terminal: Terminal, more: string): number {
+export function say(
+  name: string,
+  answer: ApplyAnswer & { moves?: Plan | null },
+  call: Call,
+  terminal: Terminal,
+  more: string,
+): number {
   if (call.flag('json')) terminal.out(jsonText(answer));
   else {
     terminal.out(differenceText(answer.difference) + more);

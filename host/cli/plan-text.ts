@@ -2,6 +2,7 @@
 import type { Flow, Plan, PlannedRule } from '../plan/plan.js';
 import type { Spread } from '../plan/spread.js';
 import { percent, table, wrapped } from './output.js';
+import { dampedText } from './plan-damped.js';
 
 const MODE_WORDS = { multiple: 'multiple hosts', single: 'single host', disabled: 'disabled' } as const;
 /** What counts as one client: what the affinity looks at. */
@@ -32,11 +33,11 @@ function ruleText(rule: PlannedRule): string {
 function movedText(rule: PlannedRule): string {
   if (rule.change === 'added') return 'the rule is new';
   if (rule.change === 'removed') return 'the rule is gone, nothing listens there any more';
-  if (rule.movedShare === 0) return 'nobody moves';
+  if (rule.movedShare === 0) return `nobody moves${dampedText(rule)}`;
   const why = rule.isRehashed ? ' (another hash: nearly every client is dealt out anew)' : '';
   const isRefused = rule.hosts.every(({ shareAfter }) => shareAfter === 0);
   if (isRefused) return 'no host takes part any more, clients are refused';
-  return `${percent(rule.movedShare)} of its ${CLIENT_WORDS[rule.affinity]} get another host${why}`;
+  return `${percent(rule.movedShare)} of its ${CLIENT_WORDS[rule.affinity]} get another host${why}${dampedText(rule)}`;
 }
 
 function shareTable({ hosts }: PlannedRule): string {

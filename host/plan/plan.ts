@@ -4,6 +4,7 @@
  * the hash changes, and a client's bucket with it, shares are multiplied instead.
  */
 import type { Affinity, FilteringMode, HostName, InForce, PortRule } from '../protocol/types.js';
+import { type Damped, dampedOf } from './damped.js';
 import { BUCKET_COUNT, ownerAt, ownersOf, type PlanDecision, type RuleOwners, sharesOf } from './owners.js';
 import { CLIENT_COUNTS, type Spread, spreadOf } from './spread.js';
 
@@ -34,6 +35,8 @@ export interface PlannedRule {
   hosts: PlannedHost[];
   /** Largest first. */
   flows: Flow[];
+  /** What lets fewer of them move, or later. */
+  damped: Damped;
   /** Of 50, 500 and 5,000 clients, after the change. Empty unless several hosts share the rule. */
   spreads: Spread[];
 }
@@ -87,6 +90,7 @@ async function planRule(
       shareAfter: sharesAfter && (sharesAfter.get(host) ?? 0),
     })),
     flows,
+    damped: dampedOf(before, after, name, flows),
     spreads: sharesAfter !== null && sharesAfter.size > 1 ? spreadsOf(sharesAfter, spreads) : [],
   };
 }

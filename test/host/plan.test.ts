@@ -99,6 +99,44 @@ describe('planOf()', () => {
     expect(smtp!.hosts.map(({ shareAfter }) => shareAfter)).toEqual([1, 0, 0]);
   });
 
+  test('says which clients stickFor keeps where they are: those whose host still takes part', async () => {
+    const sticky = THREE.replace('ports: 25', 'ports: 25\n    stickFor: 30m');
+    const textOf = async (before: InForce, change: Partial<Change>) => {
+      const [smtp] = await planned(before, change);
+      return planText({ viewNumber: 7, rules: [smtp!] }).replace(/\s+/g, ' ');
+    };
+    const weights = [{ rule: 'smtp', host: 'mail1', loadWeight: 100 }];
+    expect(await textOf(inForce(sticky), { weights })).toMatch(
+      /1[67]\.\d % of its clients get another host; of these those with a connection within 30m stay there \(stickFor\) HOST/,
+    );
+    expect(await textOf(inForce(sticky), { lost: ['mail3'] })).toMatch(
+      /33\.\d % of its clients get another host; stickFor keeps none of them, as their host takes no part any more HOST/,
+    );
+    expect(await textOf(inForce(sticky), { weights, drained: ['mail2'] })).toMatch(
+      /; of \d+\.\d %, whose host still takes part, those with a connection within 30m stay there \(stickFor\) HOST/,
+    );
+    // Nobody is remembered yet where the rule had no stickFor, nor by another hash.
+    expect(await textOf(inForce(), { file: fileOf(sticky), weights })).not.toContain('stickFor');
+    const other = fileOf(sticky.replace('0x5eed1234', '0x5eed1235'));
+    expect(await textOf(inForce(sticky), { file: other })).not.toContain('stickFor');
+  });
+
+  test('says of failback who comes in steps, and who does not come yet', async () => {
+    const fourth = '  - {name: mail4, priority: 4, dedicatedIp: 10.0.0.14}\nportRules:';
+    const textOf = async (failback: string) => {
+      const text = THREE.replace('ports: 25', `ports: 25\n    failback: ${failback}`);
+      const [smtp] = await planned(inForce(text), { file: fileOf(text.replace('portRules:', fourth)) });
+      return planText({ viewNumber: 7, rules: [smtp!] }).replace(/\s+/g, ' ');
+    };
+    expect(await textOf('slowly 10m')).toMatch(
+      /2[45]\.\d % of its clients get another host; mail4 takes its part in steps over 10m \(failback: slowly\) HOST/,
+    );
+    expect(await textOf('never')).toContain(
+      ': nobody moves; mail4 is on standby and takes none while the others serve (failback: never) HOST',
+    );
+    expect(await textOf('immediate')).toMatch(/2[45]\.\d % of its clients get another host HOST/);
+  });
+
   test('says that another hash seed deals every client anew', async () => {
     const before = inForce();
     const [smtp, web] = await planned(before, { file: fileOf(THREE.replace('0x5eed1234', '0x5eed1235')) });
