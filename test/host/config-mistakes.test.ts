@@ -559,7 +559,7 @@ describe('parseClusterFile() refuses', () => {
   test('UDP and both, which nothing here carries', () => {
     for (const protocol of ['udp', 'both']) {
       expect(errorsOf(changed(['ports: 25', `ports: 25\n    protocol: ${protocol}`]))).toEqual([
-        `c.yaml:11:15: portRules[0].protocol is "${protocol}", expected tcp: UDP is not carried, because Envoy hands off TCP connections alone`,
+        `c.yaml:11:15: portRules[0].protocol is "${protocol}", expected tcp: UDP is not carried: Envoy hands off TCP connections alone, and so does the kernel in the modes arp and multicast`,
       ]);
     }
   });

@@ -10,8 +10,8 @@ const VALUES: Record<string, Record<string, string>> = {
     igmp: 'no IGMP group is joined here; mode multicast is the nearest',
   },
   protocol: {
-    udp: 'UDP is not carried, because Envoy hands off TCP connections alone',
-    both: 'UDP is not carried, because Envoy hands off TCP connections alone',
+    udp: 'UDP is not carried: Envoy hands off TCP connections alone, and so does the kernel in the modes arp and multicast',
+    both: 'UDP is not carried: Envoy hands off TCP connections alone, and so does the kernel in the modes arp and multicast',
   },
 };
 
