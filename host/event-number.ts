@@ -25,6 +25,7 @@ export const EVENT_KINDS: Readonly<Record<NoticeCause, EventKind>> = {
   takesNoPart: { number: 24, level: 'info' },
   converging: { number: 65, level: 'info' },
   viewInForce: { number: 28, level: 'info' },
+  viewInForceAsDefault: { number: 29, level: 'info' },
   alone: { number: null, level: 'warning' },
   outside: { number: 68, level: 'warning' },
   inside: { number: null, level: 'info' },
@@ -36,6 +37,7 @@ export const EVENT_KINDS: Readonly<Record<NoticeCause, EventKind>> = {
   claimedName: { number: 66, level: 'warning' },
   damped: { number: null, level: 'warning' },
   lateTick: { number: 105, level: 'warning' },
+  keepsTime: { number: 106, level: 'info' },
   standby: { number: null, level: 'info' },
   stateCopied: { number: null, level: 'warning' },
 };
@@ -85,6 +87,20 @@ export const CONTROL_KINDS: Readonly<Record<ControlCause, EventKind>> = {
   stateStarted: { number: 77, level: 'info' },
   stateStopped: { number: 78, level: 'info' },
 };
+
+/** What is wrong with this host alone and has a cause that programs look for; other problems of its own have none. */
+export type OwnCause = 'viewsChangeOften' | 'clientsFull';
+
+export const OWN_KINDS: Readonly<Record<OwnCause, EventKind>> = {
+  viewsChangeOften: { number: null, level: 'warning' },
+  clientsFull: { number: 117, level: 'warning' },
+};
+
+/** The arguments of `log.repeating` for one. */
+export function ownLine(cause: OwnCause, host: string, text: string): [LogLevel, string, string, LogFields] {
+  const { number, level } = OWN_KINDS[cause];
+  return [level, cause, text, { cause, host, ...(number === null ? {} : { event: number }) }];
+}
 
 /** The arguments of `log.repeating` for one; what was asked again and again is one line a minute. */
 export function controlLine(cause: ControlCause, host: string, text: string): [LogLevel, string, string, LogFields] {

@@ -13,6 +13,7 @@ import { SavedClientsFile } from './edge/saved-clients.js';
 import type { Traffic } from './edge/traffic.js';
 import type { ClusterFile, HostName, InForce, Milliseconds } from './protocol/types.js';
 import type { KeptClients } from './protocol/view-kept.js';
+import { sayOwn } from './problems.js';
 import type { Sidecar } from './sidecar.js';
 import { hostsTakingPart, keptCount, stickRulesOf } from './stick/kept.js';
 import { type ListedRule, type ListQuestion, listedClients } from './stick/listed.js';
@@ -286,10 +287,7 @@ export function stickOf(sidecar: Sidecar, stateDirectory: string, logPath: strin
     heard: () => sidecar.protocol.hosts.flatMap(({ name, state }) => (state === 'converged' ? [name] : [])),
     say(topic, problem) {
       if (topic !== 'clientsFull') return sidecar.sayProblem(topic, problem);
-      sidecar.problems.set(topic, problem);
-      // NLB's number for a full table of the same purpose.
-      const fields = { cause: topic, host: host.name, event: 117 };
-      if (problem !== null) sidecar.options.log.repeating('warning', topic, problem, fields);
+      sayOwn(sidecar, topic, problem);
     },
     onOthersKept: () => sidecar.envoy.keepOthers(),
   });

@@ -30,7 +30,7 @@ import { openHeartbeatSocket } from './heartbeat-socket.js';
 import { Doors } from './doors.js';
 import { EnvoyWatch } from './envoy-watch.js';
 import { Loop } from './loop.js';
-import { Problems } from './problems.js';
+import { Problems, sayOwn } from './problems.js';
 import type { Effect, ProtocolStatus } from './protocol/events.js';
 import { createState, type ProtocolState, statusOf, tickDueMs } from './protocol/protocol.js';
 import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
@@ -286,7 +286,7 @@ export class Sidecar {
     this.options.log.flush();
     await this.keeper.saveAgain();
     this.sayProblem('reserve', await this.reserve.look());
-    this.sayProblem('frequent', this.history.frequent());
+    sayOwn(this, 'viewsChangeOften', this.history.frequent());
     await this.envoy.lookAtExisting();
     await this.multicast?.look();
     await this.redirect.look();

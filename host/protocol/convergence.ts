@@ -229,7 +229,9 @@ function putInForce(state: ProtocolState, nowMs: Milliseconds, inForce: InForce,
   if (isSameView) persist(state);
   const less = inForce.lostSince.length === 0 ? '' : ` less ${inForce.lostSince.join(', ')}`;
   const names = inForce.view.hosts.map((host) => host.name).join(', ');
-  notice(state, nowMs, 'viewInForce', null, `view ${inForce.view.number} (${names})${less} is in force: ${cause}`);
+  const defaultHost = inForce.view.hosts.find((host) => !inForce.lostSince.includes(host.name));
+  const noticeCause = defaultHost?.name === state.self ? 'viewInForceAsDefault' : 'viewInForce';
+  notice(state, nowMs, noticeCause, null, `view ${inForce.view.number} (${names})${less} is in force: ${cause}`);
   noteOwnRules(state, nowMs, before);
 }
 

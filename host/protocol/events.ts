@@ -92,6 +92,7 @@ export type NoticeCause =
   | 'takesNoPart'
   | 'converging'
   | 'viewInForce'
+  | 'viewInForceAsDefault'
   | 'alone'
   | 'outside'
   | 'inside'
@@ -103,6 +104,7 @@ export type NoticeCause =
   | 'claimedName'
   | 'damped'
   | 'lateTick'
+  | 'keepsTime'
   | 'standby'
   | 'stateCopied';
 

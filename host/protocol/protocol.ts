@@ -22,7 +22,7 @@ import { newComingBack } from './returning.js';
 import { OWN_VERSIONS } from './seal.js';
 import { sendWhatIsDue } from './sending.js';
 import { giveBack, giveRules, noteStart } from './standby.js';
-import { noteSleep } from './sleep.js';
+import { keepingTime, noteSleep } from './sleep.js';
 import { forgetUnseen, problem } from './problems.js';
 import { noDrops, notice, persist, type ProtocolState } from './state.js';
 import { TODO } from './todo.js';
@@ -60,8 +60,7 @@ export function createState(args: CreateArguments): ProtocolState {
     changed: true,
     sequence: 0,
     startedMs: nowMs,
-    lastEventMs: nowMs,
-    lastGraceMs: Number.NEGATIVE_INFINITY,
+    ...keepingTime(nowMs),
     graceUntilMs: nowMs + known.file.heartbeat.periodMs * known.file.heartbeat.missedMax,
     highest: { number: durable.highestNumber, head: durable.highestHead },
     confirmed: null,

@@ -66,6 +66,8 @@ export interface ProtocolState {
   sequence: number;
   startedMs: Milliseconds;
   lastEventMs: Milliseconds;
+  /** How this host stood still of late (sleep.ts); null where it kept time for a tolerance. */
+  stalls: { sinceMs: Milliseconds; lastMs: Milliseconds; count: number; stoodMs: Milliseconds } | null;
   /** When a stall last gave everybody a fresh grace (R9). */
   lastGraceMs: Milliseconds;
   /** Until then nobody of the view that was resumed is missed. */

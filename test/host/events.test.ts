@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createLog } from '../../host/edge/log.js';
-import { CONTROL_KINDS, EVENT_KINDS, noticeLine } from '../../host/event-number.js';
+import { CONTROL_KINDS, controlLine, EVENT_KINDS, noticeLine, OWN_KINDS, ownLine } from '../../host/event-number.js';
 
 const said = { cause: 'hostLost', host: 'mail2', detail: 'host mail2 is lost' } as const;
 const notice = { kind: 'notice', nowMs: 0, ...said, todo: null } as const;
@@ -14,16 +14,41 @@ describe('noticeLine()', () => {
     expect(noticeLine({ ...notice, cause: 'damped' })[3]).toEqual({ cause: 'damped', host: 'mail2' });
   });
 
+  test.each([
+    ['started', 4],
+    ['viewInForce', 28],
+    ['viewInForceAsDefault', 29],
+    ['lateTick', 105],
+    ['keepsTime', 106],
+  ] as const)('gives %s the number %i', (cause, event) => {
+    expect(noticeLine({ ...notice, cause })[3]).toEqual({ cause, host: 'mail2', event });
+  });
+
+  test.each([
+    ['hostStarted', 5],
+    ['hostStopped', 6],
+    ['drainStarted', 44],
+    ['allRulesDraining', 41],
+  ] as const)('gives what was asked of a host its number: %s has %i', (cause, event) => {
+    expect(controlLine(cause, 'mail1', 'asked')[3]).toEqual({ cause, host: 'mail1', event });
+  });
+
   test('docs/events.md has every cause with its number and level', () => {
     const text = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8');
     const rows = [...text.matchAll(/^\| `(\w+)` \| (\d*) ?\| (\w+) \|/gm)].map(([, cause, number, level]) => [
       cause,
       { number: number === '' ? null : Number(number), level },
     ]);
-    const kinds = { ...EVENT_KINDS, ...CONTROL_KINDS };
+    const kinds = { ...EVENT_KINDS, ...CONTROL_KINDS, ...OWN_KINDS };
     expect(Object.fromEntries(rows)).toEqual(kinds);
     expect(rows.map(([cause]) => cause)).toEqual(Object.keys(kinds));
   });
+});
+
+test('ownLine() gives a view that changes too often a cause, and a full table the number of NLB', () => {
+  const often = ownLine('viewsChangeOften', 'mail1', '6 changes');
+  expect(often).toEqual(['warning', 'viewsChangeOften', '6 changes', { cause: 'viewsChangeOften', host: 'mail1' }]);
+  expect(ownLine('clientsFull', 'mail1', 'full')[3]).toEqual({ cause: 'clientsFull', host: 'mail1', event: 117 });
 });
 
 test('the log has a text form and a JSON form: whose it is, cause, host, number, and repeats once a minute with their count', () => {
