@@ -2,10 +2,33 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createLog } from '../../host/edge/log.js';
-import { CONTROL_KINDS, controlLine, EVENT_KINDS, noticeLine, OWN_KINDS, ownLine } from '../../host/event-number.js';
+import type { NoticeCause } from '../../host/protocol/events.js';
+import {
+  CONTROL_KINDS,
+  type ControlCause,
+  controlLine,
+  EVENT_KINDS,
+  noticeLine,
+  OWN_KINDS,
+  ownLine,
+} from '../../host/event-number.js';
 
 const said = { cause: 'hostLost', host: 'mail2', detail: 'host mail2 is lost' } as const;
 const notice = { kind: 'notice', nowMs: 0, ...said, todo: null } as const;
+
+const NOTICES: [NoticeCause, number][] = [
+  ['started', 4],
+  ['viewInForce', 28],
+  ['viewInForceAsDefault', 29],
+  ['lateTick', 105],
+  ['keepsTime', 106],
+];
+const CONTROLS: [ControlCause, number][] = [
+  ['hostStarted', 5],
+  ['hostStopped', 6],
+  ['drainStarted', 44],
+  ['allRulesDraining', 41],
+];
 
 describe('noticeLine()', () => {
   test('gives a notice the number that NLB had for it', () => {
@@ -14,22 +37,11 @@ describe('noticeLine()', () => {
     expect(noticeLine({ ...notice, cause: 'damped' })[3]).toEqual({ cause: 'damped', host: 'mail2' });
   });
 
-  test.each([
-    ['started', 4],
-    ['viewInForce', 28],
-    ['viewInForceAsDefault', 29],
-    ['lateTick', 105],
-    ['keepsTime', 106],
-  ] as const)('gives %s the number %i', (cause, event) => {
+  test.each(NOTICES)('gives %s the number %i', (cause, event) => {
     expect(noticeLine({ ...notice, cause })[3]).toEqual({ cause, host: 'mail2', event });
   });
 
-  test.each([
-    ['hostStarted', 5],
-    ['hostStopped', 6],
-    ['drainStarted', 44],
-    ['allRulesDraining', 41],
-  ] as const)('gives what was asked of a host its number: %s has %i', (cause, event) => {
+  test.each(CONTROLS)('gives what was asked of a host its number: %s has %i', (cause, event) => {
     expect(controlLine(cause, 'mail1', 'asked')[3]).toEqual({ cause, host: 'mail1', event });
   });
 

@@ -6,66 +6,68 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { namedTests, outcomeOf } from '../../scripts/shown.mjs';
+import { NAMES } from './fixtures/nlb/names.js';
 
 const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const text = readFileSync(at('docs/windows-nlb.md'), 'utf8');
 
 interface Row {
+  section: string;
   nlb: string;
   shownBy: string;
 }
 
+let section = '';
 const rows: Row[] = text.split('\n').flatMap((line) => {
+  section = /^## (.+)$/.exec(line)?.[1] ?? section;
   const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim());
   if (cells.length !== 5 || cells[1] === 'NLB' || /^-+$/.test(cells[1] ?? '')) return [];
-  return [{ nlb: cells[1]!, shownBy: cells[3]! }];
+  return [{ section, nlb: cells[1]!, shownBy: cells[3]! }];
 });
-
-/** Written from NLB's own lists, not from the page. */
-const VERBS =
-  'help ip2mac reload display query suspend resume start stop drainstop enable disable drain queryport params';
-const CMDLETS = [
-  'New-NlbCluster Get-NlbCluster Set-NlbCluster Remove-NlbCluster Start-NlbCluster Stop-NlbCluster Suspend-NlbCluster',
-  'Resume-NlbCluster Get-NlbClusterNode Add-NlbClusterNode Set-NlbClusterNode Remove-NlbClusterNode Start-NlbClusterNode',
-  'Stop-NlbClusterNode Suspend-NlbClusterNode Resume-NlbClusterNode Get-NlbClusterNodeNetworkInterface Get-NlbClusterNodeDip',
-  'Add-NlbClusterNodeDip Set-NlbClusterNodeDip Remove-NlbClusterNodeDip Get-NlbClusterVip Add-NlbClusterVip Set-NlbClusterVip',
-  'Remove-NlbClusterVip New-NlbClusterIpv6Address Get-NlbClusterPortRule Add-NlbClusterPortRule Set-NlbClusterPortRule',
-  'Remove-NlbClusterPortRule Enable-NlbClusterPortRule Disable-NlbClusterPortRule Set-NlbClusterPortRuleNodeWeight',
-  'Set-NlbClusterPortRuleNodeHandlingPriority',
-].join(' ');
-const SWITCHES =
-  '-Params -ConvergenceHistory -ExtendedAffinityList -ExtendedAffinityExceptionList -OpenConnections -Filter';
-const WMI =
-  'MicrosoftNLB_Cluster MicrosoftNLB_Node MicrosoftNLB_ClusterSetting MicrosoftNLB_NodeSetting MicrosoftNLB_PortRuleEx';
-const STATES = ['Unknown', 'Converging', 'Converged', 'Converged as DEFAULT', 'Draining', 'Stopped', 'Suspended'];
-const PLACES = ['Unreachable', 'Misconfigured', 'Media disconnected'];
-const EVENTS = [
-  [4, 5, 6, 9, 14, 15, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 29, 36, 38, 39, 41, 42, 43, 44, 45, 50, 53],
-  [64, 65, 66, 67, 68, 69, 74, 76, 77, 78, 81, 85, 86, 87, 89, 90, 97, 99, 105, 106, 108, 110, 111, 112, 117, 4096],
-].flat();
 
 /** The names that `nlb params` prints: the fixture is a real one. */
 const PARAMS = [...readFileSync(at('test/host/fixtures/nlb/params-2003.txt'), 'utf8').matchAll(/^(\w+) += /gm)].map(
   ([, name]) => name!,
 );
 
-const words = new Set(rows.flatMap(({ nlb }) => nlb.split(/[\s,:/`]+/)));
+/** Of the rows of one section; a phrase may stand anywhere in a first cell, a word stands there by itself. */
+function missingIn(of: string, wanted: readonly string[], among: readonly Row[] = rows): string[] {
+  const cells = among.filter((row) => row.section === of).map(({ nlb }) => nlb);
+  const words = new Set(
+    cells.flatMap((cell) => cell.split(/[\s,:`()]+/)).flatMap((word) => [word, word.replace(/^\//, '')]),
+  );
+  return wanted.filter((each) => (/\s/.test(each) ? !cells.some((cell) => cell.includes(each)) : !words.has(each)));
+}
+
+const namesOf = (words: string): string[] =>
+  [...words.matchAll(/"([^"]+)"|(\S+)/g)].map(([, phrase, word]) => phrase ?? word!);
 
 describe('docs/windows-nlb.md', () => {
-  test.each([
-    ['verb', VERBS.split(' ')],
-    ['cmdlet', CMDLETS.split(' ')],
-    ['switch of Get-NlbClusterDriverInfo', SWITCHES.split(' ')],
-    ['value of nlb params', PARAMS],
-    ['class of WMI', WMI.split(' ')],
-    ['event', EVENTS.map(String)],
-  ])('has a row for every %s', (_kind, wanted) => {
-    expect(wanted.filter((word) => !words.has(word))).toEqual([]);
+  test.each(NAMES.map(({ section: name, words }) => [name, namesOf(words)] as const))(
+    'has a row for everything that NLB had: %s',
+    (name, wanted) => {
+      expect(wanted.length).toBeGreaterThan(0);
+      expect(missingIn(name, wanted)).toEqual([]);
+    },
+  );
+
+  test('has a row for every value of nlb params, and for every state one of its own', () => {
+    const known = [...missingIn('Registry values', PARAMS)];
+    expect(missingIn('Cluster parameters', known)).toEqual([]);
+    const firsts = rows.filter((row) => row.section === 'States').map(({ nlb }) => nlb);
+    const states = namesOf(NAMES.find((each) => each.section === 'States')!.words).filter(
+      (each) => !/^Rule/.test(each),
+    );
+    expect(states.filter((state) => !firsts.includes(state))).toEqual([]);
   });
 
-  test('has a row for every state', () => {
-    const firsts = rows.map(({ nlb }) => nlb);
-    expect([...STATES, ...PLACES].filter((state) => !firsts.includes(state))).toEqual([]);
+  test('has no section that the list of names does not know, and misses a row that is taken out', () => {
+    expect([...new Set(rows.map((row) => row.section))]).toEqual(NAMES.map((each) => each.section));
+    for (const { section: name, words } of NAMES) {
+      const one = namesOf(words)[0]!;
+      const without = rows.filter(({ section: of, nlb }) => of !== name || !nlb.includes(one));
+      expect(missingIn(name, namesOf(words), without)).toContain(one);
+    }
   });
 
   test.each(rows.map((row) => [row.nlb, row] as const))('%s: shown by a test, or why not', (_nlb, { shownBy }) => {
