@@ -8,6 +8,7 @@ import { ask, type Door } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
 import { movesText } from './moves-text.js';
+import { ownWayText } from './own-way.js';
 
 export const verb: Verb = {
   usage: 'nlb apply FILE [--dry-run] [--without HOST] [--confirm 60s]',
@@ -33,6 +34,10 @@ ${EXIT_HELP}`,
     }
     const door = await findSidecar(call, terminal);
     const before = await inForceAt(door);
+    if (door.server !== null) {
+      const [now, then] = [before.file.remoteControl, loaded.file.remoteControl];
+      terminal.err(ownWayText(door.server.url, now, then, call.text('confirm')));
+    }
     const answer = await bring(door, '/apply', { text: readFileSync(path, 'utf8') }, call, terminal);
     const moves = answer.revision === null ? null : await movesOf(before, loaded.file);
     return say('apply', { ...answer, moves }, call, terminal, moves === null ? '' : movesText(moves));

@@ -45,9 +45,18 @@ export async function bring(
     without: call.texts('without'),
     ...(confirmMs === null ? {} : { confirmMs }),
   };
-  const { code, body: answer } = await ask(door, 'POST', path, body, BRING_TIMEOUT_MS);
+  const { code, body: answer } = await ask(door, 'POST', path, body, BRING_TIMEOUT_MS).catch((error: Error) => {
+    if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable || call.flag('dry-run')) throw error;
+    throw new CliError(EXIT.unreachable, `${error.message}; ${whatThen(call.text('confirm'))}`);
+  });
   if (code === 400) throw new CliError(EXIT.usage, saidBy(answer));
   return answer as ApplyAnswer;
+}
+
+/** What was brought may have cut the way of the answer. */
+function whatThen(confirm: string | null): string {
+  const look = 'whether it is in force is not known here, nlb revisions on one of the hosts tells';
+  return confirm === null ? look : `${look}; unless nlb confirm is said it is taken back after ${confirm}`;
 }
 
 /** @param more  said between the difference and the outcome */

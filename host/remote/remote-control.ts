@@ -44,6 +44,8 @@ export const HOW_TO_SWITCH_ON =
 
 export class RemoteControlDoor {
   private opened: Opened | null = null;
+  /** Those that listen no more and still answer. BOUNDED: each for some seconds. */
+  private readonly leaving = new Set<RemoteServer>();
   private problem: string | null = null;
   private working: Promise<void> | null = null;
   private isClosed = false;
@@ -79,13 +81,18 @@ export class RemoteControlDoor {
   async close(): Promise<void> {
     this.isClosed = true;
     await this.working;
-    await this.shut();
+    await Promise.all([this.opened?.server.close(), ...[...this.leaving].map((server) => server.close())]);
+    this.forget();
   }
 
   private async follow(): Promise<void> {
     const wanted = this.options.file().remoteControl ?? null;
     const { opened } = this;
-    if (opened !== null && JSON.stringify(opened.settings) !== JSON.stringify(wanted)) await this.shut();
+    if (opened !== null && JSON.stringify(opened.settings) !== JSON.stringify(wanted)) {
+      this.leaving.add(opened.server);
+      void opened.server.leave().then(() => this.leaving.delete(opened.server));
+      this.forget();
+    }
     if (wanted === null) return;
     if (this.opened === null) return this.open(wanted);
     const place = this.place(wanted);
@@ -122,12 +129,9 @@ export class RemoteControlDoor {
     log.info(`remote control is open at ${url}${fingerprint === null ? '' : `, certificate ${fingerprint}`}`);
   }
 
-  private async shut(): Promise<void> {
-    const { opened } = this;
+  private forget(): void {
+    if (this.opened !== null) this.options.log.info('remote control is closed');
     this.opened = null;
-    if (opened === null) return;
-    await opened.server.close();
-    this.options.log.info('remote control is closed');
   }
 
   private complaint(): string | null {

@@ -39,6 +39,8 @@ const CLOSED = { connection: 'close' } as const;
 const HEADERS_TIMEOUT_MS = 5000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const HANDSHAKE_TIMEOUT_MS = 5000;
+/** Longer than a file takes to be in force or to be given up. */
+const LAST_ANSWERS_MAX_MS = 15_000;
 const BY_ADDRESS = { burst: 100, perSecond: 50 };
 const BY_TOKEN = { burst: 60, perSecond: 20 };
 /** Wrong tokens of one address: nobody guesses 256 bits, and a tool with an old token fills no log. */
@@ -100,6 +102,19 @@ export class RemoteServer {
     return new Promise((resolve) => {
       this.server.close(() => resolve());
       this.server.closeAllConnections();
+    });
+  }
+
+  /** Listens no more, and answers what was asked: a file that moves remote control is told of over the old port. */
+  leave(): Promise<void> {
+    for (const response of this.streams.keys()) response.destroy();
+    const late = setTimeout(() => this.server.closeAllConnections(), LAST_ANSWERS_MAX_MS);
+    return new Promise((resolve) => {
+      this.server.close(() => {
+        clearTimeout(late);
+        resolve();
+      });
+      this.server.closeIdleConnections();
     });
   }
 

@@ -116,6 +116,37 @@ describe('remote control', () => {
   });
 });
 
+describe('nlb apply --confirm over remote control', () => {
+  it('of a file that moves remote control is answered, says where to confirm it, and is taken back on all hosts', async () => {
+    const inForce = readFileSync(mail1.filePath, 'utf8');
+    const revision = (await mail1.status()).file.revision;
+    const moved = fileWith(inForce.replace(`{port: ${PORT}}`, `{port: ${PORT + 1}}`));
+    const said = await remote('cfg', 'apply', moved, '--confirm', '2s');
+    expect(said).toMatchObject({
+      code: 0,
+      err:
+        `This change moves remote control, over which it comes, from port ${PORT} to ${PORT + 1}; ` +
+        `nlb confirm --server https://${mail1.ip}:${PORT + 1} keeps it, else it is taken back after 2s\n`,
+    });
+    expect(said.out).toMatch(
+      new RegExp(
+        `Revision ${revision + 1} is in force on mail1, mail2, .* s after it was brought. It is taken back in 2 s unless`,
+      ),
+    );
+    const opened = (host: Host) =>
+      [...host.log().matchAll(/remote control is open at https:\/\/[\d.]+:(\d+)/g)].map(([, port]) => Number(port));
+    const there = [PORT, PORT + 1, PORT];
+    for (const host of cluster.hosts) {
+      await waitFor(`${host.name} to have opened ${there}`, () => opened(host).join() === there.join());
+      await waitFor('the file before', async () => (await host.status()).file.revision === revision + 2);
+      await waitFor('the file before on disk', () => readFileSync(host.filePath, 'utf8') === inForce);
+    }
+    expect(await remote('cfg', 'query')).toMatchObject({ code: 0 });
+    const refused = await remote('cfg', '--server', `https://${mail1.ip}:${PORT + 1}`, 'query');
+    expect([refused.code, refused.err]).toEqual([3, expect.stringContaining('nobody listens there')]);
+  });
+});
+
 describe('GET /openapi.json of a running sidecar', () => {
   const agent = new Agent({ keepAlive: false, rejectUnauthorized: false });
   const get = (path: string, secret: string): Promise<{ code: number; type: string; text: string }> =>

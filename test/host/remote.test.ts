@@ -49,9 +49,12 @@ const api: AdminApi = {
     return { ok: true, text: `${verb} done` };
   },
 };
+/** What a file that is brought waits for. */
+let inForce: Promise<void> | null = null;
 const applying = {
   async apply({ by }: { by: string }) {
     done.push(`apply by ${by}`);
+    await inForce;
     return { ok: true, text: 'in force', revision: 1, difference: [] };
   },
   revisions: () => [],
@@ -170,6 +173,26 @@ describe('remote control', () => {
       ...['drainstop', 'POST /hosts/mail2/stop', 'apply by cfg on mail1'],
     ]);
     expect((await ask('GET', '/access', operator.text)).body).toEqual({ role: 'control', by: 'ops' });
+  });
+
+  it('answers a file that switches it off, over the connection that brought it, and listens no more', async () => {
+    const owner = token('cfg', 'configure');
+    await open(owner.token);
+    let comesInForce = (): void => {};
+    inForce = new Promise((resolve) => {
+      comesInForce = resolve;
+    });
+    const answer = ask('POST', '/apply', owner.text, {}, '{"text":"x"}');
+    await waitFor('it is being brought', () => done.length === 1);
+    file = {};
+    await waitFor('remote control to be closed', async () => {
+      await look();
+      return remote.state().url === null;
+    });
+    await expect(ask('GET', '/status', owner.text)).rejects.toThrow('ECONNREFUSED');
+    comesInForce();
+    inForce = null;
+    expect(await answer).toMatchObject({ code: 200, body: { ok: true, text: 'in force' } });
   });
 
   it('tells why it refuses', async () => {
