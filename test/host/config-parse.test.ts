@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CLUSTER_FILE_SCHEMA, fingerprintOf, parseClusterFile, serviceOf } from '../../host/protocol/config/index.js';
@@ -218,6 +219,11 @@ describe('fingerprintOf()', () => {
   test('is 16 hex digits, the same in every release that keeps the form', () => {
     expect(fingerprint(LAWFUL)).toBe('a1c67144a90125c1');
   });
+});
+
+test('the schema is a lawful JSON Schema, which is not looked at again at each start', () => {
+  const ajv = new Ajv2020({ allowUnionTypes: true });
+  expect(ajv.validateSchema(CLUSTER_FILE_SCHEMA), ajv.errorsText()).toBe(true);
 });
 
 test('docs/cluster-file.schema.json is the schema that the check uses', () => {
