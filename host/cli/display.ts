@@ -46,14 +46,18 @@ function exitCodeOf(status: ClusterStatus): number {
 }
 
 export function displayText(status: ClusterStatus): string {
-  return [
-    `Cluster ${status.clusterName}, mode ${status.mode}\n${sentenceOf(status)}\n${viewLine(status)}`,
-    `Hosts (${status.hosts.filter(({ state }) => state !== 'forgotten').length}), * is this host:\n${hostTable(status)}${drainText(status)}`,
-    `Port rules (${status.rules.length}):\n${ruleTable(status)}${redirectedLine(status)}`,
-    `Shares of new connections:\n${shareTable(status)}${countLines(status)}`,
-    virtualIpLines(status) + envoyLine(status) + fileLines(status) + droppedLine(status),
-    problemLines(status),
-  ].join('\n');
+  return Object.values(displayParts(status)).join('\n');
+}
+
+export function displayParts(status: ClusterStatus) {
+  return {
+    cluster: `Cluster ${status.clusterName}, mode ${status.mode}\n${sentenceOf(status)}\n${viewLine(status)}`,
+    hosts: `Hosts (${status.hosts.filter(({ state }) => state !== 'forgotten').length}), * is this host:\n${hostTable(status)}${drainText(status)}`,
+    rules: `Port rules (${status.rules.length}):\n${ruleTable(status)}${redirectedLine(status)}`,
+    shares: `Shares of new connections:\n${shareTable(status)}${countLines(status)}`,
+    own: virtualIpLines(status) + envoyLine(status) + fileLines(status) + droppedLine(status),
+    problems: problemLines(status),
+  };
 }
 
 function viewLine({ view, lostSince }: ClusterStatus): string {

@@ -3,16 +3,17 @@ import type { ClientRequest } from 'node:http';
 import type { ClusterStatus } from '../admin/status.js';
 import { REMOTE_OPTIONS, SIDECAR_OPTIONS, type Verb } from './args.js';
 import { begin as requestTo, type Door, statusOf } from './client.js';
-import { displayText } from './display.js';
+import { displayParts } from './display.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
+import { wrapped } from './output.js';
 import type { Screen, Terminal } from './terminal.js';
 
 export const verb: Verb = {
   usage: 'nlb watch [--host NAME|N] [--state-dir DIR]',
   help: `
-Shows what nlb display shows, live: redrawn on every change, at least once a
-second. q or Ctrl-C ends it and leaves the terminal as it was. While the sidecar
+Shows what nlb display shows, live, problems before tables: redrawn on every
+change, at least once a second. q or Ctrl-C ends it and leaves the terminal as it was. While the sidecar
 is away it says so and waits for it.
 
 Exit code 0: ended by you. 2: there is no terminal. 3: no sidecar answers.`,
@@ -60,17 +61,35 @@ async function watch(door: Door, first: ClusterStatus, terminal: Terminal, scree
   }
 }
 
-/** What fits, cut at the right and at the bottom. */
+/** What fits: sentences are folded, tables cut at the right, and where the bottom is cut the last line says so. */
 export function frame(
   status: ClusterStatus,
   away: string | null,
   { columns, rows }: ReturnType<Screen['size']>,
 ): string {
   const head = away === null ? 'live; q ends' : `${away}; waiting for it. q ends`;
-  const lines = [`nlb watch on ${status.thisHost}: ${head}`, '', ...displayText(status).trimEnd().split('\n')];
-  const fitting = lines.slice(0, rows - 1).map((line) => line.slice(0, columns) + LINE_END);
-  return HOME + fitting.join('') + CLEAR_REST;
+  const all = `nlb watch on ${status.thisHost}: ${head}\n\n${watchText(status)}`;
+  const lines = all.split('\n').flatMap((line) => folded(line, columns));
+  const room = Math.max(1, rows - 1);
+  const isCut = lines.length > room;
+  const shown = lines.slice(0, isCut ? room - 1 : room);
+  if (isCut) shown.push(`... and ${lines.length - shown.length} lines more, in a taller terminal or nlb display`);
+  return HOME + shown.map((line) => line.slice(0, columns) + LINE_END).join('') + CLEAR_REST;
 }
+
+/** What nlb display says, with what somebody has to look at first: the bottom may not fit. */
+function watchText(status: ClusterStatus): string {
+  const { cluster, hosts, problems, shares, rules, own } = displayParts(status);
+  return [cluster, hosts, problems, shares, rules, own].join('\n').trimEnd();
+}
+
+/** A row of a table has columns, and is left in one piece. A problem has its time alone before it. */
+function folded(line: string, columns: number): string[] {
+  const isRow = (line.match(/\S {2,}(?=\S)/g)?.length ?? 0) > 1;
+  return isRow || line.length <= columns ? [line] : wrapped(line.trim(), leading(line), columns).trimEnd().split('\n');
+}
+
+const leading = (line: string): string => /^ */.exec(line)![0];
 
 interface Feed {
   stop(): void;

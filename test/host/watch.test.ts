@@ -12,9 +12,25 @@ test('a frame fits the terminal, and says when the sidecar is away', () => {
   expect(lines[0]).toBe('\x1b[Hnlb watch on mail1: live; q ends\x1b[K');
   expect(lines).toHaveLength(6);
   expect(lines.slice(1, -1).every((line) => line.length <= 40 + '\x1b[K'.length)).toBe(true);
+  expect(lines.at(-2)).toMatch(/^\.\.\. and \d+ lines more, in a taller term/);
   expect(frame(statusFixture(), 'the sidecar has ended', { columns: 80, rows: 6 })).toContain(
     'nlb watch on mail1: the sidecar has ended; waiting for it. q ends',
   );
+});
+
+test('a frame of 80 columns and 24 rows has every host and every problem, and sentences whole', () => {
+  const text = frame(statusFixture(), null, { columns: 80, rows: 24 }).replaceAll('\x1b[K', '');
+  for (const part of [
+    '  2    mail2    10.0.0.12  lost',
+    'Problems (1)',
+    'does not answer on mail3',
+    'cluster: 1,3\r\n',
+  ]) {
+    expect(text).toContain(part);
+  }
+  const narrow = frame(statusFixture(), null, { columns: 50, rows: 24 }).replaceAll('\x1b[K', '');
+  expect(narrow).toContain('  2026-11-22 21:04:19Z  The service of port rule\r\n  smtp does not answer on mail3\r\n');
+  expect(frame(statusFixture(), null, { columns: 80, rows: 200 })).not.toContain('lines more');
 });
 
 test('draws every change until it is ended, and leaves the terminal as it was', async () => {
