@@ -115,6 +115,13 @@ function subjectInRule(code: Fault): string {
       return 'hash of a kept client';
     case Fault.keptHost:
       return 'host of a kept client';
+    case Fault.seatCount:
+      return 'number of seats';
+    case Fault.seatOrder:
+    case Fault.seatHost:
+      return 'host of a seat';
+    case Fault.seatName:
+      return 'length of the name of a seat';
     default:
       return 'byte to be zero';
   }
@@ -182,7 +189,14 @@ function expectationInRule(code: Fault): string {
     case Fault.keptOrder:
       return 'hashes ascending, each once';
     case Fault.keptHost:
+    case Fault.seatHost:
       return 'a host that takes part in the rule';
+    case Fault.seatCount:
+      return 'at most 1024';
+    case Fault.seatOrder:
+      return 'rules and hosts ascending, each once';
+    case Fault.seatName:
+      return '1 to 32 bytes of a-z, 0-9 and -';
     default:
       return 'zero';
   }

@@ -39,7 +39,7 @@ export function decide(view: View, rule: i32, client: usize, port: u16): i32 {
   const kept = keptHostOf(view, rule, hash);
   if (kept >= 0) return kept;
   const owner = ownerOf(bucketOf(hash), view.weightedHostsOf(rule), view.hostCount);
-  return owner < 0 ? REFUSE_NOBODY : owner;
+  return owner < 0 ? REFUSE_NOBODY : load<u8>(view.placesOf(rule) + owner);
 }
 
 /** The bucket of a client of a rule with multiple hosts. */

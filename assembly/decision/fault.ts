@@ -39,6 +39,12 @@ export const enum Fault {
   keptOrder,
   /** Kept at a host that takes no part, or under a rule whose clients are not kept: a rule by affinity alone has any. */
   keptHost,
+  seatCount,
+  /** Rules ascend, and hosts strictly within a rule. */
+  seatOrder,
+  /** Of a rule that the view does not have or that has no load weights, or a host that takes no part in it. */
+  seatHost,
+  seatName,
 }
 
 /** The last fault. Valid after decodeView() gave 0. */

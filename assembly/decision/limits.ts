@@ -17,9 +17,14 @@ export const HEADER_SIZE: u32 = 48;
 export const HOST_SIZE: u32 = 36;
 /** Bytes of one rule. */
 export const RULE_SIZE: u32 = 84;
+/** Bytes of one seat. */
+export const SEAT_SIZE: u32 = 36;
+/** Seats of a view, all rules together: each host in each rule. */
+export const SEATS_MAX: u32 = RULES_MAX * HOSTS_MAX;
 /** Kept clients of a view, all rules together. */
 export const KEPT_MAX: u32 = 65536;
 /** Bytes of the kept clients: a count for each rule, then hash (4) and host (1) of each client. */
 export const KEPT_SIZE_MAX: u32 = RULES_MAX * 4 + KEPT_MAX * 5;
-/** Bytes of the largest view: 331,696. */
-export const VIEW_SIZE_MAX: u32 = HEADER_SIZE + HOSTS_MAX * HOST_SIZE + RULES_MAX * RULE_SIZE + KEPT_SIZE_MAX;
+/** Bytes of the largest view: 368,560. */
+export const VIEW_SIZE_MAX: u32 =
+  HEADER_SIZE + HOSTS_MAX * HOST_SIZE + RULES_MAX * RULE_SIZE + SEATS_MAX * SEAT_SIZE + KEPT_SIZE_MAX;

@@ -16,9 +16,11 @@
  *     38   host count               1 .. 32
  *     39   rule count               0 .. 32
  *     40   kept count, u32          0 .. 65,536
- *     44   zero                     4 bytes
+ *     44   seat count, u16          0 .. 1,024
+ *     46   zero                     2 bytes
  *     48   hosts                    36 bytes each, names ascending by bytes
  *      +   rules                    84 bytes each, see rule.ts
+ *      +   seats                    36 bytes each, where there are any, see seats.ts
  *      +   kept clients             where there are any, see kept.ts
  *
  * One host: name length (1), host priority (1), name (32, zero-padded), zero (2).
@@ -26,9 +28,20 @@
 
 import { fault, Fault } from './fault';
 import { checkKept, copyKept, keptSize } from './kept';
-import { HEADER_SIZE, HOST_NAME_MAX, HOST_SIZE, HOSTS_MAX, KEPT_MAX, RULE_SIZE, RULES_MAX } from './limits';
-import { DECISION_VERSION, WEIGHTED_HOST_SIZE, writeHost } from './rendezvous';
+import {
+  HEADER_SIZE,
+  HOST_NAME_MAX,
+  HOST_SIZE,
+  HOSTS_MAX,
+  KEPT_MAX,
+  RULE_SIZE,
+  RULES_MAX,
+  SEAT_SIZE,
+  SEATS_MAX,
+} from './limits';
+import { DECISION_VERSION, WEIGHTED_HOST_SIZE } from './rendezvous';
 import { checkRule, isName, isZero, Rule, ruleAt } from './rule';
+import { checkSeats, seatHosts } from './seats';
 
 /** "nlbv" as a little-endian u32. */
 const MAGIC: u32 = 0x76626c6e;
@@ -52,6 +65,7 @@ class Header {
   hostCount: u8;
   ruleCount: u8;
   keptCount: u32;
+  seatCount: u16;
 }
 
 /** One host of a view, read in place. */
@@ -84,6 +98,7 @@ export class View {
   hosts: usize;
   rules: usize;
   weightedHosts: usize;
+  places: usize;
   /** The kept clients, a block of its own (kept.ts); 0 where there are none. */
   kept: usize;
   keptCount: u32;
@@ -96,9 +111,14 @@ export class View {
     return ruleAt(this.rules, index);
   }
 
-  /** The hosts of a multiple-hosts rule with their weights, in name order, for rendezvous.ts. */
+  /** The hosts of a multiple-hosts rule with their weights, in the order of the names they are scored by, for rendezvous.ts. */
   weightedHostsOf(rule: u32): usize {
     return this.weightedHosts + usize(rule * this.hostCount) * WEIGHTED_HOST_SIZE;
+  }
+
+  /** Index of the host that stands in each place of that order, u8 each. */
+  placesOf(rule: u32): usize {
+    return this.places + usize(rule * this.hostCount);
   }
 }
 
@@ -126,11 +146,12 @@ function checkHeader(header: Header, length: u32): bool {
   if (header.hostCount < 1 || header.hostCount > HOSTS_MAX) return fault(Fault.hostCount, -1, header.hostCount);
   if (header.ruleCount > RULES_MAX) return fault(Fault.ruleCount, -1, header.ruleCount);
   if (header.keptCount > KEPT_MAX) return fault(Fault.keptCount, -1, header.keptCount);
-  const kept = keptSize(header.ruleCount, header.keptCount);
-  const expected = HEADER_SIZE + header.hostCount * HOST_SIZE + header.ruleCount * RULE_SIZE + kept;
+  if (header.seatCount > u16(SEATS_MAX)) return fault(Fault.seatCount, -1, header.seatCount);
+  const behind = u32(header.seatCount) * SEAT_SIZE + keptSize(header.ruleCount, header.keptCount);
+  const expected = HEADER_SIZE + header.hostCount * HOST_SIZE + header.ruleCount * RULE_SIZE + behind;
   if (length != expected) return fault(Fault.size, -1, length);
   if (header.self >= header.hostCount && header.self != OUTSIDE) return fault(Fault.self, -1, header.self);
-  if (!isZero(changetype<usize>(header) + 44, 4)) return fault(Fault.padding, -1, 44);
+  if (!isZero(changetype<usize>(header) + 46, 2)) return fault(Fault.padding, -1, 46);
   return true;
 }
 
@@ -159,7 +180,9 @@ export function checkView(bytes: usize, length: u32): bool {
   if (!checkHosts(hosts, header.hostCount)) return false;
   const rules = hosts + usize(header.hostCount * HOST_SIZE);
   for (let i: u32 = 0; i < header.ruleCount; i++) if (!checkRule(rules, i, header.hostCount)) return false;
-  const kept = rules + usize(header.ruleCount * RULE_SIZE);
+  const seats = rules + usize(header.ruleCount * RULE_SIZE);
+  if (!checkSeats(seats, header.seatCount, rules, header.ruleCount)) return false;
+  const kept = seats + usize(u32(header.seatCount) * SEAT_SIZE);
   return checkKept(kept, header.keptCount, rules, header.ruleCount);
 }
 
@@ -167,7 +190,9 @@ export function checkView(bytes: usize, length: u32): bool {
 export function decodeView(bytes: usize, length: u32): View | null {
   if (!checkView(bytes, length)) return null;
   const header = changetype<Header>(bytes);
-  const scored = usize(header.ruleCount) * header.hostCount * WEIGHTED_HOST_SIZE;
+  const placeCount = usize(header.ruleCount) * header.hostCount;
+  // Hosts to be scored, and a byte for each place among them.
+  const scored = placeCount * WEIGHTED_HOST_SIZE + ((placeCount + 7) & ~7);
   const size = length - keptSize(header.ruleCount, header.keptCount);
   const view = changetype<View>(heap.alloc(offsetof<View>() + scored + size));
   const copy = changetype<usize>(view) + offsetof<View>() + scored;
@@ -183,14 +208,13 @@ export function decodeView(bytes: usize, length: u32): View | null {
   view.hosts = copy + HEADER_SIZE;
   view.rules = view.hosts + usize(view.hostCount * HOST_SIZE);
   view.weightedHosts = changetype<usize>(view) + offsetof<View>();
+  view.places = view.weightedHosts + placeCount * WEIGHTED_HOST_SIZE;
   view.defaultHost = 0;
   for (let h: u32 = 0; h < view.hostCount; h++) {
     const host = view.host(h);
     if (host.priority < view.host(view.defaultHost).priority) view.defaultHost = h;
-    for (let r: u32 = 0; r < view.ruleCount; r++) {
-      writeHost(view.weightedHostsOf(r), h, host.name, host.nameLength, view.rule(r).partOf(h), view.hashSeed);
-    }
   }
+  seatHosts(view, view.rules + usize(view.ruleCount * RULE_SIZE), header.seatCount);
   return view;
 }
 

@@ -143,6 +143,7 @@ function ruleHosts(parts: StatusParts, rule: PortRule, index: number, traffic?: 
       control: controlAt(parts, name, index),
       takesPart: absence === null && rule.filteringMode !== 'disabled',
       absence,
+      ...(part?.standsInFor === undefined || isLost ? {} : { standsInFor: part.standsInFor }),
       loadWeight: part?.loadWeight ?? 0,
       handlingPriority: part?.handlingPriority ?? 0,
       expectedShare: parts.shares.get(rule.name)?.get(name) ?? 0,

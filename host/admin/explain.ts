@@ -13,6 +13,7 @@ import type {
   View,
   ViewHost,
 } from '../protocol/types.js';
+import type { ScoredHost } from '../protocol/seats.js';
 import { encodeView } from '../protocol/view-bytes.js';
 import { type KeptClients, NOBODY_KEPT } from '../protocol/view-kept.js';
 import type { ExplainQuestion } from './api.js';
@@ -38,6 +39,8 @@ export interface ExplainedHost {
   loadWeight: number;
   /** 0 unless it is single. */
   handlingPriority: number;
+  /** It has the part of that host, by whose name it draws (failback never). Absent: its own. */
+  standsInFor?: string;
   /** What it draws for the bucket and the cost of that, multiple hosts only; the least cost owns. */
   draw: number | null;
   logarithm: number | null;
@@ -217,7 +220,7 @@ function explainedHosts(
 ): ExplainedHost[] {
   const hosts = inForce.file.hosts.map(({ name }) => hostFor(inForce, rule, name));
   const taking = hosts.filter((host) => host.place !== 'takesNoPart');
-  const scores = bucket === null ? [] : decision.scores(bucket, taking, inForce.file.hashSeed);
+  const scores = bucket === null ? [] : decision.scores(bucket, taking.map(scored), inForce.file.hashSeed);
   for (const host of taking) {
     const score = scores.find((each) => each.name === host.name);
     if (score !== undefined) Object.assign(host, { draw: score.draw, logarithm: score.logarithm, cost: score.cost });
@@ -231,6 +234,10 @@ function explainedHosts(
   return [...taking, ...hosts.filter((host) => host.place === 'takesNoPart')];
 }
 
+function scored({ name, loadWeight, standsInFor }: ExplainedHost): ScoredHost {
+  return standsInFor === undefined ? { name, loadWeight } : { name, loadWeight, scoredAs: standsInFor };
+}
+
 function hostFor({ view, lostSince, file }: InForce, rule: PortRule | null, name: string): ExplainedHost {
   const inView = view.hosts.find((host) => host.name === name);
   const part = rule === null ? undefined : inView?.rules[file.portRules.indexOf(rule)];
@@ -238,7 +245,8 @@ function hostFor({ view, lostSince, file }: InForce, rule: PortRule | null, name
   const loadWeight = part?.loadWeight ?? 0;
   const handlingPriority = part?.handlingPriority ?? 0;
   const place = absence === null && rule?.filteringMode !== 'disabled' ? 'later' : 'takesNoPart';
-  return { name, place, absence, loadWeight, handlingPriority, draw: null, logarithm: null, cost: null };
+  const seat = part?.standsInFor === undefined ? {} : { standsInFor: part.standsInFor };
+  return { name, place, absence, loadWeight, handlingPriority, ...seat, draw: null, logarithm: null, cost: null };
 }
 
 /** The filter's answer is an index into the hosts in force, by name. */

@@ -25,6 +25,8 @@ export interface RuleHostStatus {
   control: RuleControl | null;
   takesPart: boolean;
   absence: Absence | null;
+  /** It has the part of that host, which takes part no more (failback never). Absent: its own. */
+  standsInFor?: string;
   loadWeight: number;
   handlingPriority: number;
   /** 0-1: part of the buckets this host owns. */

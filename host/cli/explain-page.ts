@@ -63,8 +63,9 @@ function hostTable(hosts: readonly ExplainedHost[], rule: NonNullable<Explanatio
   return table(['HOST', 'HANDLING PRIORITY', ''], rows);
 }
 
-function placeText({ place, absence }: ExplainedHost): string {
-  if (absence === null) return PLACE_WORDS[place];
+function placeText({ place, absence, standsInFor }: ExplainedHost): string {
+  if (absence === null)
+    return standsInFor === undefined ? PLACE_WORDS[place] : `${PLACE_WORDS[place]}, for ${standsInFor}`;
   return `takes no part: ${absence === 'notInView' ? 'not in the view' : absenceText(absence)}`;
 }
 

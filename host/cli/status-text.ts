@@ -115,13 +115,19 @@ export function shareTable(status: ClusterStatus): string {
       rule.hosts.map((host, index) => [
         index === 0 ? rule.name : '',
         host.host,
-        host.takesPart ? 'yes' : `no: ${host.absence === null ? 'out of the view' : absenceText(host.absence)}`,
+        host.takesPart
+          ? takesPartText(host)
+          : `no: ${host.absence === null ? 'out of the view' : absenceText(host.absence)}`,
         percent(host.expectedShare).padStart(8),
         percent(host.measuredShare).padStart(8),
         String(host.connectionCount).padStart(11),
       ]),
     );
   return table(['RULE', 'HOST', 'TAKES PART', 'EXPECTED', 'MEASURED', 'CONNECTIONS'], rows);
+}
+
+function takesPartText({ standsInFor }: RuleHostStatus): string {
+  return standsInFor === undefined ? 'yes' : `yes, for ${standsInFor}`;
 }
 
 /** What did not go the plain way: open connections, fallbacks and refusals of each rule. */

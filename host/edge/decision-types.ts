@@ -5,6 +5,8 @@ import type { Affinity, HostName, Protocol } from '../protocol/types.js';
 export interface WeightedHost {
   name: HostName;
   loadWeight: number;
+  /** By whose name it is scored, where it stands in for another (protocol/seats.ts). @default its own */
+  scoredAs?: HostName;
 }
 
 /** 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. */

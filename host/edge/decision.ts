@@ -225,12 +225,13 @@ export class Decision {
     throw new DecisionError('ADDRESS_REFUSED', `Cannot read address "${text.slice(0, 256)}", ${ADDRESS_FAULTS[code]}`);
   }
 
-  /** Sets the hosts in the order of their names' bytes, which is how they are scored. */
+  /** Sets the hosts in the order of the names they are scored by, bytes ascending: that order decides ties. */
   #setHosts(hosts: readonly WeightedHost[], hashSeed: number): WeightedHost[] {
     if (hosts.length > 32) throw new RangeError(`Cannot score ${hosts.length} hosts, expected at most 32`);
-    const sorted = [...hosts].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const scoredBy = ({ name, scoredAs }: WeightedHost) => scoredAs ?? name;
+    const sorted = [...hosts].sort((a, b) => (scoredBy(a) < scoredBy(b) ? -1 : 1));
     sorted.forEach((host, index) => {
-      const length = this.#write(new TextEncoder().encode(host.name));
+      const length = this.#write(new TextEncoder().encode(scoredBy(host)));
       this.#wasm.setHost(index, length, host.loadWeight, hashSeed);
     });
     return sorted;

@@ -2,6 +2,7 @@
  * One line of a host's view history: what came into force, when, why, because of whom, and the whole view, so that a decision
  * of then can be made again. Pure.
  */
+import { partText } from '../protocol/content.js';
 import type { Absence, ClusterFile, Fingerprint, HostName, InForce, RulePart, ViewHost } from '../protocol/types.js';
 
 export interface HistoryEntry {
@@ -95,7 +96,8 @@ function changedHosts(before: InForce | null, after: InForce): Map<HostName, str
     const words = after.file.portRules.flatMap((rule, index) => {
       const [old, now] = [was.rules[index], host.rules[index]];
       if (old === undefined || now === undefined || partText(old) === partText(now)) return [];
-      return [`${host.name}: ${rule.name} ${now.absence ?? 'takes part'}`];
+      const takesPart = now.standsInFor === undefined ? 'takes part' : `stands in for ${now.standsInFor}`;
+      return [`${host.name}: ${rule.name} ${now.absence ?? takesPart}`];
     });
     if (words.length > 0) changes.set(host.name, words);
   }
@@ -106,15 +108,12 @@ function storedHost({ name, priority, rules }: ViewHost): StoredView['hosts'][nu
   return [name, priority, ...rules.map(partText)];
 }
 
-function partText({ loadWeight, handlingPriority, absence }: RulePart): string {
-  return `${loadWeight}/${handlingPriority}/${absence ?? ''}`;
-}
-
 function partOf(text: string): RulePart {
-  const [loadWeight, handlingPriority, absence] = text.split('/');
+  const [loadWeight, handlingPriority, absence, standsInFor] = text.split('/');
   return {
     loadWeight: Number(loadWeight),
     handlingPriority: Number(handlingPriority),
     absence: absence === '' || absence === undefined ? null : (absence as Absence),
+    ...(standsInFor === undefined ? {} : { standsInFor }),
   };
 }

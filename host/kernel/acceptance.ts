@@ -3,7 +3,7 @@
  * owns a bucket is said by decision.wasm and comes in as a table.
  */
 import type { Affinity, HostName, InForce } from '../protocol/types.js';
-import { defaultHostOf, ownerOfRule, type RankedHost } from './owner-map.js';
+import { defaultHostOf, ownerOfRule, type RankedHost, sitterOf } from './owner-map.js';
 
 /** By bucket: 1 where this host takes it. */
 export type OwnBuckets = Uint8Array;
@@ -35,19 +35,21 @@ export async function acceptanceOf(inForce: InForce, self: HostName, ownersOf: O
   const { file, view } = inForce;
   const isIn = view.hosts.some(({ name }) => name === self);
   const rest = isIn && defaultHostOf(inForce) === self;
-  const shared = new Map<Uint8Array, OwnBuckets>();
+  const shared = new Map<Uint8Array, Map<number, OwnBuckets>>();
   const takesOf = async (index: number): Promise<Takes> => {
     const owner = ownerOfRule(inForce, index);
     if (owner.kind === 'disabled') return 'disabled';
     // One host has to take it all the same, so that its Envoy refuses it: silence would keep the client waiting.
     if (owner.kind === 'nobody') return rest ? 'all' : 'none';
     if (owner.kind === 'host') return owner.host === self ? 'all' : 'none';
-    if (!owner.taking.includes(self)) return 'none';
+    const seat = owner.taking.find((each) => sitterOf(owner, each) === self);
+    if (seat === undefined) return 'none';
     if (owner.taking.length === 1) return 'all';
     const owners = await ownersOf(owner.ranked, owner.taking);
-    const own = owner.ranked.findIndex(({ name }) => name === self);
-    const bits = shared.get(owners) ?? owners.map((each) => (each === own ? 1 : 0));
-    shared.set(owners, bits);
+    const own = owner.ranked.findIndex(({ name }) => name === seat);
+    const ofSeat = shared.get(owners) ?? new Map<number, OwnBuckets>();
+    const bits = ofSeat.get(own) ?? owners.map((each) => (each === own ? 1 : 0));
+    shared.set(owners, ofSeat.set(own, bits));
     return bits;
   };
   const rules: RuleAcceptance[] = [];

@@ -6,7 +6,15 @@ import type { Affinity, HostName, InForce, PortRule } from '../protocol/types.js
 import { PAIRS_TYPE, RANKS_TYPE } from './handoff-ruleset.js';
 import { HOST_NUMBER_MAX, type HostNumber, hostLabel, NO_NUMBER, pairLabel } from './labels.js';
 import type { BucketLabels, TableMap } from './kernel-state.js';
-import { defaultHostOf, NO_HOST, ownerOfRule, type RankedHost, rankingKey, type RuleOwner } from './owner-map.js';
+import {
+  defaultHostOf,
+  NO_HOST,
+  ownerOfRule,
+  type RankedHost,
+  rankingKey,
+  type RuleOwner,
+  sitterOf,
+} from './owner-map.js';
 
 export type PlannedOwner =
   | { kind: 'disabled' }
@@ -125,7 +133,8 @@ export class HandoffPlanner {
       const left = pairsKey(owner, seed);
       const rest = rests.get(left) ?? this.rests.get(left) ?? (await this.restOf(owner, ranking, seed));
       rests.set(left, rest);
-      maps.set(restOf(pairs), { type: RANKS_TYPE, elements: rest.map((host) => this.reached(host, target)) });
+      const reached = (seat: HostNumber) => this.reached(seat, (name) => target(sitterOf(owner, name)));
+      maps.set(restOf(pairs), { type: RANKS_TYPE, elements: rest.map(reached) });
     }
     this.rankings = rankings;
     this.rests = rests;
@@ -145,7 +154,8 @@ export class HandoffPlanner {
   }
 
   /** What each ranking stands for, as long as one of its two hosts takes part; where one host alone does, it is that one. */
-  private pairElements({ ranked, taking }: BucketsOwner, target: (host: HostName) => HostNumber): Map<string, string> {
+  private pairElements(bucketsOwner: BucketsOwner, target: (host: HostName) => HostNumber): Map<string, string> {
+    const { ranked, taking } = bucketsOwner;
     const takes = new Set(taking);
     const only = taking.length === 1 ? taking[0]! : null;
     const elements = new Map<string, string>();
@@ -154,7 +164,10 @@ export class HandoffPlanner {
         if (first === second) continue;
         const owner = takes.has(first) ? first : takes.has(second) ? second : only;
         if (owner === null) continue;
-        elements.set(pairLabel(this.numberOf(first), this.numberOf(second)), hostLabel(target(owner)));
+        elements.set(
+          pairLabel(this.numberOf(first), this.numberOf(second)),
+          hostLabel(target(sitterOf(bucketsOwner, owner))),
+        );
       }
     }
     return elements;
@@ -178,8 +191,8 @@ export class HandoffPlanner {
   }
 }
 
-function pairsKey({ ranked, taking }: BucketsOwner, seed: number): string {
-  return JSON.stringify([rankingKey(seed, ranked), taking]);
+function pairsKey({ ranked, taking, sitting }: BucketsOwner, seed: number): string {
+  return JSON.stringify([rankingKey(seed, ranked), taking, sitting]);
 }
 
 const restOf = (pairs: string): string => pairs.replace('pairs', 'rest');

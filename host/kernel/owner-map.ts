@@ -32,12 +32,21 @@ export type RuleOwner =
   | { kind: 'nobody' }
   /** One host takes all: single host, or the only one that has a weight. */
   | { kind: 'host'; host: HostName }
-  /** By bucket: `ranked` names ascending, `taking` those of them that take part now, one at least. */
-  | { kind: 'buckets'; ranked: RankedHost[]; taking: HostName[] };
+  /**
+   * By bucket: `ranked` seats (protocol/seats.ts) by their names ascending, `taking` those of them in which somebody takes part
+   * now, one at least; `sitting`: who, where it is not the host of that name itself.
+   */
+  | { kind: 'buckets'; ranked: RankedHost[]; taking: HostName[]; sitting?: Record<HostName, HostName> };
 
 interface Part {
   name: HostName;
+  seat: HostName;
   part: RulePart;
+}
+
+/** Who takes what is owned by a seat. */
+export function sitterOf({ sitting }: { sitting?: Record<HostName, HostName> }, seat: HostName): HostName {
+  return sitting?.[seat] ?? seat;
 }
 
 /** The hosts of the view less those lost since, with what each brings to a rule. */
@@ -45,7 +54,7 @@ function partsOf({ view, lostSince }: InForce, index: number): Part[] {
   const there = view.hosts.filter(({ name }) => !lostSince.includes(name));
   return there.flatMap(({ name, rules }) => {
     const part = rules[index];
-    return part && part.absence === null ? [{ name, part }] : [];
+    return part && part.absence === null ? [{ name, seat: part.standsInFor ?? name, part }] : [];
   });
 }
 
@@ -55,7 +64,7 @@ function partsOf({ view, lostSince }: InForce, index: number): Part[] {
  */
 function rankedHosts(rule: PortRule, parts: readonly Part[]): RankedHost[] {
   const weights = new Map(Object.entries(rule.loadWeights));
-  for (const { name, part } of parts) weights.set(name, part.loadWeight);
+  for (const { seat, part } of parts) weights.set(seat, part.loadWeight);
   const ranked = [...weights].filter(([, weight]) => weight > 0).map(([name, loadWeight]) => ({ name, loadWeight }));
   return ranked.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -68,11 +77,14 @@ export function ownerOfRule(inForce: InForce, index: number): RuleOwner {
     const [first] = parts.sort((a, b) => a.part.handlingPriority - b.part.handlingPriority);
     return first ? { kind: 'host', host: first.name } : { kind: 'nobody' };
   }
-  const taking = parts.filter(({ part }) => part.loadWeight > 0).map(({ name }) => name);
+  const taking = parts.filter(({ part }) => part.loadWeight > 0);
   if (taking.length === 0) return { kind: 'nobody' };
   const ranked = rankedHosts(rule, parts);
-  if (ranked.length === 1) return { kind: 'host', host: taking[0]! };
-  return { kind: 'buckets', ranked, taking: taking.sort() };
+  if (ranked.length === 1) return { kind: 'host', host: taking[0]!.name };
+  const others = taking.filter(({ name, seat }) => name !== seat);
+  const sitting =
+    others.length === 0 ? {} : { sitting: Object.fromEntries(others.map(({ name, seat }) => [seat, name])) };
+  return { kind: 'buckets', ranked, taking: taking.map(({ seat }) => seat).sort(), ...sitting };
 }
 
 /** Who takes what no port rule covers: the host of the highest priority that is there. */

@@ -4,6 +4,7 @@
  */
 import { inForceOfFile } from '../admin/explain.js';
 import type { Absence, ClusterFile, HostName, InForce, PortRule, RulePart, ViewHost } from '../protocol/types.js';
+import { hasSeat, partIn } from '../protocol/seats.js';
 import { bringIn, holdBack } from './standby.js';
 
 export interface Weight {
@@ -47,10 +48,15 @@ function withOtherFile(before: InForce, file: ClusterFile): InForce {
     for (const [index, rule] of file.portRules.entries()) {
       const absence = stayingAbsence(before, old, rule);
       if (absence !== null) host.rules[index] = { loadWeight: 0, handlingPriority: 0, absence };
+      else host.rules[index] = seated(rule, host, index, seatIn(before, old, rule));
     }
   }
   const lostSince = before.lostSince.filter((name) => hosts.some((host) => host.name === name));
-  return { file, view: { ...fresh.view, number: before.view.number, hosts }, lostSince };
+  return {
+    file,
+    view: { ...fresh.view, protocolVersion: before.view.protocolVersion, number: before.view.number, hosts },
+    lostSince,
+  };
 }
 
 function wasIn(before: InForce, name: HostName): boolean {
@@ -88,8 +94,21 @@ function setWeight({ file, view }: InForce, { rule, host, loadWeight }: Weight):
   if (viewHost === undefined || part === undefined) return;
   if (part.absence === null || part.absence === 'weightZero' || part.absence === 'notListed') {
     const absence = loadWeight > 0 ? null : 'weightZero';
-    viewHost.rules[index] = { loadWeight, handlingPriority: 0, absence };
+    viewHost.rules[index] = { ...part, loadWeight, absence };
   }
+  // Who stands in for that host has no more than it.
+  for (const each of view.hosts) each.rules[index] = seated(found, each, index, each.rules[index]!.standsInFor);
+}
+
+/** Whom a host stands in for by what is in force; it goes on with that where the new file lets it. */
+function seatIn(before: InForce, old: ViewHost | undefined, { name }: PortRule): HostName | undefined {
+  return old?.rules[before.file.portRules.findIndex((rule) => rule.name === name)]?.standsInFor;
+}
+
+function seated(rule: PortRule, { name, rules }: ViewHost, index: number, seat: HostName | undefined): RulePart {
+  const own = rules[index]!;
+  if (seat === undefined || own.absence !== null || rule.failback !== 'never' || !hasSeat(rule, seat)) return own;
+  return partIn(rule, name, own, seat);
 }
 
 function drain(inForce: InForce, name: HostName): void {

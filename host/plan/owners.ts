@@ -1,4 +1,5 @@
 /** Who owns which bucket of a rule by what is in force: the table of decision.wasm, or one host for all of it. */
+import { type ScoredHost, scoredHost } from '../protocol/seats.js';
 import type { HostName, InForce, PortRule } from '../protocol/types.js';
 
 export const BUCKET_COUNT = 65_536;
@@ -7,7 +8,7 @@ const NOBODY = 255;
 /** What a plan asks of decision.wasm; host/edge/decision.ts is it. */
 export interface PlanDecision {
   readonly version: number;
-  table(hosts: readonly { name: HostName; loadWeight: number }[], hashSeed: number): Promise<Uint8Array>;
+  table(hosts: readonly ScoredHost[], hashSeed: number): Promise<Uint8Array>;
 }
 
 export interface RuleOwners {
@@ -31,7 +32,7 @@ export async function ownersOf(inForce: InForce, rule: PortRule, decision: PlanD
     const [first] = parts.sort((a, b) => a.handlingPriority - b.handlingPriority);
     return { hosts: [first!.name], table: new Uint8Array(BUCKET_COUNT) };
   }
-  const hosts = parts.map(({ name, loadWeight }) => ({ name, loadWeight }));
+  const hosts = parts.map(({ name, ...part }) => scoredHost(name, part));
   return { hosts: parts.map(({ name }) => name), table: await decision.table(hosts, inForce.file.hashSeed) };
 }
 

@@ -4,6 +4,7 @@
  */
 import { checksum64 } from './checksum.js';
 import type { RuleState } from './heartbeat.js';
+import { type Claim, knowSeats, partIn, seatsOf } from './seats.js';
 import type {
   Absence,
   ClusterFile,
@@ -23,6 +24,8 @@ export interface Participant {
   /** Eighths of its weights that a host which came back has again; 0 for all of them. @default 0 */
   returning?: number;
   rules: readonly RuleState[];
+  /** In the rules in which it stands in for another one. @default null */
+  standsInFor?: HostName | null;
 }
 
 /** A view before it has a number. `text` is everything the checksum covers but the number. */
@@ -49,7 +52,7 @@ export function buildContent(
     hosts.push({ name: config.name, priority: config.priority, rules });
   }
   for (const index of file.portRules.keys()) {
-    standBack(file, index, hosts, participants);
+    takeSeats(file, index, hosts, participants, versions.protocol);
     returnSlowly(file, index, hosts, participants);
   }
   return contentOf(file, {
@@ -63,13 +66,15 @@ export function buildContent(
 /** The content of a view that exists already, e.g. of an earlier life of this host. */
 export function contentOf(file: ClusterFile, view: Omit<View, 'number' | 'checksum'>): Content {
   const { fingerprint, decisionVersion, protocolVersion, hosts } = view;
-  const parts = hosts.map((host) => [
-    host.name,
-    host.priority,
-    ...host.rules.map((part) => `${part.loadWeight}/${part.handlingPriority}/${part.absence ?? ''}`),
-  ]);
+  const parts = hosts.map((host) => [host.name, host.priority, ...host.rules.map(partText)]);
   const text = JSON.stringify([fingerprint, protocolVersion, decisionVersion, parts]);
   return { file, fingerprint, decisionVersion, protocolVersion, hosts, text };
+}
+
+/** As checksums and the history have it; nothing more where nobody stands in, so that both stay what they were. */
+export function partText({ loadWeight, handlingPriority, absence, standsInFor }: RulePart): string {
+  const text = `${loadWeight}/${handlingPriority}/${absence ?? ''}`;
+  return standsInFor === undefined ? text : `${text}/${standsInFor}`;
 }
 
 export function viewOf(content: Content, number: number): View {
@@ -125,15 +130,24 @@ function returnSlowly(file: ClusterFile, index: number, hosts: ViewHost[], parti
   }
 }
 
-/** Who is on standby has no part where another takes part that is not: `failback: never`, standby.ts. */
-function standBack(file: ClusterFile, index: number, hosts: ViewHost[], participants: readonly Participant[]): void {
-  if (file.portRules[index]!.failback !== 'never') return;
-  const standby = new Set(participants.filter(({ rules }) => rules[index] === 'standby').map(({ name }) => name));
+/** `failback: never`: who is on standby has no part where another takes part that is not; who stands in has the other's (seats.ts). */
+function takeSeats(
+  file: ClusterFile,
+  index: number,
+  hosts: ViewHost[],
+  participants: readonly Participant[],
+  protocol: number,
+): void {
+  const rule = file.portRules[index]!;
+  if (rule.failback !== 'never') return;
   const takingPart = hosts.filter((host) => host.rules[index]!.absence === null);
-  if (takingPart.every(({ name }) => standby.has(name))) return;
-  for (const host of takingPart) {
-    if (standby.has(host.name)) host.rules[index] = { loadWeight: 0, handlingPriority: 0, absence: 'standby' };
-  }
+  const claims = takingPart.map(({ name }): Claim => {
+    const { rules, standsInFor = null } = participants.find((each) => each.name === name)!;
+    return { name, state: rules[index] ?? 'up', standsInFor };
+  });
+  const seats = seatsOf(rule, claims, knowSeats(protocol, file));
+  if (seats.size === 0) return;
+  for (const host of takingPart) host.rules[index] = partIn(rule, host.name, host.rules[index]!, seats.get(host.name));
 }
 
 /** Reasons in the order of weight: what the administrator did to the whole host comes first. */

@@ -39,6 +39,8 @@ export interface DurableState {
   forgotten: HostName[];
   /** Port rules in which this host is on standby (standby.ts). */
   standby: string[];
+  /** Whom it stands in for, and in which port rules (seats.ts); null where for nobody. */
+  standsIn: { host: HostName; rules: string[] } | null;
   /** For how long it has been taking its weights again; null where it has all of them. */
   returningForMs: Milliseconds | null;
 }
@@ -251,6 +253,7 @@ export function emptyDurable(): DurableState {
     returnCount: 0,
     forgotten: [],
     standby: [],
+    standsIn: null,
     returningForMs: null,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { asciiBytes, asciiText, ByteReader, ByteWriter } from './bytes.js';
 import { HOLDER_WISHES, type HolderWish } from './holder-claim.js';
-import { hasStandby, type RuleState, readRules, writeRules } from './rule-code.js';
+import { isPacked, type RuleState, readRules, writeRules } from './rule-code.js';
 import { HEADER_BYTES, PACKET_BYTES_MAX, SEAL_BYTES, type Versions } from './seal.js';
 import type { Fingerprint, HostPriority, HostState } from './types.js';
 
@@ -16,9 +16,9 @@ const SENDER_BYTES = 81;
 const ROW_BYTES = 41;
 /** Row numbers count down from the highest in the packet; what is further behind is sent as no number at all. */
 const BEHIND_MAX = 0x7ff;
-/** In the 5 bits of a host that came: 0-2 returning, 3 gathering, 4 its rules are in base 5 (rule-code.ts). */
+/** In the 5 bits of a host that came: 0-2 returning, 3 gathering, 4 its rules are in base 5 or 6 (rule-code.ts). */
 const GATHERING = 8;
-const BASE_FIVE = 16;
+const PACKED = 16;
 
 const HOST_STATES: readonly HostState[] = ['started', 'draining', 'stopped', 'suspended'];
 /** `starting`: confirms no view; `converging`: confirms one; `converged`: it is agreed; `taken`: its Envoy has it. */
@@ -58,6 +58,8 @@ export interface Row {
   speaks: Versions;
   /** 32 of them; those beyond the file's rules are `up`. */
   rules: readonly RuleState[];
+  /** Host priority of whom its host stands in for, in the rules that say so; 0 for nobody. */
+  standsInFor: number;
 }
 
 export interface Heartbeat {
@@ -108,7 +110,7 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   out.u8(stateByte(row));
   out.u8(heartbeat.priority | (HOLDER_WISHES.indexOf(heartbeat.wish) << 6));
   out.u8(comingBits(row));
-  writeRules(out, row.rules);
+  writeRules(out, row);
   out.u8((heartbeat.echoes.length << 6) | heartbeat.rows.length);
   out.u8(name.length);
   out.raw(name);
@@ -147,7 +149,7 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
   const priority = priorityByte & 63;
   const wish = HOLDER_WISHES[priorityByte >> 6];
   const coming = from.u8();
-  const rules = readRules(from, (coming & BASE_FIVE) !== 0);
+  const { rules, standsInFor } = readRules(from, (coming & PACKED) !== 0);
   const counts = from.u8();
   const nameLength = from.u8();
   if (wish === undefined || priority < 1 || priority > 32 || nameLength > 32) return null;
@@ -177,6 +179,7 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
     hears,
     speaks,
     rules,
+    standsInFor,
   };
   return {
     row,
@@ -208,7 +211,7 @@ function writeRow(out: ByteWriter, row: Row, highest: number): void {
   out.u16((comingBits(row) << 11) | behind);
   out.u32(row.confirmedHead);
   out.u32(row.hears);
-  writeRules(out, row.rules);
+  writeRules(out, row);
 }
 
 function readRow(from: ByteReader, highest: number): Row | null {
@@ -225,7 +228,7 @@ function readRow(from: ByteReader, highest: number): Row | null {
   const behind = comingAndBehind & BEHIND_MAX;
   const confirmedHead = from.u32();
   const hears = from.u32();
-  const rules = readRules(from, (coming & BASE_FIVE) !== 0);
+  const { rules, standsInFor } = readRules(from, (coming & PACKED) !== 0);
   if (instance === 0n || (behind !== BEHIND_MAX && behind >= highest)) return null;
   const confirmedNumber = behind === BEHIND_MAX ? 0 : highest - behind;
   const speaks: Versions = {
@@ -254,11 +257,12 @@ function readRow(from: ByteReader, highest: number): Row | null {
     confirmedHead,
     hears,
     rules,
+    standsInFor,
   };
 }
 
 function comingBits(row: Row): number {
-  return row.returning | (row.gathering ? GATHERING : 0) | (hasStandby(row.rules) ? BASE_FIVE : 0);
+  return row.returning | (row.gathering ? GATHERING : 0) | (isPacked(row.rules) ? PACKED : 0);
 }
 
 /** Bits 0-1 host state, 2 waiting, 3 leaving, 4-5 phase, 6 proven, 7 holds. */

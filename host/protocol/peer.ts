@@ -179,12 +179,12 @@ export function rowChanged(before: Row | null, after: Row): boolean {
   if (before.confirmedHead !== after.confirmedHead || before.phase !== after.phase) return true;
   if (before.hostState !== after.hostState || before.waiting !== after.waiting) return true;
   if (before.holds !== after.holds || before.returning !== after.returning) return true;
-  if (before.gathering !== after.gathering) return true;
+  if (before.gathering !== after.gathering || before.standsInFor !== after.standsInFor) return true;
   return before.leaving !== after.leaving || before.file !== after.file || before.offered !== after.offered;
 }
 
 /** Everything of a row but sequence and freshness. */
 export function rowKey(row: Row): string {
   const flags = `${row.hostState}${row.phase}${row.waiting}${row.leaving}${row.holds}${row.returning}${row.gathering}`;
-  return `${flags}|${row.file}|${row.offered}|${row.confirmedNumber}|${row.confirmedHead}|${row.hears}|${row.rules.join()}`;
+  return `${flags}|${row.file}|${row.offered}|${row.confirmedNumber}|${row.confirmedHead}|${row.hears}|${row.rules.join()}|${row.standsInFor}`;
 }

@@ -4,7 +4,7 @@
  */
 import type { DurableState } from './events.js';
 import type { ProtocolState } from './state.js';
-import type { Milliseconds, PortRule } from './types.js';
+import type { HostName, Milliseconds, PortRule } from './types.js';
 
 const EIGHTHS = 8;
 
@@ -12,12 +12,19 @@ export interface ComingBack {
   /** Since when it takes its weights again; null where it has all of them. */
   sinceMs: Milliseconds | null;
   /**
-   * Port rules, by name, in which it is on standby, each with the hosts that took part by what was in force when it was last
-   * looked at; null where that was in an earlier life of this host. BOUNDED: the rules of a file.
+   * Port rules, by name, in which it is on standby, each with the seats (seats.ts) that were taken by what was in force when it
+   * was last looked at; null where that was in an earlier life of this host. BOUNDED: the rules of a file.
    */
-  standby: Map<string, readonly string[] | null>;
+  standby: Map<string, readonly HostName[] | null>;
+  /**
+   * Whom it stands in for, and in which port rules, each with the highest view number when that began. BOUNDED: the
+   * rules of a file.
+   */
+  standsIn: { host: HostName; rules: Map<string, number> } | null;
   /** Rules that are this host's to take, until what is in force gives it its part. BOUNDED: the rules of two files. */
   given: Set<string>;
+  /** And those of them that the administrator gave it: it takes a part there in any case. BOUNDED likewise. */
+  asked: Set<string>;
   /** Since when the cluster comes up with this host; null where that is over, or was never so. */
   gatheringSinceMs: Milliseconds | null;
   /** Its Envoy did not serve before, and it has no part in a view of this life yet. */
@@ -27,12 +34,14 @@ export interface ComingBack {
 }
 
 export function newComingBack(durable: DurableState, nowMs: Milliseconds, isFresh: boolean): ComingBack {
-  const { standby, returningForMs } = durable;
+  const { standby, standsIn, returningForMs } = durable;
   const sinceMs = returningForMs === null ? null : nowMs - returningForMs;
   return {
     sinceMs: isFresh ? nowMs : sinceMs,
     standby: new Map(standby.map((rule) => [rule, null])),
+    standsIn: standsIn && { host: standsIn.host, rules: new Map(standsIn.rules.map((rule) => [rule, 0])) },
     given: new Set(),
+    asked: new Set(),
     gatheringSinceMs: isFresh ? nowMs : null,
     isFresh,
     isReturned: false,
@@ -43,9 +52,13 @@ export function newComingBack(durable: DurableState, nowMs: Milliseconds, isFres
 export function durableComing({
   comingBack,
   lastEventMs,
-}: ProtocolState): Pick<DurableState, 'standby' | 'returningForMs'> {
-  const { standby, sinceMs } = comingBack;
-  return { standby: [...standby.keys()].sort(), returningForMs: sinceMs === null ? null : lastEventMs - sinceMs };
+}: ProtocolState): Pick<DurableState, 'standby' | 'standsIn' | 'returningForMs'> {
+  const { standby, standsIn, sinceMs } = comingBack;
+  return {
+    standby: [...standby.keys()].sort(),
+    standsIn: standsIn && { host: standsIn.host, rules: [...standsIn.rules.keys()].sort() },
+    returningForMs: sinceMs === null ? null : lastEventMs - sinceMs,
+  };
 }
 
 /** @returns 1-7 eighths of the longest time in the file; 0: it has all of its weights */

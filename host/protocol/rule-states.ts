@@ -13,6 +13,13 @@ export function rulesOfRow(state: ProtocolState, row: Row, known: KnownFile): re
   return its ? byName(row.rules, its, known) : row.rules;
 }
 
+/** Whom the host of a row stands in for, by the file that it has in force; null for nobody, or where that file is not known here. */
+export function standsInForOf(state: ProtocolState, { file, standsInFor }: Row): HostName | null {
+  if (standsInFor === 0) return null;
+  const its = [state.known, state.offer, state.previous].find((each) => each?.fingerprint.startsWith(file));
+  return its?.file.hosts.find(({ priority }) => priority === standsInFor)?.name ?? null;
+}
+
 export function rulesOfSelf(state: ProtocolState, nowMs: Milliseconds, known: KnownFile): readonly RuleState[] {
   const rules = ownRules(state, nowMs);
   return known === state.known ? rules : byName(rules, state.known, known);
@@ -34,6 +41,7 @@ const CONTROLS: Readonly<Record<RuleState, RuleControl>> = {
   ruleDisabled: 'disabled',
   ruleDraining: 'draining',
   standby: 'enabled',
+  standingIn: 'enabled',
 };
 
 function byName(rules: readonly RuleState[], from: KnownFile, to: KnownFile): readonly RuleState[] {

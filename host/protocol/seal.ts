@@ -33,8 +33,11 @@ export interface Versions {
   decisionHigh: number;
 }
 
-/** What this build speaks, each 1-15. The decision's follow docs/decision.md: raised with every change of the arithmetic. */
-export const OWN_VERSIONS: Versions = { protocolLow: 1, protocolHigh: 1, decisionLow: 1, decisionHigh: 1 };
+/**
+ * What this build speaks, each 1-15. Protocol 2: a host can stand in for another one (seats.ts). The decision's follow
+ * docs/decision.md: raised with every change of the arithmetic.
+ */
+export const OWN_VERSIONS: Versions = { protocolLow: 1, protocolHigh: 2, decisionLow: 1, decisionHigh: 1 };
 
 export interface Header {
   versions: Versions;

@@ -167,5 +167,6 @@ function rowOf(peer: Peer): Row | null {
     hears: 0,
     speaks: OWN_VERSIONS,
     rules: [],
+    standsInFor: 0,
   };
 }

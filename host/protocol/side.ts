@@ -7,7 +7,7 @@ import { waitLeftS } from './damping.js';
 import { knownFile, ownPriority, strongestGroup } from './groups.js';
 import { eighths } from './returning.js';
 import { givesWay } from './rival.js';
-import { rulesOfRow, rulesOfSelf } from './rule-states.js';
+import { rulesOfRow, rulesOfSelf, standsInForOf } from './rule-states.js';
 import { isWaitingHost, type ProtocolState, type Side } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
 import { agreeOnVersions, type Speaker, speaksDecision } from './versions.js';
@@ -69,11 +69,13 @@ export function contentOfSide(state: ProtocolState, nowMs: Milliseconds): Conten
   const participants = side.agreeing.map((name): Participant => {
     if (name === state.self) {
       const rules = rulesOfSelf(state, nowMs, side.known);
-      return { name, hostState: state.settings.hostState, returning: eighths(state, nowMs), rules };
+      const standsInFor = state.comingBack.standsIn?.host ?? null;
+      return { name, hostState: state.settings.hostState, returning: eighths(state, nowMs), rules, standsInFor };
     }
     const row = state.peers.get(name)!.row!;
     const { hostState, returning } = row;
-    return { name, hostState, returning, rules: rulesOfRow(state, row, side.known) };
+    const rules = rulesOfRow(state, row, side.known);
+    return { name, hostState, returning, rules, standsInFor: standsInForOf(state, row) };
   });
   return buildContent(side.known.file, side.known.fingerprint, participants, { protocol, decision });
 }

@@ -2,7 +2,7 @@
  * `failback: never`: a host that comes, or comes back, takes no client that another host serves. It is on standby in that rule,
  * and says so in its row, until
  *
- * - a host that took part in the rule does so no more: then it takes its part (multiple hosts), or
+ * - a host that took part in the rule does so no more: then it stands in for that one (multiple hosts, seats.ts), or
  * - nobody takes part but hosts on standby (content.ts counts them as taking part at once), or
  * - the administrator gives it its part: `nlb start --now` in all rules, `nlb enable` in one.
  *
@@ -11,7 +11,9 @@
  * their places as without it, for ten minutes or until all are there.
  */
 import { eighths } from './returning.js';
-import { rulesOfRow, rulesOfSelf } from './rule-states.js';
+import { rulesOfSelf } from './rule-states.js';
+import { hasSeat, knowSeats, seatFor } from './seats.js';
+import { isListed, partInForce, seatsInForce, seatsOfOthers, waitingIn } from './seats-now.js';
 import { notice, persist, type ProtocolState } from './state.js';
 import { TODO } from './todo.js';
 import type { HostName, Milliseconds, OwnSettings, PortRule, RulePart } from './types.js';
@@ -31,7 +33,7 @@ export function comeBack(state: ProtocolState, nowMs: Milliseconds): void {
   }
   const isOut = inForce !== null && !inForce.view.hosts.some(({ name }) => name === self);
   if ((comingBack.isReturned || isOut) && !given.has(EVERY)) comingBack.sinceMs = nowMs;
-  const before = [...standby.keys()].join();
+  const before = memory(state);
   const isUnbroken = comingBack.isFresh && goesOn(state);
   side.known.file.portRules.forEach((rule, index) => {
     if (rule.failback === 'never') {
@@ -40,13 +42,22 @@ export function comeBack(state: ProtocolState, nowMs: Milliseconds): void {
     }
     standby.delete(rule.name);
     given.delete(rule.name);
+    comingBack.asked.delete(rule.name);
+    giveUpSeat(state, rule.name);
   });
+  const names = side.known.file.portRules.map(({ name }) => name);
+  for (const rule of comingBack.standsIn?.rules.keys() ?? []) if (!names.includes(rule)) giveUpSeat(state, rule);
   comingBack.isFresh = false;
   comingBack.isReturned = false;
   gather(state, nowMs);
   if (hasPart(state, self)) given.delete(EVERY);
   if (eighths(state, nowMs) === 0) comingBack.sinceMs = null;
-  if ([...standby.keys()].join() !== before) persist(state);
+  if (memory(state) !== before) persist(state);
+}
+
+/** What of it is kept over a start of the sidecar. */
+function memory({ comingBack: { standby, standsIn } }: ProtocolState): string {
+  return [...standby.keys(), standsIn?.host ?? '', ...(standsIn?.rules.keys() ?? [])].join();
 }
 
 /** In `given`: all weights at once, for `failback: slowly`. No rule has that name. */
@@ -62,50 +73,139 @@ function lookAtRule(
   const { comingBack, side } = state;
   const { standby, given } = comingBack;
   const own = rulesOfSelf(state, nowMs, side.known)[index] ?? 'up';
-  const isWell = own === 'up' || own === 'standby';
+  const isWell = own === 'up' || own === 'standby' || own === 'standingIn';
   const isReady = state.settings.hostState === 'started' && isWell && isListed(rule, state.self);
-  const takers = takersOf(state, rule, index);
+  const seats = seatsOfOthers(state, rule, index, knowSeats(side.versions.protocol, side.known.file));
   const part = partInForce(state, rule.name);
-  if (part?.absence === null && !comingBack.isReturned) given.delete(rule.name);
-  const isUp = takers.some((name) => !state.peers.get(name)!.row!.gathering);
+  if (part?.absence === null && !comingBack.isReturned) {
+    given.delete(rule.name);
+    comingBack.asked.delete(rule.name);
+  }
+  const isUp = [...seats.keys()].some((name) => !state.peers.get(name)!.row!.gathering);
   const isNew = comingBack.isReturned || (comingBack.isFresh && !(isUnbroken && isUp));
   if (!isReady) {
     // Its service may be up before what is in force says that it has been away.
     const isComing = isNew && isUp && state.settings.hostState === 'started' && !given.has(rule.name);
-    if (isComing || standby.has(rule.name)) enter(state, nowMs, rule, takers);
+    if (isComing || standby.has(rule.name)) enter(state, nowMs, rule, seats);
     return;
   }
   if ((isNew || (!standby.has(rule.name) && isWithoutPart(state, part))) && !given.has(rule.name)) {
-    if (isUp) enter(state, nowMs, rule, takers);
+    if (isUp) enter(state, nowMs, rule, seats);
     else leave(state, nowMs, rule, null);
     return;
   }
-  if (!standby.has(rule.name)) return;
-  const gone = goneFrom(standby.get(rule.name) ?? takersInForce(state, rule.name), takers);
-  if (takers.length === 0) leave(state, nowMs, rule, 'no other host takes part');
-  else if (gone !== undefined && rule.filteringMode === 'multiple')
-    leave(state, nowMs, rule, `${gone} takes part no more`);
-  else standby.set(rule.name, part?.absence === 'standby' ? takersThatServe(state, rule, takers) : []);
+  if (!standby.has(rule.name)) {
+    lookAtSeat(state, nowMs, rule, seats);
+    return;
+  }
+  const before = standby.get(rule.name) ?? seatsInForce(state, rule.name);
+  const free = before.filter((seat) => ![...seats.values()].includes(seat));
+  if (seats.size === 0) leave(state, nowMs, rule, 'no other host takes part');
+  else if (free.length > 0 && rule.filteringMode === 'multiple') comeIn(state, nowMs, rule, index, seats, free);
+  else standby.set(rule.name, part?.absence === 'standby' ? seatsThatServe(state, rule, seats) : []);
 }
 
 /**
- * Those that serve by what is in force. A host that comes back says that it is up before it knows that it has to stand by: when
- * it then does, nobody has left.
+ * Those that are taken by what is in force as well. A host that comes back says that it is up before it knows that it has to
+ * stand by: when it then does, nobody has left.
  */
-function takersThatServe(state: ProtocolState, rule: PortRule, takers: readonly HostName[]): readonly HostName[] {
-  const serving = takersInForce(state, rule.name);
-  return takers.filter((name) => serving.includes(name));
+function seatsThatServe(state: ProtocolState, rule: PortRule, seats: ReadonlyMap<HostName, HostName>): HostName[] {
+  const serving = seatsInForce(state, rule.name);
+  return [...seats.values()].filter((seat) => serving.includes(seat));
 }
 
-function goneFrom(before: readonly HostName[], takers: readonly HostName[]): HostName | undefined {
-  return before.find((name) => !takers.includes(name));
+/** Others left: of the hosts on standby each takes the part of one of them. Where that cannot be said, all of its own. */
+function comeIn(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  rule: PortRule,
+  index: number,
+  seats: ReadonlyMap<HostName, HostName>,
+  free: readonly HostName[],
+): void {
+  const { comingBack, side, self } = state;
+  const lawful = free.filter((seat) => hasSeat(rule, seat));
+  if (!knowSeats(side.versions.protocol, side.known.file) || lawful.length === 0) {
+    leave(state, nowMs, rule, `${free[0]} takes part no more`);
+    return;
+  }
+  const seat = seatFor(self, lawful, waitingIn(state, rule, index));
+  if (seat === undefined) {
+    comingBack.standby.set(rule.name, seatsThatServe(state, rule, seats));
+    return;
+  }
+  const isElsewhere = comingBack.standsIn !== null && comingBack.standsIn.host !== seat;
+  // One host at a time: two would not fit into its row.
+  if (seat === self || isElsewhere) {
+    leave(state, nowMs, rule, `${seat} takes part no more`);
+    return;
+  }
+  leave(state, nowMs, rule, `it stands in for ${seat}`);
+  sitDown(state, rule, seat);
 }
 
-function enter(state: ProtocolState, nowMs: Milliseconds, rule: PortRule, takers: readonly HostName[]): void {
+/**
+ * Who stands in does so until that seat has another one in a view since. Whom the administrator gave its part takes its own seat;
+ * where another one sits there, one that nobody has: so all others keep their clients.
+ */
+function lookAtSeat(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  rule: PortRule,
+  seats: ReadonlyMap<HostName, HostName>,
+): void {
+  const { comingBack, self, side } = state;
+  const isAsked = comingBack.asked.has(rule.name) && knowSeats(side.versions.protocol, side.known.file);
+  const since = comingBack.standsIn?.rules.get(rule.name);
+  if (since === undefined) {
+    if (isAsked && [...seats.values()].includes(self)) sitDown(state, rule, emptySeat(state, rule, seats));
+    return;
+  }
+  const seat = comingBack.standsIn!.host;
+  const isOver = (state.inForce?.view.number ?? 0) > since && seatsInForce(state, rule.name).includes(seat);
+  if (!hasSeat(rule, seat)) giveUpSeat(state, rule.name);
+  else if (isOver && isAsked) sitDown(state, rule, emptySeat(state, rule, seats));
+  else if (isOver) enter(state, nowMs, rule, seats);
+}
+
+/** Undefined where there is none, or none of the one host that this one can stand in for. */
+function emptySeat(state: ProtocolState, rule: PortRule, seats: ReadonlyMap<HostName, HostName>): HostName | undefined {
+  const { comingBack, side, self } = state;
+  const taken = new Set([self, ...seats.values(), ...seatsInForce(state, rule.name)]);
+  giveUpSeat(state, rule.name);
+  const only = comingBack.standsIn?.host;
+  const names = side.known.file.hosts.map(({ name }) => name);
+  return names.find((name) => !taken.has(name) && hasSeat(rule, name) && (only ?? name) === name);
+}
+
+/** @param seat  undefined: its own, and who stands in for it is on standby */
+function sitDown(state: ProtocolState, rule: PortRule, seat: HostName | undefined): void {
+  const { comingBack, highest } = state;
+  giveUpSeat(state, rule.name);
+  if (seat === undefined) return;
+  comingBack.standsIn ??= { host: seat, rules: new Map() };
+  comingBack.standsIn.rules.set(rule.name, highest.number);
+}
+
+function giveUpSeat({ comingBack }: ProtocolState, rule: string): void {
+  comingBack.standsIn?.rules.delete(rule);
+  if (comingBack.standsIn?.rules.size === 0) comingBack.standsIn = null;
+}
+
+function enter(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  rule: PortRule,
+  seats: ReadonlyMap<HostName, HostName>,
+): void {
   const isNew = !state.comingBack.standby.has(rule.name);
+  giveUpSeat(state, rule.name);
+  state.comingBack.given.delete(rule.name);
+  state.comingBack.asked.delete(rule.name);
   // Who serves beside it is known with the first view in which it stands by.
   state.comingBack.standby.set(rule.name, []);
   if (!isNew) return;
+  const takers = [...seats.keys()].sort();
   const serve = takers.length === 1 ? 'serves' : 'serve';
   const text = `port rule ${rule.name}: this host is on standby, ${takers.join(', ')} ${serve} its clients (failback never)`;
   notice(state, nowMs, 'standby', state.self, text, TODO.standby(rule.portFirst));
@@ -113,37 +213,11 @@ function enter(state: ProtocolState, nowMs: Milliseconds, rule: PortRule, takers
 
 function leave(state: ProtocolState, nowMs: Milliseconds, rule: PortRule, why: string | null): void {
   const { standby, given } = state.comingBack;
+  giveUpSeat(state, rule.name);
   given.add(rule.name);
   if (!standby.delete(rule.name) || why === null) return;
   const text = `port rule ${rule.name}: this host is on standby no more, ${why}`;
   notice(state, nowMs, 'standby', state.self, text);
-}
-
-/** Other hosts of the next view that take part and are not on standby. */
-function takersOf(state: ProtocolState, rule: PortRule, index: number): HostName[] {
-  const { side, peers, self } = state;
-  return side.agreeing.filter((name) => {
-    const row = name === self ? null : peers.get(name)?.row;
-    if (row == null || row.hostState !== 'started' || !isListed(rule, name)) return false;
-    return (rulesOfRow(state, row, side.known)[index] ?? 'up') === 'up';
-  });
-}
-
-function isListed({ filteringMode, loadWeights, handlingPriorities }: PortRule, name: HostName): boolean {
-  return filteringMode === 'multiple' ? (loadWeights[name] ?? 0) > 0 : handlingPriorities[name] !== undefined;
-}
-
-/** Undefined where nothing is in force, or that has no such rule or not this host. */
-function partInForce(state: ProtocolState, rule: string): RulePart | undefined {
-  const { inForce, self } = state;
-  const index = inForce?.file.portRules.findIndex(({ name }) => name === rule) ?? -1;
-  return inForce?.view.hosts.find(({ name }) => name === self)?.rules[index];
-}
-
-function takersInForce({ inForce, self }: ProtocolState, rule: string): HostName[] {
-  const index = inForce?.file.portRules.findIndex(({ name }) => name === rule) ?? -1;
-  const hosts = inForce?.view.hosts ?? [];
-  return hosts.filter(({ name, rules }) => name !== self && rules[index]?.absence === null).map(({ name }) => name);
 }
 
 /** By what is in force others serve its clients. A rule that is new, or newly names this host, has none yet. */
@@ -179,19 +253,28 @@ function hasPart({ inForce }: ProtocolState, name: HostName): boolean {
   return host?.rules.some(({ absence }) => absence === null) ?? false;
 }
 
-/** `nlb start --now`. */
+/** `nlb start --now`. Who stands in for another has a part: it takes its own where nobody else sits there. */
 export function giveBack(state: ProtocolState): void {
-  const { comingBack, known } = state;
+  const { comingBack, known, self } = state;
   comingBack.sinceMs = null;
   comingBack.standby.clear();
-  comingBack.given = new Set([EVERY, ...known.file.portRules.map(({ name }) => name)]);
+  const names = known.file.portRules.map(({ name }) => name);
+  comingBack.given = new Set([EVERY, ...names]);
+  comingBack.asked = new Set(names);
+  known.file.portRules.forEach((rule, index) => {
+    if (![...seatsOfOthers(state, rule, index, true).values()].includes(self)) giveUpSeat(state, rule.name);
+  });
   persist(state);
 }
 
 /** `nlb enable`; where it is on standby in none of them, nothing changes. */
 export function giveRules(state: ProtocolState, rules: readonly string[]): void {
-  const { standby, given } = state.comingBack;
-  for (const name of rules) if (standby.delete(name)) given.add(name);
+  const { standby, given, asked } = state.comingBack;
+  for (const name of rules) {
+    if (!standby.delete(name)) continue;
+    given.add(name);
+    asked.add(name);
+  }
   persist(state);
 }
 
@@ -206,6 +289,8 @@ export function noteStart(state: ProtocolState, nowMs: Milliseconds, settings: O
     const name = known.file.portRules[index]?.name;
     if (name === undefined || before === 'enabled' || control !== 'enabled') return;
     comingBack.standby.delete(name);
+    giveUpSeat(state, name);
     comingBack.given.add(name);
+    comingBack.asked.add(name);
   });
 }

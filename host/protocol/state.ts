@@ -10,6 +10,7 @@ import type { Peer } from './peer.js';
 import type { Problem } from './problems.js';
 import { type ComingBack, durableComing, eighths } from './returning.js';
 import type { Rival } from './rival.js';
+import { knowSeats } from './seats.js';
 import type { Versions } from './seal.js';
 import type { ClusterFile, Fingerprint, HostName, InForce, Milliseconds, OwnSettings } from './types.js';
 
@@ -187,14 +188,21 @@ export function ownRules(state: ProtocolState, nowMs: Milliseconds): RuleState[]
     else if (rule.control === 'disabled') rules.push('ruleDisabled');
     else if (rule.control === 'draining') rules.push('ruleDraining');
     else if (!rule.serviceUp || damped) rules.push('serviceDown');
-    else rules.push(state.comingBack.standby.has(state.known.file.portRules[i]?.name ?? '') ? 'standby' : 'up');
+    else rules.push(stateOfTaking(state, state.known.file.portRules[i]?.name ?? ''));
   }
   return rules;
+}
+
+function stateOfTaking(state: ProtocolState, rule: string): RuleState {
+  const { standby, standsIn } = state.comingBack;
+  if (standby.has(rule)) return 'standby';
+  return standsIn?.rules.has(rule) && knowSeats(state.side.versions.protocol, state.known.file) ? 'standingIn' : 'up';
 }
 
 /** The row of this host, as its next packet says it. */
 export function ownRow(state: ProtocolState, nowMs: Milliseconds): Row {
   const { confirmed } = state;
+  const rules = ownRules(state, nowMs);
   return {
     nameHash: state.selfHash,
     instance: state.instance,
@@ -213,8 +221,13 @@ export function ownRow(state: ProtocolState, nowMs: Milliseconds): Row {
     confirmedHead: confirmed === null ? 0 : Number.parseInt(confirmed.checksum.slice(0, 8), 16),
     hears: ownHears(state),
     speaks: state.versions,
-    rules: ownRules(state, nowMs),
+    rules,
+    standsInFor: rules.includes('standingIn') ? priorityOf(state, state.comingBack.standsIn!.host) : 0,
   };
+}
+
+function priorityOf({ known }: ProtocolState, name: HostName): number {
+  return known.file.hosts.find((host) => host.name === name)?.priority ?? 0;
 }
 
 function ownPhase(state: ProtocolState): Row['phase'] {

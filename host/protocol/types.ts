@@ -167,6 +167,8 @@ export interface RulePart {
   handlingPriority: number;
   /** Null where the host takes part. */
   absence: Absence | null;
+  /** It has the part of that host, by whose name it is scored (seats.ts). Absent: its own. */
+  standsInFor?: HostName;
 }
 
 export interface ViewHost {

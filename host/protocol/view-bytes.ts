@@ -13,6 +13,7 @@ const LAYOUT_VERSION = 2;
 export const HEADER_SIZE = 48;
 export const HOST_SIZE = 36;
 export const RULE_SIZE = 84;
+export const SEAT_SIZE = 36;
 /** `self` of a host that is not in the view. */
 const OUTSIDE = 255;
 const HOSTS_MAX = 32;
@@ -26,7 +27,7 @@ const AFFINITIES: Record<Affinity, number> = { none: 0, single: 1, classC: 2 };
  * @param inForce  what this host decides by
  * @param self     this host; where it is not among the hosts in force, its filter hands everything off
  * @param kept     clients that stay at a host which is not their owner; none unless said otherwise
- * @returns        48 + 36 * hosts + 84 * rules bytes, at most 3,888; with kept clients at most 331,696
+ * @returns        48 + 36 * hosts + 84 * rules bytes, at most 3,888; with seats and kept clients at most 368,560
  */
 export function encodeView(inForce: InForce, self: HostName, kept: KeptClients = NOBODY_KEPT): Uint8Array {
   const hosts = hostsOf(inForce);
@@ -43,7 +44,9 @@ export function encodeView(inForce: InForce, self: HostName, kept: KeptClients =
     hosts.map(({ name }) => name),
     parts,
   );
-  const keptAt = HEADER_SIZE + hosts.length * HOST_SIZE + rules.length * RULE_SIZE;
+  const seats = seatsIn(hosts, parts);
+  const seatsAt = HEADER_SIZE + hosts.length * HOST_SIZE + rules.length * RULE_SIZE;
+  const keptAt = seatsAt + seats.length * SEAT_SIZE;
   const bytes = new Uint8Array(keptAt + section.bytes.length);
   bytes.set(section.bytes, keptAt);
   hosts.forEach((host, i) => {
@@ -52,8 +55,11 @@ export function encodeView(inForce: InForce, self: HostName, kept: KeptClients =
   rules.forEach((rule, i) => {
     writeRule(bytes, HEADER_SIZE + hosts.length * HOST_SIZE + i * RULE_SIZE, rule, parts[i]!);
   });
+  seats.forEach((seat, i) => {
+    writeSeat(bytes, seatsAt + i * SEAT_SIZE, seat);
+  });
   const selfIndex = hosts.findIndex((host) => host.name === self);
-  const counts = { hosts: hosts.length, kept: section.count };
+  const counts = { hosts: hosts.length, kept: section.count, seats: seats.length };
   writeHeader(bytes, inForce, selfIndex < 0 ? OUTSIDE : selfIndex, counts);
   return bytes;
 }
@@ -70,11 +76,35 @@ function partOf(rule: PortRule, part: RulePart | undefined): number {
   return rule.filteringMode === 'multiple' ? part.loadWeight : part.handlingPriority;
 }
 
+/** A host that is scored by the name of another one, for which it stands in (seats.ts). */
+interface Seat {
+  rule: number;
+  host: number;
+  name: HostName;
+}
+
+/** By rule, then by host. */
+function seatsIn(hosts: readonly ViewHost[], parts: readonly number[][]): Seat[] {
+  return parts.flatMap((ofRule, rule) =>
+    hosts.flatMap(({ rules }, host): Seat[] => {
+      const name = rules[rule]?.standsInFor;
+      return name === undefined || ofRule[host] === 0 ? [] : [{ rule, host, name }];
+    }),
+  );
+}
+
+function writeSeat(bytes: Uint8Array, at: number, { rule, host, name }: Seat): void {
+  bytes[at] = rule;
+  bytes[at + 1] = host;
+  bytes[at + 2] = name.length;
+  writeText(bytes, at + 4, name);
+}
+
 function writeHeader(
   bytes: Uint8Array,
   inForce: InForce,
   selfIndex: number,
-  counts: { hosts: number; kept: number },
+  counts: { hosts: number; kept: number; seats: number },
 ): void {
   const { file, view } = inForce;
   const data = new DataView(bytes.buffer);
@@ -91,6 +121,7 @@ function writeHeader(
   bytes[38] = counts.hosts;
   bytes[39] = file.portRules.length;
   data.setUint32(40, counts.kept, true);
+  data.setUint16(44, counts.seats, true);
   data.setUint32(12, checksumOf(bytes.subarray(16)), true);
 }
 

@@ -2,19 +2,15 @@
  * Who is kept: recent clients whose host takes part in the rule and is not the owner by their bucket. Worked out of what is in
  * force and the table, and of nothing else: hosts that have both alike keep the same clients.
  */
-import type { HostName, InForce, Milliseconds } from '../protocol/types.js';
+import { type ScoredHost, scoredHost } from '../protocol/seats.js';
+import type { InForce, Milliseconds } from '../protocol/types.js';
 import { KEPT_MAX, type KeptClient, type KeptClients } from '../protocol/view-kept.js';
 import type { RecentClients, StickRule } from './table.js';
-
-interface Weighted {
-  name: HostName;
-  loadWeight: number;
-}
 
 /** The owner of each bucket as index into `hosts`; of host/edge/decision.ts. */
 export type OwnersOf = (
   buckets: readonly number[],
-  hosts: readonly Weighted[],
+  hosts: readonly ScoredHost[],
   hashSeed: number,
 ) => Promise<Uint8Array>;
 
@@ -28,10 +24,10 @@ export function stickRulesOf({ portRules, hashSeed, ipv6PrefixLength }: InForce[
 }
 
 /** The hosts that take part in a rule by what is in force. */
-export function hostsTakingPart({ view, lostSince }: InForce, ruleIndex: number): Weighted[] {
+export function hostsTakingPart({ view, lostSince }: InForce, ruleIndex: number): ScoredHost[] {
   return view.hosts.flatMap(({ name, rules }) => {
     const part = rules[ruleIndex];
-    return part && part.absence === null && !lostSince.includes(name) ? [{ name, loadWeight: part.loadWeight }] : [];
+    return part && part.absence === null && !lostSince.includes(name) ? [scoredHost(name, part)] : [];
   });
 }
 
@@ -71,7 +67,7 @@ function recentOf(
   table: RecentClients,
   name: string,
   rule: number,
-  hosts: readonly Weighted[],
+  hosts: readonly ScoredHost[],
   nowMs: Milliseconds,
 ): Candidate[] {
   const taking = new Set(hosts.map((host) => host.name));

@@ -75,10 +75,14 @@ describe('failback: never', () => {
     await allSay(['yes', 'yes', 'standby']);
   });
 
-  it('brings the host in when another one is stopped, which then is on standby itself', async () => {
+  it('lets the host stand in for another one that is stopped, and then is on standby itself: no other client moves', async () => {
+    const before = await serversAt(mail1);
     expect(await mail2.ask('POST', '/stop')).toMatchObject({ ok: true });
     await allSay(['yes', 'stopped', 'yes']);
-    expect(new Set(await serversAt(mail1))).toEqual(new Set(['mail1', 'mail3']));
+    const after = before.map((server) => (server === 'mail2' ? 'mail3' : server));
+    expect(await serversAt(mail1)).toEqual(after);
+    const [, , part] = (await mail1.status()).rules[0]!.hosts;
+    expect(part).toMatchObject({ takesPart: true, standsInFor: 'mail2' });
     const started = (await mail2.ask('POST', '/start')) as { text: string };
     expect(started.text).toContain(
       'where others serve it is on standby (failback never; nlb start --now gives it its part)',

@@ -95,8 +95,8 @@ const ruleByte = (rule: number, at: number) => HEADER_SIZE + 3 * HOST_SIZE + rul
 /** Every fault there is: the bytes that have it, and what the log says. */
 const FAULTS: [string, Uint8Array, string][] = [
   ['too short for a header', VIEW.slice(0, 20), 'length is 20'],
-  ['empty', new Uint8Array(), 'cannot be read, expected 1 to 331696 bytes'],
-  ['too long', new Uint8Array(331_697), 'cannot be read, expected 1 to 331696 bytes'],
+  ['empty', new Uint8Array(), 'cannot be read, expected 1 to 368560 bytes'],
+  ['too long', new Uint8Array(368_561), 'cannot be read, expected 1 to 368560 bytes'],
   ['cut', VIEW.slice(0, -1), `length is ${VIEW.length - 1}`],
   ['not a view', altered(VIEW, 0, 0x4e), 'expected "nlbv"'],
   ['another layout', altered(VIEW, 4, 1), 'layout version is 1, expected 2'],
@@ -109,7 +109,8 @@ const FAULTS: [string, Uint8Array, string][] = [
   ['33 rules', altered(VIEW, 39, 33), 'number of port rules is 33, expected 0 to 32'],
   ['more rules than bytes', altered(VIEW, 39, 4), `length is ${VIEW.length}, expected what header and counts say`],
   ['self is no host', altered(VIEW, 37, 3), 'index of this host is 3, expected one of the hosts, or 255'],
-  ['reserved byte', altered(VIEW, 44, 1), 'byte to be zero is 44'],
+  ['reserved byte', altered(VIEW, 46, 1), 'byte to be zero is 46'],
+  ['a seat that is not there', altered(VIEW, 44, 1), `length is ${VIEW.length}`],
   ['host name empty', altered(VIEW, hostByte(1, 0), 0), 'host 1 (counted from 0): length of the name is 0'],
   ['host name too long', altered(VIEW, hostByte(1, 0), 33), 'host 1 (counted from 0): length of the name is 33'],
   ['host name with a dot', altered(VIEW, hostByte(2, 3), 0x2e), 'host 2 (counted from 0): length of the name is 5'],

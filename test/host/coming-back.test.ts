@@ -4,6 +4,7 @@ import { emptyDurable } from '../../host/protocol/events.js';
 import { createState } from '../../host/protocol/protocol.js';
 import { eighths } from '../../host/protocol/returning.js';
 import type { OwnSettings } from '../../host/protocol/types.js';
+import { older } from '../sim/accidents.js';
 import { Cluster, type SimHost } from '../sim/cluster.js';
 import { cheapAuthenticator, makeFile } from '../sim/files.js';
 
@@ -203,6 +204,57 @@ describe('failback: never', () => {
     expect(parts()).toEqual([3, 50]);
     cluster.give(mail3, { kind: 'give', nowMs: cluster.clock(mail3), rules: ['more0', 'single'] });
     expect(partsOver(cluster, 3000, mail1, mail3, MORE)).toEqual([50]);
+  });
+
+  /** What `asked` has in force of each host: its weight, for whom it stands in, or why it has no part. */
+  const seats = (asked: SimHost) =>
+    cluster.hosts.map((host) => {
+      const part = asked.state!.inForce!.view.hosts.find(({ name }) => name === host.name)?.rules[MORE];
+      return part?.standsInFor ?? partOf(asked, host, MORE);
+    });
+
+  test('lets a host stand in for the one that leaves, over restarts of its sidecar; the last one takes the seat that is left', () => {
+    away(mail1);
+    away(mail2);
+    expect(seats(mail3)).toEqual(['mail2', 'standby', 50]);
+    cluster.killSidecar(mail1);
+    cluster.start(mail1);
+    expect(partsOver(cluster, 6000, mail3, mail1, MORE)).toEqual([50]);
+    expect(seats(mail1)).toEqual(['mail2', 'standby', 50]);
+    expect(mail1.notices).toContain('port rule more0: this host is on standby no more, it stands in for mail2');
+    away(mail3);
+    expect(seats(mail1)).toEqual(['mail2', 'mail3', 'standby']);
+    startNow(cluster, mail2);
+    cluster.run(2000);
+    expect(seats(mail1)).toEqual(['mail2', 'mail3', 'standby']);
+    startNow(cluster, mail3);
+    cluster.run(2000);
+    expect(seats(mail1)).toEqual(['mail2', 'mail3', 'mail1']);
+  });
+
+  test('gives a host its own seat with nlb start --now where nobody else sits there', () => {
+    away(mail1);
+    away(mail2);
+    cluster.kill(mail3);
+    cluster.run(5000);
+    expect(seats(mail1)).toEqual(['mail2', 'mail3', 'lost']);
+    startNow(cluster, mail1);
+    cluster.run(2000);
+    expect(seats(mail1)).toEqual([50, 'mail3', 'lost']);
+    startNow(cluster, mail2);
+    cluster.run(2000);
+    expect(seats(mail1)).toEqual([50, 50, 'lost']);
+  });
+
+  test('goes on as before beside a host of an older release, which knows no seats', () => {
+    away(mail1);
+    cluster.killSidecar(mail3);
+    older(mail3);
+    cluster.start(mail3);
+    cluster.run(6000);
+    away(mail2);
+    expect(seats(mail3)).toEqual([50, 'standby', 50]);
+    expect(seats(mail1)).toEqual([50, 'standby', 50]);
   });
 
   test('brings a host in at once where the last one that took part dies', () => {

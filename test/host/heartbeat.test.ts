@@ -29,6 +29,7 @@ function row(index: number, part: Partial<Row> = {}): Row {
     hears: 0xffffffff,
     speaks: { protocolLow: 1, protocolHigh: 3, decisionLow: 2, decisionHigh: 15 },
     rules: Array.from({ length: 32 }, (_, i) => (['up', 'ruleDisabled', 'serviceDown'] as const)[i % 3]!),
+    standsInFor: 0,
     ...part,
   };
 }

@@ -3,6 +3,7 @@ import type { Cluster, SimHost } from './cluster.js';
 import { applyAtAll } from './apply.js';
 import { variantOf } from './files.js';
 import { pick } from './random.js';
+import { OWN_VERSIONS } from '../../host/protocol/seal.js';
 import type { RuleControl } from '../../host/protocol/types.js';
 
 type Accident = (cluster: Cluster, host: SimHost, periodMs: number) => string;
@@ -279,9 +280,15 @@ function powerCut(cluster: Cluster, _host: SimHost, periodMs: number): string {
   return 'kill all, start all in any order';
 }
 
-/** One release further: it speaks decision and protocol version 2 as well as 1. */
+/** One release further: it speaks one decision and one protocol version more. */
 export function upgrade(host: SimHost): void {
-  host.versions = { ...host.versions, protocolHigh: 2, decisionHigh: 2 };
+  const { protocolHigh, decisionHigh } = OWN_VERSIONS;
+  host.versions = { ...host.versions, protocolHigh: protocolHigh + 1, decisionHigh: decisionHigh + 1 };
+}
+
+/** A release before hosts stood in for one another (protocol 2). */
+export function older(host: SimHost): void {
+  host.versions = { ...host.versions, protocolHigh: 1 };
 }
 
 function upgradeOne(cluster: Cluster, host: SimHost): string {

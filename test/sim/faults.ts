@@ -112,12 +112,18 @@ export const FAULTS: readonly Fault[] = [
     'return nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs) >= toleranceMs(state);',
     'return true;',
   ),
-  fault('failback', 'who comes back takes its part', 'if (isUp) enter(', 'if (isUp && takers.length > 32) enter('),
+  fault('failback', 'who comes back takes its part', 'if (isUp) enter(', 'if (isUp && seats.size > 32) enter('),
   fault(
     'failback',
     'who is on standby stays so when another leaves',
-    "else if (gone !== undefined && rule.filteringMode === 'multiple')",
-    "else if (gone === '')",
+    "else if (free.length > 0 && rule.filteringMode === 'multiple') comeIn(",
+    'else if (free.length > 32) comeIn(',
+  ),
+  fault(
+    'failback',
+    'who comes in has its part of all clients',
+    'if (seat === self || isElsewhere) {',
+    'if (seat !== undefined) {',
   ),
   fault(
     'failback',

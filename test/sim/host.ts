@@ -1,7 +1,7 @@
 /** One simulated machine: a sidecar that may run, its disk, its Envoy and its clock. */
 import type { DurableState, ProtocolEvent } from '../../host/protocol/events.js';
 import type { ProtocolState } from '../../host/protocol/protocol.js';
-import type { Versions } from '../../host/protocol/seal.js';
+import { OWN_VERSIONS, type Versions } from '../../host/protocol/seal.js';
 import type { ClusterFile, OwnSettings } from '../../host/protocol/types.js';
 import type { KeyIds } from './files.js';
 import { newKernel, type SimKernel } from './kernel.js';
@@ -81,7 +81,7 @@ export function newHost(name: string, address: string, onDisk: KnownFile, disk: 
     crashAfter: null,
     key: 1,
     keyIds: { sealing: 1, valid: [1] },
-    versions: { protocolLow: 1, protocolHigh: 1, decisionLow: 1, decisionHigh: 1 },
+    versions: OWN_VERSIONS,
     notices: [],
     claimsAddress: null,
   };

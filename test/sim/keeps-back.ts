@@ -4,7 +4,8 @@
  */
 import { fail } from './checkers.js';
 import type { Cluster, SimHost } from './cluster.js';
-import { agreeing, setService, takesPart } from './drill.js';
+import { agreeing, setService } from './drill.js';
+import { ownersIn } from './kernel.js';
 import { LARGE } from './liveness.js';
 import { pick } from './random.js';
 
@@ -54,13 +55,24 @@ function comesIn(cluster: Cluster, host: SimHost, others: SimHost[], index: numb
   const rest = others.filter((each) => each !== dying);
   const isStandby = absenceIn(dying, host, index) === 'standby';
   const { filteringMode } = host.state!.known.file.portRules[index]!;
+  const count = takersOf(host, index).length;
+  const owners = ownersIn(host.state!.inForce!, index);
   cluster.kill(dying);
   cluster.run(periodMs * 4 + 1000);
   for (const each of [host, ...rest]) {
-    // Of several on standby the first one takes a single-host rule.
-    const isIn = filteringMode === 'multiple' ? takesPart(each, host, index) : takersOf(each, index).length > 0;
+    // Of several on standby the first one takes a single-host rule, and the part of the one that died.
+    const isIn = takersOf(each, index).length >= (filteringMode === 'multiple' ? count : 1);
     if (isStandby && !isIn)
       fail(cluster, `${each.name} has ${host.name} on standby in rule ${index}, ${dying.name} died`);
+    const moved = ownersIn(each.state!.inForce!, index).filter((owner, bucket) => {
+      return owners[bucket] !== dying.name && owner !== owners[bucket];
+    });
+    // An older release takes its part of all clients.
+    if (isStandby && moved.length > 0 && each.state!.side.versions.protocol > 1)
+      fail(
+        cluster,
+        `${moved.length} sample buckets of rule ${index} left their hosts at ${each.name} because ${dying.name} died`,
+      );
   }
   const before = takersOf(host, index).join();
   cluster.start(dying);
@@ -88,6 +100,7 @@ function upForLong(group: SimHost[]): void {
     state!.comingBack.gatheringSinceMs = null;
     // What an administrator gave to a rule whose service was down.
     state!.comingBack.given.clear();
+    state!.comingBack.asked.clear();
     for (const damper of [state!.hostDamper, ...state!.ruleDampers])
       Object.assign(damper, { returnCount: 0, waitUntilMs: 0 });
   }

@@ -31,14 +31,16 @@ export function renewLease(cluster: Cluster, host: SimHost): void {
 
 /** Rendezvous as the decision has it, with a hash that is good enough for 32 buckets; by the first rule. */
 export function ownedBits(inForce: InForce, name: string): number {
-  const { view, lostSince } = inForce;
-  const left = view.hosts.filter((host) => !lostSince.includes(host.name) && host.rules[0]?.absence === null);
-  let bits = 0;
-  for (let bucket = 0; bucket < SAMPLES; bucket++) {
-    const scores = left.map((host) => scoreOf(host.name, bucket));
-    if (left[scores.indexOf(Math.max(...scores))]?.name === name) bits |= 1 << bucket;
-  }
-  return bits;
+  return ownersIn(inForce, 0).reduce((bits, owner, bucket) => (owner === name ? bits | (1 << bucket) : bits), 0);
+}
+
+/** Who owns each sample bucket of a rule, all weights alike. */
+export function ownersIn({ view, lostSince }: InForce, index: number): (string | undefined)[] {
+  const left = view.hosts.filter((host) => !lostSince.includes(host.name) && host.rules[index]?.absence === null);
+  return Array.from({ length: SAMPLES }, (_, bucket) => {
+    const scores = left.map((host) => scoreOf(host.rules[index]!.standsInFor ?? host.name, bucket));
+    return left[scores.indexOf(Math.max(...scores))]?.name;
+  });
 }
 
 function scoreOf(name: string, bucket: number): number {

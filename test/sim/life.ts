@@ -1,6 +1,6 @@
 /** One random life of a cluster: it starts, accidents happen, the network is whole again, one view must come. */
 import { checkQuiet, checkWhole, isWhole, LARGE, longestWaitMs, whoIsRestless, wholeWithinMs } from './liveness.js';
-import { accident, upgrade } from './accidents.js';
+import { accident, older, upgrade } from './accidents.js';
 import { fail } from './checkers.js';
 import { Cluster, type KnownFile } from './cluster.js';
 import { drill } from './drill.js';
@@ -72,7 +72,11 @@ function contradict(cluster: Cluster, known: KnownFile): boolean {
     never,
   };
   const isMixed = random() < 0.3;
-  for (const each of cluster.hosts) if (isMixed && random() < 0.5) upgrade(each);
+  for (const each of cluster.hosts) {
+    if (!isMixed) continue;
+    if (random() < 0.5) upgrade(each);
+    else older(each);
+  }
   const kind = Math.floor(random() * 6);
   if (kind === 0) {
     const other = makeFile({ ...like, affinity: 'none' });

@@ -8,11 +8,11 @@
  *     forget 2 on 1               (nlb forget; a living host is not)
  *     suspend 2                   resume 2                  disable|drain|enable 2 smtp
  *     file 2 affinity none        offer 2 affinity none     key 2 7       claim 2 from 10.0.0.13
- *     replay 2                    now 2 (nlb start --now)   upgrade 2 (to the next release)
+ *     replay 2                    now 2 (nlb start --now)   upgrade 2 (to the next release), older 2 (before its start)
  *     show views | states | problems | notices 1
  */
 import { Cluster, type SimHost } from './cluster.js';
-import { upgrade } from './accidents.js';
+import { older, upgrade } from './accidents.js';
 import { makeFile } from './files.js';
 
 export function playScenario(text: string): string {
@@ -51,6 +51,7 @@ function act(cluster: Cluster, words: string[]): void {
       for (const each of hosts) cluster.start(each);
     },
     restart: () => restart(cluster, host, rest[0] === 'empty'),
+    older: () => older(host),
     upgrade: () => {
       upgrade(host);
       restart(cluster, host, false);
@@ -139,8 +140,11 @@ function show(cluster: Cluster, [, what, which]: string[]): string[] {
     if (what === 'problems') return status.problems.map((each) => `${host.name}: ${each.text}`);
     if (inForce === null) return [`${host.name}: ${status.state}, no view`];
     const names = inForce.view.hosts.map((each) => {
-      const absent = each.rules.some((rule) => rule.absence !== null);
-      return absent ? `${each.name} [${each.rules.map((rule) => rule.absence ?? 'takes part').join(', ')}]` : each.name;
+      const absent = each.rules.some((rule) => rule.absence !== null || rule.standsInFor !== undefined);
+      const words = each.rules.map(
+        ({ absence, standsInFor }) => absence ?? (standsInFor ? `for ${standsInFor}` : 'takes part'),
+      );
+      return absent ? `${each.name} [${words.join(', ')}]` : each.name;
     });
     const less = inForce.lostSince.length === 0 ? '' : ` less ${inForce.lostSince.join(', ')}`;
     return [`${host.name}: ${status.state}, view ${inForce.view.number} (${names.join(', ')})${less}`];
