@@ -13,8 +13,8 @@ export const verb: Verb = {
   usage: 'nlb watch [--host NAME|N] [--state-dir DIR]',
   help: `
 Shows what nlb display shows, live, problems before tables: redrawn on every
-change, at least once a second. q or Ctrl-C ends it and leaves the terminal as it was. While the sidecar
-is away it says so and waits for it.
+change, at least once a second. q or Ctrl-C ends it and leaves the terminal as
+it was. While the sidecar is away it says so and waits for it.
 
 Exit code 0: ended by you. 2: there is no terminal. 3: no sidecar answers.`,
   options: { host: SIDECAR_OPTIONS.host!, ...REMOTE_OPTIONS, 'state-dir': SIDECAR_OPTIONS['state-dir']! },
