@@ -2,7 +2,7 @@
 import type { ApplyAnswer } from '../apply/apply-host.js';
 import type { Plan } from '../plan/plan.js';
 import { type Call, type Option, SIDECAR_OPTIONS } from './args.js';
-import { ask, type Door, saidBy } from './client.js';
+import { AnswerLost, ask, type Door, saidBy } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { counted, jsonText } from './output.js';
 import type { Terminal } from './terminal.js';
@@ -46,7 +46,7 @@ export async function bring(
     ...(confirmMs === null ? {} : { confirmMs }),
   };
   const { code, body: answer } = await ask(door, 'POST', path, body, BRING_TIMEOUT_MS).catch((error: Error) => {
-    if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable || call.flag('dry-run')) throw error;
+    if (!(error instanceof AnswerLost) || call.flag('dry-run')) throw error;
     throw new CliError(EXIT.unreachable, `${error.message}; ${whatThen(call.text('confirm'))}`);
   });
   if (code === 400) throw new CliError(EXIT.usage, saidBy(answer));

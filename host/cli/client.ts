@@ -18,10 +18,15 @@ export interface Door {
   elsewhere: string | null;
 }
 
+/** The question went out and no answer came: what was asked for may be done. */
+export class AnswerLost extends CliError {}
+
 /** A sidecar answers from memory; only reload asks Envoy and the disk before it does. */
 const ANSWER_TIMEOUT_MS = 10_000;
 /** A status of 32 hosts and 32 rules has some 200 KB. */
 const ANSWER_BYTES_MAX = 8_000_000;
+/** Errors of a connection that was never made. */
+const NOT_REACHED = ['ENOENT', 'ECONNREFUSED', 'EACCES'];
 
 export interface Answer {
   code: number;
@@ -74,7 +79,11 @@ async function askDirectly(
 ): Promise<Answer> {
   const sent = await begin(door, method, path, timeoutMs);
   return new Promise((resolve, reject) => {
-    const fail = (error: Error) => reject(unreachable(door.socketPath, reasonOf(error)));
+    const fail = (error: NodeJS.ErrnoException) => {
+      const { exitCode, message } = unreachable(door.socketPath, reasonOf(error));
+      const wasAsked = !NOT_REACHED.includes(error.code ?? '');
+      reject(wasAsked ? new AnswerLost(exitCode, message) : new CliError(exitCode, message));
+    };
     sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     sent.on('error', fail);
     sent.on('response', (response) => {

@@ -1,5 +1,6 @@
 /** The verbs that ask a running sidecar, against one that says what it is told to. */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fakeSidecar, freshDirectory, nlb, statusFixture } from './cli-fixture.js';
@@ -481,5 +482,23 @@ describe('nlb clients', () => {
     const body = { ok: false, text: 'rule is x, expected one of rdp' };
     const wrong = await against(['clients', '--rule', 'x'], { 'GET /clients?rule=x': { code: 400, body } });
     expect([wrong.code, wrong.err]).toEqual([2, 'nlb clients: rule is x, expected one of rdp\n']);
+  });
+});
+
+describe('nlb rollback, when the way of its answer is cut', () => {
+  test('says that it may be in force and where to look, which it does not where nobody was asked', async () => {
+    const directory = freshDirectory();
+    const server = createServer((request) => request.socket.destroy());
+    await new Promise<void>((resolve) => server.listen(join(directory, 'nlb.sock'), resolve));
+    const socket = join(directory, 'nlb.sock');
+    const { code, err } = await nlb(['rollback', '--confirm', '60s', '--state-dir', directory]);
+    expect([code, err]).toEqual([
+      3,
+      `nlb rollback: Cannot reach the sidecar at ${socket}: socket hang up; whether it is in force is not known here, ` +
+        'nlb revisions on one of the hosts tells; unless nlb confirm is said it is taken back after 60s\n',
+    ]);
+    await new Promise<void>((resolve) => void server.close(() => resolve()));
+    const nobody = await nlb(['rollback', '--confirm', '60s', '--state-dir', directory]);
+    expect([nobody.code, nobody.err.includes('in force')]).toEqual([3, false]);
   });
 });
