@@ -1,5 +1,7 @@
 /** Three sidecars with their Envoys and services on loopback: what outlives what, and what comes back by itself. */
 import { createSocket } from 'node:dgram';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { greeting, openClient, type TestClient } from './harness/client.js';
 import { waitFor } from './harness/wait.js';
@@ -126,6 +128,19 @@ describe('a cluster of sidecars', () => {
     mail2.run();
     await waitFor('mail2 says that it is stopped', async () => (await mail2.status()).hosts[1]!.state === 'stopped');
     expect(mail2.envoyPid).toBeNull();
+    await mail2.ask('POST', '/start');
+    await cluster.converged();
+  });
+
+  it('ends the Envoy of a stopped host whose sidecar was killed before it had done so', async () => {
+    await cluster.converged();
+    await mail2.end('SIGKILL');
+    const path = join(mail2.stateDir, 'state.json');
+    const state = JSON.parse(readFileSync(path, 'utf8')) as object;
+    writeFileSync(path, JSON.stringify({ ...state, hostState: 'stopped' }));
+    mail2.run();
+    await waitFor('its Envoy has ended', () => mail2.envoyPid === null);
+    await waitFor('mail1 sees it stopped', async () => (await mail1.status()).hosts[1]!.state === 'stopped');
     await mail2.ask('POST', '/start');
     await cluster.converged();
   });
