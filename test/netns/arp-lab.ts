@@ -50,6 +50,7 @@ export class ArpLab {
 
   static async start(hostCount: number, mode: LabMode = 'arp', more: Partial<ClusterOptions> = {}): Promise<ArpLab> {
     const cluster = startCluster({
+      isFavoured: true,
       ...more,
       hostCount,
       heartbeatPeriodMs: 200,
@@ -111,11 +112,15 @@ export class ArpLab {
   }
 
   /** Mode multicast: the first, for all have them. */
-  async holder(): Promise<ClusterHost> {
+  holder(): Promise<ClusterHost> {
+    return waitFor('a holder', () => this.holderNow(), LIMIT_MS);
+  }
+
+  private async holderNow(): Promise<ClusterHost | null> {
     for (const host of this.cluster.hosts) {
       if ((await this.cluster.status(host))?.virtualIp?.isHeldHere) return host;
     }
-    throw new Error('nobody holds the virtual IP');
+    return null;
   }
 
   /** Owners among hosts by the Python model, affinity single. */

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterStatus } from '../../host/admin/status.js';
+import { favour } from '../../host/edge/nft.js';
 import { createNetwork, type Network, type NetworkHost } from './network.js';
 
 /** `build/host/main.js`, from build/test/netns as from test/netns. */
@@ -80,6 +81,11 @@ export interface ClusterOptions {
   sidecarArguments?: string[];
   /** The whole cluster file, in place of one with a single rule. */
   fileText?(hosts: NetworkHost[]): string;
+  /**
+   * Sidecars and Envoys go before whatever else this machine does, where that may be said: several hosts share it, and one that has
+   * no turn for as long as a lease lasts has lost it with good reason.
+   */
+  isFavoured?: boolean;
   /** Put before the sidecar's command, e.g. to take a right from it. */
   prefix?: readonly string[];
   /** What has to be there before a host's sidecar starts; its state directory is. */
@@ -122,6 +128,7 @@ function spawnSidecar(
   const args = [sidecarProgram(), 'run', ...place, '--host', host.name, ...(options.sidecarArguments ?? [])];
   const [command = '', ...rest] = [...(options.prefix ?? []), process.execPath, ...args];
   const sidecar = network.spawn(host, command, rest, logFd);
+  if (options.isFavoured) favour(sidecar.pid);
   closeSync(logFd);
   return sidecar;
 }

@@ -28,7 +28,8 @@ afterEach(async () => {
 type Hosts = [ClusterHost, ClusterHost, ClusterHost];
 
 async function converged(lines: string[] = []): Promise<Hosts> {
-  cluster = startCluster({ hostCount: 3, heartbeatPeriodMs: 1000, missedHeartbeatsMax: 5, mode: 'arp', lines });
+  const heartbeat = { heartbeatPeriodMs: 1000, missedHeartbeatsMax: 5 };
+  cluster = startCluster({ hostCount: 3, ...heartbeat, mode: 'arp', lines, isFavoured: true });
   await waitFor('three hosts converged', () => allConverged(cluster), LIMIT_MS);
   return cluster.hosts as Hosts;
 }
