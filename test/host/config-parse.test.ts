@@ -150,15 +150,20 @@ describe('parseClusterFile() warns of', () => {
     expect(warningsOf(changed(['8000-8099', '8000-9022'], ['{dedicatedIp}', '127.0.0.1']))).toEqual([]);
   });
 
-  test('failback never whose clients are not remembered', () => {
-    const withNever = (more: string) => changed(['ports: 25', `ports: 25\n    failback: never${more}`]);
-    expect(warningsOf(withNever(''))).toEqual([
-      'c.yaml:11:15: portRules[0].failback is never without stickFor: when another host leaves, one on standby takes its part of all clients, also of hosts that stay; with stickFor beside it those seen lately stay where they are',
+  test('failback never in a file of so many rules that nobody can stand in for another', () => {
+    const withNever = (count: number, more = '') => {
+      const rules = Array.from(
+        { length: count - 2 },
+        (_, i) => `  - {name: r${i}, ports: ${100 + i}, service: {address: 'unix:/s', proxyProtocol: v2}}\n`,
+      );
+      return changed(['ports: 25', `ports: 25\n    failback: never${more}`]) + rules.join('');
+    };
+    expect(warningsOf(withNever(23))).toEqual([
+      'c.yaml:11:15: portRules[0].failback is never in a file of 23 port rules: with more than 22 a host on standby takes its part of all clients when another one leaves, also of hosts that stay; with stickFor beside it those seen lately stay where they are',
     ]);
-    expect(warningsOf(withNever('\n    stickFor: 30m'))).toEqual([]);
-    expect(warningsOf(withNever('\n    affinity: none'))).toEqual([]);
-    const single = 'filteringMode: single';
-    expect(warningsOf(changed([single, `${single}\n    failback: never`]))).toEqual([]);
+    expect(warningsOf(withNever(22))).toEqual([]);
+    expect(warningsOf(withNever(23, '\n    stickFor: 30m'))).toEqual([]);
+    expect(warningsOf(withNever(23, '\n    affinity: none'))).toEqual([]);
   });
 
   test('other ports of the default host', () => {

@@ -2,6 +2,7 @@
 import type { Draft, RuleDraft } from './draft.js';
 import { redirectedDrafts, redirectPortOf } from './drafted.js';
 import { LISTENERS_MAX } from './defaults.js';
+import { STANDING_IN_RULES_MAX } from '../rule-code.js';
 import { covers, type PortRange, portsOf, rangeText } from './ports.js';
 import type { Complaint } from './yaml-text.js';
 
@@ -24,7 +25,7 @@ export function warningComplaints(draft: Draft): Complaint[] {
       `and sees that host as its client; ${NEEDS_NFT}`;
     complaints.push({ path: ['otherPorts'], expected: 'entryHost', says });
   }
-  complaints.push(...redirectedRules(draft), ...draft.rules.flatMap(neverWithoutStick));
+  complaints.push(...redirectedRules(draft), ...neverWithoutSeats(draft));
   for (const rule of draft.rules) {
     const priorities = rule.handlingPriorities;
     if (priorities === null || rule.filteringMode !== 'single') continue;
@@ -37,15 +38,20 @@ export function warningComplaints(draft: Draft): Complaint[] {
   return complaints;
 }
 
-/** Who writes never expects that no client moves twice; a host on standby that comes in moves also those of others (0022). */
-function neverWithoutStick(rule: RuleDraft): Complaint[] {
-  const { filteringMode, affinity, failback, written } = rule;
-  const isKeyed = affinity === 'single' || affinity === 'classC';
-  if (failback !== 'never' || filteringMode !== 'multiple' || !isKeyed || written.has('stickFor')) return [];
+/** Who writes never expects that no client moves twice; without seats a host on standby that comes in moves also those of others (0022). */
+function neverWithoutSeats({ rules }: Draft): Complaint[] {
+  if (rules.length <= STANDING_IN_RULES_MAX) return [];
+  const isKeyed = ({ affinity }: RuleDraft) => affinity === 'single' || affinity === 'classC';
+  const moving = rules.filter((rule) => {
+    return (
+      rule.failback === 'never' && rule.filteringMode === 'multiple' && isKeyed(rule) && !rule.written.has('stickFor')
+    );
+  });
   const says =
-    'is never without stickFor: when another host leaves, one on standby takes its part of all clients, also of hosts that stay; ' +
-    'with stickFor beside it those seen lately stay where they are';
-  return [{ path: [...rule.path, 'failback'], expected: 'stickFor beside failback never', says }];
+    `is never in a file of ${rules.length} port rules: with more than ${STANDING_IN_RULES_MAX} a host on standby takes its part of all clients ` +
+    'when another one leaves, also of hosts that stay; with stickFor beside it those seen lately stay where they are';
+  const expected = `at most ${STANDING_IN_RULES_MAX} port rules, or stickFor beside failback never`;
+  return moving.map(({ path }) => ({ path: [...path, 'failback'], expected, says }));
 }
 
 function redirectedRules(draft: Draft): Complaint[] {
