@@ -2,6 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import type { ClusterStatus } from './admin/status.js';
 import type { HostFacts, ServiceFacts } from './doctor/facts.js';
+import { dial } from './edge/dial.js';
 import { knock } from './edge/knock.js';
 import { type Listening, listeningSockets } from './edge/listening.js';
 import { type LookKind, lookAt } from './edge/smtp-look.js';
@@ -33,8 +34,9 @@ export async function examine(
   const sockets = listeningSockets();
   const others = file.hosts.filter(({ name }) => name !== self.name);
   const rules = file.portRules.filter(({ service }) => service !== null);
-  const [handoffs, services, link, left] = await Promise.all([
+  const [handoffs, remoteControls, services, link, left] = await Promise.all([
     Promise.all(others.map((host) => handoffTo(self, host, file.ports.handoff))),
+    remoteControlsOf(file),
     Promise.all(rules.map((rule) => serviceFacts(file, rule, self, sockets))),
     linkFacts(file, self),
     examineLeft(file, self, formerVirtualIps),
@@ -44,6 +46,7 @@ export async function examine(
     at,
     status,
     handoffs,
+    ...(remoteControls.length > 0 ? { remoteControls } : {}),
     services,
     onDisabledPorts: onDisabledPorts(file, sockets),
     virtualIpsHere: virtualIpsHere(file),
@@ -55,6 +58,18 @@ export async function examine(
 async function handoffTo(self: HostConfig, host: HostConfig, port: number): Promise<HostFacts['handoffs'][number]> {
   const failure = await knock(self.dedicatedIp, host.dedicatedIp, port, KNOCK_TIMEOUT_MS);
   return { host: host.name, address: host.dedicatedIp, failure };
+}
+
+/** Of every host, this one as well: where its own does not answer here, no firewall between them is the cause. */
+async function remoteControlsOf({ remoteControl, hosts }: ClusterFile): Promise<HostFacts['handoffs']> {
+  if (remoteControl === undefined) return [];
+  return Promise.all(
+    hosts.map(async ({ name, dedicatedIp }) => {
+      const to = { host: dedicatedIp, port: remoteControl.port };
+      const failure = await dial({ to, say: null, expect: null, farewell: null, timeoutMs: KNOCK_TIMEOUT_MS });
+      return { host: name, address: dedicatedIp, failure };
+    }),
+  );
 }
 
 async function serviceFacts(

@@ -19,7 +19,8 @@ forward, back and forward again, heartbeats, handoff and channel ports both
 ways, clocks, several default hosts, differing files, virtual IPs that are
 missing, left over or answered for by strangers, services that differ from host
 to host or relay for strangers, certificates near their end, services that are
-reached past Envoy, and every problem the sidecars know of.
+reached past Envoy, connections that all go to one host, remote control that
+does not answer, and every problem the sidecars know of.
 
 Mail servers are asked with EHLO and RCPT TO for a stranger; nothing is sent.
 What could not be found out is said at the end, and why.

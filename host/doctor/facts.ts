@@ -37,6 +37,8 @@ export interface HostFacts {
   status: ClusterStatus;
   /** Handoff ports of the other hosts as reached from here; `failure` null where it answered. */
   handoffs: { host: HostName; address: string; failure: string | null }[];
+  /** Likewise remote control, where the file has it on. */
+  remoteControls?: { host: HostName; address: string; failure: string | null }[];
   services: ServiceFacts[];
   /** On ports of disabled rules: `10.0.0.11:26 (smtpd, process 812)`. */
   onDisabledPorts: { rule: string; socket: string }[];

@@ -5,6 +5,7 @@ import { judgeHolder } from './judge-holder.js';
 import type { ClusterFile, HostName } from '../protocol/types.js';
 import { type DnsFacts, type DoctorFinding, type Examined, hostsText } from './facts.js';
 import { judgeServices } from './judge-services.js';
+import { judgeSpread } from './judge-spread.js';
 
 /** Clocks decide nothing here; beyond this the logs of two hosts cannot be read side by side. */
 const CLOCK_MAX_MS = 1000;
@@ -26,11 +27,13 @@ export function judge(
     ...(dns === null ? [] : judgeDns(file, dns)),
     ...judgeHeartbeats(examined),
     ...judgeHandoffs(file, examined),
+    ...judgeRemoteControls(file, examined, silent),
     ...judgeViews(examined),
     ...judgeClocks(examined),
     ...judgeServices(examined, nowIso),
     ...judgeAddresses(file, examined),
     ...judgeHolder(file, examined),
+    ...judgeSpread(file, examined),
     ...judgeProblems(examined),
   ];
 }
@@ -85,6 +88,30 @@ function judgeHandoffs(file: ClusterFile, examined: readonly Examined[]): Doctor
       ];
     }),
   );
+}
+
+/** Once for each host whose remote control does not answer; a host that is silent altogether is found as such. */
+function judgeRemoteControls(
+  { remoteControl, hosts }: ClusterFile,
+  examined: readonly Examined[],
+  silent: readonly Silent[],
+): DoctorFinding[] {
+  if (remoteControl === undefined) return [];
+  const { port } = remoteControl;
+  return hosts.flatMap(({ name, dedicatedIp }) => {
+    if (silent.some(({ host }) => host === name)) return [];
+    const asked = examined.flatMap(({ facts }) =>
+      (facts.remoteControls ?? []).flatMap(({ host, failure }) =>
+        host === name && failure !== null ? [{ from: facts.host, failure }] : [],
+      ),
+    );
+    if (asked.length === 0) return [];
+    const from = hostsText(asked.map((each) => each.from));
+    const text = `remote control of host ${name} (${dedicatedIp}:${port}/tcp) does not answer ${from}: ${asked[0]!.failure}`;
+    const isClosed = asked.some((each) => each.from === name);
+    const todo = isClosed ? `nlb display on ${name} says why it is not open` : `let ${port}/tcp through to ${name}`;
+    return [{ check: 'remoteControl', host: name, text, todo }];
+  });
 }
 
 /** A split: several default hosts, or several views, among hosts that serve. */

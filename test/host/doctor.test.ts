@@ -41,7 +41,11 @@ function statusOf(name: string): ClusterStatus {
     isThisHost: host.name === name,
     isDefaultHost: host.name === 'mail1',
   }));
-  return { ...status, thisHost: name, hosts, lostSince: [], problems: [] };
+  const rules = status.rules.map((rule) => ({
+    ...rule,
+    hosts: rule.hosts.map((each) => ({ ...each, takesPart: true, absence: null, connectionCount: 0 })),
+  }));
+  return { ...status, thisHost: name, hosts, rules, lostSince: [], problems: [] };
 }
 
 const service = (change: Partial<ServiceFacts> = {}): ServiceFacts => ({
