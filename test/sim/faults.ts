@@ -36,7 +36,6 @@ export const FAULTS: readonly Fault[] = [
     'if (peer.config.dedicatedIp !== fromAddress) {',
     'if (fromAddress === null) {',
   ),
-  fault('R5', 'two hosts of one name both stay', 'if (rival !== null) {', 'if (rival === undefined) {'),
   fault('R6', 'a wrong seal is taken', "if (difference !== 0) return drop('wrongMac');", ''),
   fault('R6', 'another cluster is taken', '!== hash32(clusterName)) return', '=== -1) return'),
   fault('R6', 'a wrong key is not told', 'wrongMac: (keyId) =>', 'length: (keyId) =>'),
@@ -134,8 +133,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'failback',
     'who comes back counts as one that leaves',
-    "part?.absence === 'standby' ? takersThatServe(state, rule, takers) : []);",
-    'takers);',
+    "part?.absence === 'standby' ? seatsThatServe(state, rule, seats) : []);",
+    '[...seats.values()]);',
   ),
   fault('agreement', 'nobody is waited for', 'if (!isSilent(state, nowMs, peer)) return;', ''),
   fault('agreement', 'the checksum leaves out the rules', '...host.rules.map(', '...[].map('),

@@ -15,7 +15,8 @@ const QUICK = [
 const plantation = new Plantation(fileURLToPath(new URL('../../', import.meta.url)));
 afterAll(() => plantation.remove());
 
-test('every rule has a planted fault', () => {
+test('every rule has a planted fault, and every fault its place in the protocol', () => {
+  for (const fault of FAULTS) expect(plantation.planted(fault).text, fault.what).not.toBe('');
   const rules = new Set(FAULTS.map((fault) => fault.rule));
   for (let i = 1; i <= 13; i++) expect(rules).toContain(`R${i}`);
 });

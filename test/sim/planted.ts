@@ -38,9 +38,8 @@ export class Plantation {
     writeFileSync(join(this.#root, 'clean/package.json'), '{"type": "module"}');
   }
 
-  /** Throws where the text to replace is not there exactly once: the list has to follow the protocol. */
   hunt(fault: Fault, options: HuntOptions): Hunted {
-    const { name, text } = this.#planted(fault);
+    const { name, text } = this.planted(fault);
     this.#count += 1;
     const copy = join(this.#root, String(this.#count));
     cpSync(join(this.#root, 'clean'), copy, { recursive: true });
@@ -56,7 +55,8 @@ export class Plantation {
     rmSync(this.#root, { recursive: true, force: true });
   }
 
-  #planted(fault: Fault): { name: string; text: string } {
+  /** Throws where the text to replace is not there exactly once: the list has to follow the protocol. */
+  planted(fault: Fault): { name: string; text: string } {
     const folder = join(this.repository, 'host/protocol');
     const hits = sources(folder).flatMap((name) => {
       const text = readFileSync(join(folder, name), 'utf8');
