@@ -1,5 +1,5 @@
 /** The verbs that look ahead and back, on three real sidecars with their Envoys. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -117,5 +117,46 @@ describe('nlb doctor', () => {
     expect((await nlb(mail2, 'doctor', '--no-dns')).code).toBe(1);
     mail3.run();
     await cluster.converged();
+  });
+});
+
+describe('nlb watch', () => {
+  const [COLUMNS, ROWS] = [72, 24];
+  const HOME = '\x1b[H';
+  /** The terminal itself adds a return. */
+  const LINE_END = '\x1b[K\r\r\n';
+
+  it('shows in a terminal a host that dies meanwhile, within its width and height, and gives the terminal back', async () => {
+    await cluster.converged();
+    const line = `stty cols ${COLUMNS} rows ${ROWS}; exec '${process.execPath}' '${MAIN}' watch --state-dir '${mail1.stateDir}'`;
+    const terminal = spawn('script', ['-qec', line, '/dev/null'], { env: { ...process.env, SHELL: '/bin/sh' } });
+    const ended = new Promise((resolve) => terminal.on('close', resolve));
+    let drawn = '';
+    terminal.stdout.setEncoding('utf8').on('data', (part: string) => {
+      drawn += part;
+    });
+    try {
+      const stateOf = (name: string) => {
+        const frame = drawn.split(HOME).at(-1)!;
+        return new RegExp(` ${name} [ *]+[\\d.]+ +(\\w+)`).exec(frame)?.[1];
+      };
+      await waitFor('the first picture', () => stateOf('mail3') === 'converged');
+      await mail3.end('SIGKILL');
+      process.kill(mail3.envoyPid!, 'SIGKILL');
+      await waitFor('mail3 drawn as lost', () => stateOf('mail3') === 'lost');
+      terminal.stdin.write('q');
+      expect(await ended).toBe(0);
+    } finally {
+      terminal.kill();
+    }
+    expect(drawn.trimEnd().endsWith('\x1b[?25h\x1b[?1049l')).toBe(true);
+    const [before, ...frames] = drawn.split(HOME);
+    expect(before!.endsWith('\x1b[?1049h\x1b[?25l')).toBe(true);
+    for (const frame of frames) {
+      const lines = frame.split(LINE_END).slice(0, -1);
+      expect(lines[0]).toBe('nlb watch on mail1: live; q ends');
+      expect(lines.length).toBeLessThan(ROWS);
+      expect(lines.filter((each) => each.length > COLUMNS)).toEqual([]);
+    }
   });
 });
