@@ -9,7 +9,7 @@ import type { Ranker } from '../kernel/handoff-plan.js';
 import type { Contender } from '../protocol/holder.js';
 import type { HolderClaim } from '../protocol/holder-claim.js';
 import { holderLeaseMs, leaseMs } from '../protocol/lease.js';
-import type { ClusterFile, HostConfig, InForce, Milliseconds } from '../protocol/types.js';
+import type { ClusterFile, HostConfig, HostName, InForce, Milliseconds } from '../protocol/types.js';
 import { createDatapath, isHandoff } from './datapath.js';
 import { Holding, MOVE_MS } from './holding.js';
 import { findLinks } from './link.js';
@@ -124,7 +124,7 @@ export class LinkMode {
   }
 
   status(): VirtualIpStatus {
-    const { file, host } = this.options;
+    const { file } = this.options;
     const { holding } = this;
     const holder = holding?.holderNow ?? null;
     return {
@@ -135,7 +135,7 @@ export class LinkMode {
       isHeldHere: holding?.isHolding ?? false,
       outgoing: file().link?.outgoing ?? 'dedicatedIp',
       leaseMs: this.leaseMs,
-      kernelProblem: this.kernelProblem(holder?.name ?? host.name),
+      kernelProblem: this.kernelProblem(holder?.name ?? null),
     };
   }
 
@@ -154,11 +154,12 @@ export class LinkMode {
     return mode === 'arp' ? holderLeaseMs(heartbeat.periodMs) : leaseMs(heartbeat.periodMs);
   }
 
-  private kernelProblem(holder: string): string | null {
+  private kernelProblem(holder: HostName | null): string | null {
     // On purpose a stopped host has nothing in its kernel.
     if (this.datapath === null && this.options.isResting()) return null;
     const why = this.datapath === null ? 'no interface of this host has its dedicated IP' : this.datapath.problem();
-    return why === null ? null : `all connections depend on host ${holder}: ${why}`;
+    const whom = holder === null ? 'the host that holds the virtual IPs' : `host ${holder}`;
+    return why === null ? null : `all connections depend on ${whom}: ${why}`;
   }
 
   private removeDatapath(): Promise<void> {

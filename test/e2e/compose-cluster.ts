@@ -96,7 +96,9 @@ export class ComposeCluster {
 
   /** A question is asked until it is answered as the page shows: the page leaves out the seconds a reader takes. */
   private async follow(step: Step): Promise<void> {
-    const isQuestion = / nlb (query|display|explain)\b| client (cat|ip) | nft list /.test(step.command);
+    const isQuestion = / nlb (query|display|explain)\b| client (cat|ip) | nft list |^docker inspect /.test(
+      step.command,
+    );
     const endsAt = performance.now() + (isQuestion ? WAIT_MAX_MS : 0);
     for (;;) {
       const { code, output } = await this.lab.sh(step.command);

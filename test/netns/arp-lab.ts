@@ -46,9 +46,16 @@ export class ArpLab {
     readonly clients: Clients,
     readonly mode: LabMode,
     private readonly services: Map<string, ChildProcess>,
+    /** False where no kernel can hand off: a view is agreed on without one. */
+    private readonly isKernelAble: boolean,
   ) {}
 
-  static async start(hostCount: number, mode: LabMode = 'arp', more: Partial<ClusterOptions> = {}): Promise<ArpLab> {
+  static async start(
+    hostCount: number,
+    mode: LabMode = 'arp',
+    more: Partial<ClusterOptions> = {},
+    isKernelAble = true,
+  ): Promise<ArpLab> {
     const cluster = startCluster({
       isFavoured: true,
       ...more,
@@ -60,7 +67,7 @@ export class ArpLab {
     });
     const services = new Map<string, ChildProcess>();
     try {
-      const lab = new ArpLab(cluster, new Clients(cluster.network.client), mode, services);
+      const lab = new ArpLab(cluster, new Clients(cluster.network.client), mode, services, isKernelAble);
       for (const host of cluster.hosts) await lab.serve(host);
       await lab.whole();
       return lab;
@@ -104,7 +111,8 @@ export class ArpLab {
     const holders = statuses.filter((status) => status?.virtualIp?.isHeldHere).length;
     const isHeld = holders === (this.mode === 'arp' ? 1 : asked.length);
     const isSettled = statuses.every((status) => {
-      if (!status || status.virtualIp?.kernelProblem !== null || !status.envoy.tookConfiguration) return false;
+      if (!status?.virtualIp || !status.envoy.tookConfiguration) return false;
+      if ((status.virtualIp.kernelProblem === null) !== this.isKernelAble) return false;
       const taking = status.rules[0]!.hosts.filter(({ takesPart }) => takesPart).map(({ host }) => host);
       return taking.sort().join() === [...takers].sort().join();
     });
@@ -172,6 +180,13 @@ export class ArpLab {
     this.cluster.network.setLink(host, false);
     this.cluster.signal(host, 'SIGKILL');
     this.services.get(host.name)?.kill('SIGKILL');
+  }
+
+  /** A host that was killed is there again, with whatever its kernel still has. */
+  async revive(host: ClusterHost): Promise<void> {
+    this.cluster.network.setLink(host, true);
+    await this.serve(host);
+    this.cluster.runSidecar(host);
   }
 
   logs(): string {

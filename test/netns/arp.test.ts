@@ -147,9 +147,25 @@ describe.skipIf(why !== null).each(['arp', 'multicast'] as const)('mode %s', (mo
     };
     cut(true);
     await Promise.all([lab.agreed(['n1', 'n2']), lab.agreed(['n3', 'n4'])]);
+    // Each half serves whoever reaches it; nobody is turned away meanwhile.
+    expect((await lab.visit(asked(100, SMTP))).flatMap(({ error }) => error ?? [])).toEqual([]);
     cut(false);
     await lab.whole();
     await expectKept();
+  });
+
+  it('the holder is killed whole under downloads, and comes back: only what it served itself is lost', async () => {
+    await work();
+    const holder = await lab.holder();
+    lab.kill(holder);
+    await expectKept([holder.name]);
+    await lab.agreed(without(holder.name));
+    await expectNew(without(holder.name));
+    await expectKept([holder.name]);
+    await lab.revive(holder);
+    await lab.whole();
+    await expectNew(ALL);
+    await expectKept([holder.name]);
   });
 
   it('the holder is killed whole, with a host that came back meanwhile: only what the dead host served is lost, and after a stop nothing is left', async () => {
@@ -171,10 +187,12 @@ describe.skipIf(why !== null).each(['arp', 'multicast'] as const)('mode %s', (mo
     await lab.agreed(without(holder.name));
     await expectNew(without(holder.name));
     await expectKept([holder.name]);
-    const living = without(holder.name).map((name) => lab.host(name));
-    expect(living.flatMap((host) => leftovers(host)).length).toBeGreaterThan(0);
-    for (const host of living) await lab.cluster.post(host, 'stop');
-    const left = () => living.flatMap((host) => leftovers(host));
+    await lab.revive(holder);
+    await lab.whole();
+    const { hosts } = lab.cluster;
+    for (const host of hosts) expect(leftovers(host).length).toBeGreaterThan(0);
+    for (const host of hosts) await lab.cluster.post(host, 'stop');
+    const left = () => hosts.flatMap((host) => leftovers(host));
     await waitFor('nothing of ours to be left in the kernels', () => left().length === 0, 30_000).catch(() => {});
     expect(left()).toEqual([]);
   });
