@@ -1,6 +1,7 @@
 /** The short form of `npm run bench`: a host of ours must not become expensive without anybody noticing. */
 import { expect, it } from 'vitest';
-import { measureTurns } from '../bench/parts.js';
+import { decisionTimes } from '../bench/decision-time.js';
+import { measureSoak, measureTurns } from '../bench/parts.js';
 import { comparisonsOf, tableOf } from '../bench/report.js';
 import { estimateOf } from '../bench/statistics.js';
 import { VARIANTS } from '../bench/variants.js';
@@ -17,6 +18,22 @@ it('serving locally costs at most 1.25 times the CPU of plain tcp_proxy, median 
   const failed = lanes.flatMap((lane) => lane.measurements).reduce((sum, turn) => sum + turn.failed, 0);
   expect(failed, 'connections without a banner').toBe(0);
   expect(ratio?.median).toBeLessThanOrEqual(RATIO_MAX);
+});
+
+it('every variant that needs nothing but Envoy serves its connections', async () => {
+  const variants = VARIANTS.filter(({ name }) => !/haproxy|nginx/.test(name));
+  expect(variants.length).toBeGreaterThanOrEqual(10);
+  const lanes = await measureTurns(variants, { turns: 1, connections: 60, warmUp: 10, parallel: 8 }, () => {});
+  console.log(tableOf(lanes));
+  expect(lanes.map(({ name, measurements }) => [name, measurements.map(({ failed }) => failed)])).toEqual(
+    variants.map(({ name }) => [name, [0]]),
+  );
+});
+
+it('connections do not fail under view after view, and the decision alone is timed', async () => {
+  const soaked = await measureSoak({ connections: 5000, viewChanges: 50, parallel: 32 }, () => {});
+  console.log(JSON.stringify({ soaked, decision: await decisionTimes() }));
+  expect(soaked).toMatchObject({ connections: 5000, failed_connections: 0, view_changes: 50 });
 });
 
 it('a median comes with the order statistics that hold it 95 times in 100', () => {
