@@ -44,7 +44,8 @@ function processScreen(): Screen {
     if (key.some((byte) => [0x71, 0x51, 3, 4].includes(byte))) end?.();
   };
   return {
-    size: () => ({ columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }),
+    // A terminal that does not know its size says 0.
+    size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
     onResize(draw) {
       resize = draw;
       stdout.on('resize', draw);
