@@ -7,8 +7,11 @@ import { measureKernelTurns } from './kernel/turns.js';
 import { HELP, type Options, readOptions } from './options.js';
 import { measureOpen, measureSoak, measureTurns } from './parts.js';
 import { sidecarDelay } from './sidecar-delay.js';
+import { measureVerbs, verbsTable } from './verbs.js';
 import { align, comparisonsOf, comparisonTable, resultOf, tableOf } from './report.js';
 
+/** Each takes some ten seconds: every host is stopped and started in it. */
+const VERB_ROUNDS = 10;
 const say = (text: string) => void process.stderr.write(`bench: ${text}\n`);
 
 async function run({ parts, variants, plan, soak, changes }: Options, show: (text: string) => void): Promise<object> {
@@ -49,6 +52,11 @@ async function run({ parts, variants, plan, soak, changes }: Options, show: (tex
     const measured = await measureChanges(changes, say);
     report.changes = measured;
     show(`Changes of the configuration under load:\n${changesTable(measured)}`);
+  }
+  if (parts.includes('verbs')) {
+    const measured = await measureVerbs(Math.min(plan.turns, VERB_ROUNDS), say);
+    report.verbs = measured;
+    show(`Every verb as it is typed, on three hosts:\n${verbsTable(measured)}`);
   }
   return report;
 }

@@ -5,7 +5,7 @@ import type { SoakPlan } from './soak.js';
 import type { TurnPlan } from './turns.js';
 import { type Variant, VARIANTS } from './variants.js';
 
-export const PARTS = ['turns', 'decision', 'open', 'soak', 'sidecar', 'kernel', 'changes'] as const;
+export const PARTS = ['turns', 'decision', 'open', 'soak', 'sidecar', 'kernel', 'changes', 'verbs'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {
