@@ -16,10 +16,12 @@ export interface SavedState {
   ruleControls: SavedControls;
   /** ISO 8601: what is open then is ended; null outside of a drain, and for one that may take for ever. */
   drainUntil: string | null;
+  /** The same of port rules that drain for so long at most. */
+  ruleDrainsUntil: Record<string, string>;
   protocol: DurableState;
 }
 
-const WITHOUT_CONTROLS = { bootId: null, ruleControls: {}, drainUntil: null };
+const WITHOUT_CONTROLS = { bootId: null, ruleControls: {}, drainUntil: null, ruleDrainsUntil: {} };
 
 /** @throws EdgeError STATE_UNREADABLE for another format: never taken for an empty one, which would forget view numbers */
 export function savedState(saved: unknown, path: string): SavedState {

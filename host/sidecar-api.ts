@@ -40,6 +40,7 @@ export class SidecarApi implements AdminApi {
       ownProblems: sidecar.problems.list(),
       startedAt: sidecar.startedAt,
       drain: drainStatus(sidecar, nowMs, wallIsoOf),
+      ruleDrainEndMs: (rule) => sidecar.takingPart.ruleDrainEndMs(rule),
       wallIsoOf,
     });
   }
@@ -99,7 +100,7 @@ export class SidecarApi implements AdminApi {
       case 'drainstop': {
         const timeoutMs = timeoutOf(asked);
         if (timeoutMs !== undefined) return hostControl.drainstop(timeoutMs);
-        return { ok: false, text: `timeoutMs is ${asked.get('timeoutMs')}, expected 1-${DRAIN_MAX_MS} (7 days)` };
+        return wrongTimeout(asked);
       }
       case 'suspend':
         return hostControl.suspend();
@@ -107,10 +108,13 @@ export class SidecarApi implements AdminApi {
         return hostControl.resume();
       case 'enable':
       case 'disable':
-      case 'drain':
+      case 'drain': {
+        const drainForMs = verb === 'drain' ? timeoutOf(asked) : null;
+        if (drainForMs === undefined) return wrongTimeout(asked);
         // So that the answer tells how many are open now.
         await lookAtTraffic(this.sidecar);
-        return controlRules(control, verb, asked);
+        return controlRules(control, verb, asked, drainForMs);
+      }
       case 'forget':
         return forgetHost(this.sidecar, asked);
       case 'reload':
@@ -146,4 +150,8 @@ export class SidecarApi implements AdminApi {
     const text = `${options.filePath} (${fingerprint}) is offered; it comes in force when every host of the view has the same file`;
     return { ok: true, text };
   }
+}
+
+function wrongTimeout(asked: URLSearchParams): VerbAnswer {
+  return { ok: false, text: `timeoutMs is ${asked.get('timeoutMs')}, expected 1-${DRAIN_MAX_MS} (7 days)` };
 }

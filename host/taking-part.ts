@@ -11,6 +11,7 @@
  * everybody knows that nothing more is to be sent here.
  */
 import { type OpenSeen, QuietDrain } from './control/drain-end.js';
+import { RuleDrains } from './control/rule-drains.js';
 import type { HostState, Milliseconds, OwnSettings, RuleControl } from './protocol/types.js';
 import type { RuleControls, SavedControls } from './rule-controls.js';
 
@@ -19,12 +20,15 @@ export interface Kept {
   ruleControls: SavedControls;
   /** How long a drain may still take; null where it may take for ever. */
   drainLeftMs: Milliseconds | null;
+  /** And that of single port rules. */
+  ruleDrainsLeftMs: Record<string, Milliseconds>;
 }
 
 export interface TakingPartOptions {
   hostState: HostState;
   controls: RuleControls;
   drainLeftMs: Milliseconds | null;
+  ruleDrainsLeftMs: Record<string, Milliseconds>;
   nowMs(): Milliseconds;
   /** Index-aligned with the rules of the file in force. */
   services(): { rule: string; up: boolean }[];
@@ -46,6 +50,8 @@ export interface TakingPartOptions {
   closeGates(rules: ReadonlySet<string>): string[];
   /** @param leftCount  connections that end with Envoy, because the drain took as long as it may; null where it is not known */
   drainEnded(leftCount: number | null): void;
+  /** Its time is up: it is disabled from now on. */
+  ruleDrainEnded(rule: string): void;
 }
 
 /** A host that never says that it has the view keeps no disabled rule's connections open, and no drain from ending, for longer. */
@@ -62,12 +68,14 @@ export class TakingPart {
   /** Rules whose gates were opened, and when: not brought in before Envoy is seen to use their services again. */
   private readonly opening = new Map<string, Milliseconds>();
   private closed: ReadonlySet<string>;
+  private readonly ruleDrains: RuleDrains;
 
   constructor(private readonly options: TakingPartOptions) {
     const nowMs = options.nowMs();
     this.state = options.hostState;
     this.stateSinceMs = nowMs;
     this.drainEndsMs = options.drainLeftMs === null ? null : nowMs + options.drainLeftMs;
+    this.ruleDrains = new RuleDrains(options.ruleDrainsLeftMs, nowMs);
     this.closed = new Set(options.controls.names('disabled'));
     options.closeGates(this.closed);
   }
@@ -111,9 +119,19 @@ export class TakingPart {
     this.changed();
   }
 
-  control(rules: readonly string[], control: RuleControl): void {
-    for (const rule of rules) this.options.controls.set(rule, control);
+  /** @param drainForMs  of a drain: what is open then is ended, and the rule is disabled; null waits for ever */
+  control(rules: readonly string[], control: RuleControl, drainForMs: Milliseconds | null = null): void {
+    const endMs = control === 'draining' && drainForMs !== null ? this.options.nowMs() + drainForMs : null;
+    for (const rule of rules) {
+      this.options.controls.set(rule, control);
+      this.ruleDrains.set(rule, endMs);
+    }
     this.changed();
+  }
+
+  /** Until when a rule drains at most; null where it does not, or may for ever. */
+  ruleDrainEndMs(rule: string): Milliseconds | null {
+    return this.ruleDrains.endOf(rule);
   }
 
   /** Tells the protocol, where there is something new to tell. */
@@ -126,6 +144,7 @@ export class TakingPart {
 
   /** To be called after each new view and now and then. */
   look(): void {
+    this.lookAtRuleDrains();
     this.lookAtGates();
     this.say();
     if (!this.options.isOut(null)) {
@@ -139,7 +158,8 @@ export class TakingPart {
   private changed(): void {
     const { nowMs, controls, keep } = this.options;
     const drainLeftMs = this.drainEndsMs === null ? null : this.drainEndsMs - nowMs();
-    keep({ hostState: this.state, ruleControls: controls.saved(), drainLeftMs });
+    const ruleDrainsLeftMs = this.ruleDrains.leftMs(nowMs());
+    keep({ hostState: this.state, ruleControls: controls.saved(), drainLeftMs, ruleDrainsLeftMs });
     this.lookAtGates();
     this.say();
   }
@@ -152,6 +172,16 @@ export class TakingPart {
     if (!isQuiet && !isTimeUp) return;
     this.options.drainEnded(seen?.count ?? null);
     this.become('stopped');
+  }
+
+  private lookAtRuleDrains(): void {
+    const ended = this.ruleDrains.takeEnded(this.options.nowMs());
+    if (ended.length === 0) return;
+    for (const rule of ended) {
+      this.options.ruleDrainEnded(rule);
+      this.options.controls.set(rule, 'disabled');
+    }
+    this.changed();
   }
 
   private lookAtGates(): void {

@@ -30,6 +30,8 @@ export interface StatusParts {
   serviceFailures: ReadonlyMap<string, string>;
   virtualIp: ClusterStatus['virtualIp'];
   drain: ClusterStatus['drain'];
+  /** Until when a rule of this host drains at most, monotonic. */
+  ruleDrainEndMs?(rule: string): number | null;
   /** Of this sidecar, in the words of an administrator. */
   ownProblems: readonly { since: string; text: string }[];
   startedAt: string;
@@ -106,6 +108,7 @@ function ruleStatus(parts: StatusParts, rule: PortRule, index: number): RuleStat
     filteringMode: rule.filteringMode,
     affinity: rule.affinity,
     control: controlAt(parts, parts.self, index) ?? 'enabled',
+    ...drainEnd(parts, rule),
     hosts: ruleHosts(parts, rule, index, traffic),
     handedToUsCount: traffic?.handedToUsCount ?? 0,
     fallbackCount: traffic?.fallbackCount ?? 0,
@@ -115,6 +118,11 @@ function ruleStatus(parts: StatusParts, rule: PortRule, index: number): RuleStat
     ...(isRedirected(parts.file, rule) ? { isRedirected: true } : {}),
     ...(recentClients ? { recentClients } : {}),
   };
+}
+
+function drainEnd({ ruleDrainEndMs, wallIsoOf }: StatusParts, { name }: PortRule): Pick<RuleStatus, 'drainEndsAt'> {
+  const endMs = ruleDrainEndMs?.(name) ?? null;
+  return endMs === null ? {} : { drainEndsAt: wallIsoOf(endMs) };
 }
 
 function otherPortsStatus({ traffic }: StatusParts): OtherPortsStatus {

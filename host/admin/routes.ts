@@ -32,7 +32,13 @@ const VERB_QUERY: Partial<Record<Verb, Parameter[]>> = {
   drainstop: [{ name: 'timeoutMs', help: 'what is open after that many milliseconds is ended; left out, nothing is' }],
   enable: RULES_MEANT,
   disable: RULES_MEANT,
-  drain: RULES_MEANT,
+  drain: [
+    ...RULES_MEANT,
+    {
+      name: 'timeoutMs',
+      help: 'what is open after that many milliseconds is ended, and the rule disabled; left out, nothing is',
+    },
+  ],
   start: [{ name: 'now', help: 'true skips the delay of a host that came and went often', isFlag: true }],
 };
 

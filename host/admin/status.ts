@@ -47,6 +47,8 @@ export interface RuleStatus {
   affinity: Affinity;
   /** Of this host: `nlb enable`, `disable`, `drain`. */
   control: RuleControl;
+  /** ISO 8601: when the drain of this rule here is over at the latest and the rule disabled; absent where there is no such time. */
+  drainEndsAt?: string;
   hosts: RuleHostStatus[];
   /** Connections that other hosts handed to this one since its Envoy started. */
   handedToUsCount: number;

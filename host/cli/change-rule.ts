@@ -1,16 +1,23 @@
 /** What enable, disable and drain have in common: which port rules, of which virtual IP. */
-import type { Call, Verb } from './args.js';
+import type { Call, Option, Verb } from './args.js';
 import { changeVerb } from './change.js';
+import { durationArgument } from './time.js';
 
-export function changeRuleVerb(name: 'enable' | 'disable' | 'drain', help: string): Verb {
+/** @param timeoutHelp  where it takes a time, what is done after it */
+export function changeRuleVerb(name: 'enable' | 'disable' | 'drain', help: string, timeoutHelp?: string): Verb {
   return changeVerb({
     name,
     argument: 'PORT|all',
     help: `${help.trim()}\n\nIt means every rule that holds PORT; with --vip the one for that virtual IP.\n`,
-    options: { vip: VIP_OPTION },
-    path: (call) => `/${name}?${portQuery(call)}`,
+    options: { vip: VIP_OPTION, ...(timeoutHelp === undefined ? {} : { timeout: timeoutOption(timeoutHelp) }) },
+    path: (call) => {
+      const timeoutMs = timeoutHelp === undefined ? null : durationArgument('timeout', call.text('timeout'));
+      return `/${name}?${portQuery(call)}${timeoutMs === null ? '' : `&timeoutMs=${timeoutMs}`}`;
+    },
   });
 }
+
+const timeoutOption = (help: string): Option => ({ type: 'string', value: 'TIME', help });
 
 export const VIP_OPTION = {
   type: 'string',

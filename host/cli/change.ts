@@ -42,7 +42,8 @@ export function changeVerb({ name, argument, help, options = {}, skips, path }: 
 /** `--state-dir` stands among the options anyway; a line that is too long leaves it out. */
 function usageOf(head: string): string {
   const whole = `${head} [--state-dir DIR] [--json]`;
-  return whole.length <= USAGE_LENGTH_MAX ? whole : `${head} [--json]`;
+  if (whole.length <= USAGE_LENGTH_MAX) return whole;
+  return head.length <= USAGE_LENGTH_MAX ? `${head} [--json]` : head.replace('NAME|N', 'N');
 }
 
 const USAGE_LENGTH_MAX = 76;

@@ -1,5 +1,6 @@
 /** What a draining host still waits for, in words. */
 import type { ClusterStatus, DrainStatus } from '../admin/status.js';
+import { described } from '../control/rules-meant.js';
 import { table, timeText, wrapped } from './output.js';
 
 /** `: 5 connections left`, for one line a host. Empty where it does not drain. */
@@ -7,6 +8,20 @@ export function drainSentence({ drain }: ClusterStatus): string {
   if (drain === null) return '';
   const count = leftCount(drain);
   return count === null ? '' : `: ${count} connection${count === 1 ? '' : 's'} left`;
+}
+
+/** Port rules that drain here for so long at most. */
+export function ruleDrainText({ rules }: Pick<ClusterStatus, 'rules'>): string {
+  const lines = rules.flatMap((rule) => {
+    if (rule.drainEndsAt === undefined) return [];
+    const left = `${rule.servedOpenCount} connection${rule.servedOpenCount === 1 ? '' : 's'} left`;
+    return [
+      wrapped(
+        `Port rule ${described(rule)} drains here until ${timeText(rule.drainEndsAt)}, then it is disabled: ${left}`,
+      ),
+    ];
+  });
+  return lines.length === 0 ? '' : `\n${lines.join('')}`;
 }
 
 /** And who they are. */

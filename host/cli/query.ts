@@ -6,7 +6,7 @@ import { ALL_OPTION, onEveryHost } from './every-host.js';
 import { EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
 import { jsonText } from './output.js';
-import { drainSentence, drainText } from './drain-text.js';
+import { drainSentence, drainText, ruleDrainText } from './drain-text.js';
 import { contradictionLines, contradictionsOf, hostTable, sentenceOf } from './status-text.js';
 
 export const verb: Verb = {
@@ -39,12 +39,18 @@ hosts are listed. 3: no sidecar answers.`,
 
 function queryText(status: ClusterStatus): string {
   const head = `Cluster ${status.clusterName}\n${sentenceOf(status)}`;
-  return `${head}\n\n${hostTable(status)}${drainText(status)}${contradictionLines(status)}`;
+  return `${head}\n\n${hostTable(status)}${drainText(status)}${ruleDrainText(status)}${contradictionLines(status)}`;
 }
 
 function answerOf(status: ClusterStatus) {
   const { clusterName, thisHost, state, view, drain, hosts } = status;
-  return { clusterName, thisHost, state, view, drain, hosts, contradictions: contradictionsOf(status) };
+  const drainingRules = status.rules.filter(({ drainEndsAt }) => drainEndsAt !== undefined);
+  const ruleDrains = drainingRules.map(({ name, drainEndsAt, servedOpenCount }) => ({
+    name,
+    drainEndsAt,
+    servedOpenCount,
+  }));
+  return { clusterName, thisHost, state, view, drain, ruleDrains, hosts, contradictions: contradictionsOf(status) };
 }
 
 function exitCodeOf(status: ClusterStatus): number {

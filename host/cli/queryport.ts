@@ -8,7 +8,7 @@ import { ask, type Door, saidBy, statusOf } from './client.js';
 import { ALL_OPTION, type HostAnswer, onEveryHost } from './every-host.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
-import { jsonText, percent } from './output.js';
+import { jsonText, percent, timeText } from './output.js';
 import { absenceText } from './status-text.js';
 
 export const verb: Verb = {
@@ -78,8 +78,9 @@ function portText({ thisHost }: ClusterStatus, rule: RuleStatus): string {
   ].join('\n');
 }
 
-function stateText({ control, filteringMode }: RuleStatus): string {
-  return filteringMode === 'disabled' ? 'disabled in the cluster file' : control;
+function stateText({ control, filteringMode, drainEndsAt }: RuleStatus): string {
+  const until = drainEndsAt === undefined ? '' : ` until ${timeText(drainEndsAt)}, then disabled`;
+  return filteringMode === 'disabled' ? 'disabled in the cluster file' : control + until;
 }
 
 function line(what: string, count: number, parts: readonly string[] = []): string {

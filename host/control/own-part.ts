@@ -6,6 +6,7 @@ import type { SavedState, StateKeeper } from '../saved-state.js';
 import type { Sidecar } from '../sidecar.js';
 import { type Kept, TakingPart } from '../taking-part.js';
 import { drainEndText } from './drain-end.js';
+import { ruleDrainEndText } from './rule-control.js';
 import { stateAtStart } from './state-at-start.js';
 
 /** @param file  in force, or on disk before the first view */
@@ -16,17 +17,19 @@ export async function ownPart(
   keeper: StateKeeper,
 ): Promise<TakingPart> {
   const { clock, host } = sidecar.options;
-  const { ruleControls } = saved;
+  const { ruleControls, ruleDrainsUntil } = saved;
   const own = file.hosts.find(({ name }) => name === host.name) ?? host;
   const now = bootId();
   const { state: hostState, cause, text } = stateAtStart(isNew ? null : saved, own, now);
   const drainUntil = hostState === 'draining' ? saved.drainUntil : null;
   sidecar.control.say(cause, text);
   await keeper.keep({ hostState, bootId: now, drainUntil });
+  const leftMs = (until: string): number => Math.max(0, Date.parse(until) - Date.parse(clock.wallIso()));
   return new TakingPart({
     hostState,
     controls: new RuleControls(ruleControls),
-    drainLeftMs: drainUntil === null ? null : Math.max(0, Date.parse(drainUntil) - Date.parse(clock.wallIso())),
+    drainLeftMs: drainUntil === null ? null : leftMs(drainUntil),
+    ruleDrainsLeftMs: Object.fromEntries(Object.entries(ruleDrainsUntil).map(([rule, until]) => [rule, leftMs(until)])),
     nowMs: () => clock.nowMs(),
     services: () => sidecar.services.states(),
     openSeen: () => sidecar.envoyWatch.openSeen(),
@@ -42,6 +45,14 @@ export async function ownPart(
     endEnvoy: () => void sidecar.endEnvoy(),
     closeGates: (rules) => closeGates(sidecar, rules),
     drainEnded: (leftCount) => sidecar.control.say('drainEnded', drainEndText(leftCount)),
+    ruleDrainEnded: (rule) => {
+      const text = ruleDrainEndText(
+        sidecar.file.portRules.find(({ name }) => name === rule),
+        rule,
+        sidecar.control.openCount(rule),
+      );
+      sidecar.control.say('ruleAdjusted', text);
+    },
   });
 }
 
@@ -55,10 +66,12 @@ export function isFreshStart({ bootId: before }: SavedState, isAdopted: boolean)
 }
 
 async function keep(sidecar: Sidecar, keeper: StateKeeper, kept: Kept): Promise<void> {
-  const { hostState, ruleControls, drainLeftMs } = kept;
+  const { hostState, ruleControls, drainLeftMs, ruleDrainsLeftMs } = kept;
   const nowWallMs = Date.parse(sidecar.options.clock.wallIso());
-  const drainUntil = drainLeftMs === null ? null : new Date(nowWallMs + drainLeftMs).toISOString();
-  await keeper.keep({ hostState, ruleControls, drainUntil });
+  const untilOf = (leftMs: number): string => new Date(nowWallMs + leftMs).toISOString();
+  const drainUntil = drainLeftMs === null ? null : untilOf(drainLeftMs);
+  const ruleDrainsUntil = Object.fromEntries(Object.entries(ruleDrainsLeftMs).map(([rule, ms]) => [rule, untilOf(ms)]));
+  await keeper.keep({ hostState, ruleControls, drainUntil, ruleDrainsUntil });
 }
 
 function closeGates(sidecar: Sidecar, rules: ReadonlySet<string>): string[] {

@@ -1,7 +1,8 @@
 /** The verbs that change one port rule on this host: enable, disable, drain. */
 import type { VerbAnswer } from '../admin/api.js';
 import type { ControlCause } from '../event-number.js';
-import type { ClusterFile, HostState, InForce, PortRule, RuleControl } from '../protocol/types.js';
+import type { ClusterFile, HostState, InForce, Milliseconds, PortRule, RuleControl } from '../protocol/types.js';
+import { stickTimeText } from '../protocol/config/stick-time.js';
 import { hasGate } from '../protocol/xds/index.js';
 import { described, rulesMeant } from './rules-meant.js';
 
@@ -12,7 +13,10 @@ export interface ControlledRules {
   inForce(): InForce | null;
   state(): HostState;
   controlOf(rule: string): RuleControl;
-  control(rules: readonly string[], control: RuleControl): void;
+  /** @param drainForMs  of a drain: disabled after so long; null waits for ever */
+  control(rules: readonly string[], control: RuleControl, drainForMs: Milliseconds | null): void;
+  /** Whether that rule drains for so long at most. */
+  isDrainLimited(rule: string): boolean;
   /** Takes its part in them, where it is on standby (`failback: never`). */
   give(rules: readonly string[]): void;
   /** Open connections to this host's service of that rule; null where Envoy does not say. */
@@ -29,7 +33,13 @@ const CAUSES: Readonly<Record<RuleVerb, { one: ControlCause; all: ControlCause }
   drain: { one: 'ruleDraining', all: 'allRulesDraining' },
 };
 
-export function controlRules(host: ControlledRules, verb: RuleVerb, asked: URLSearchParams): VerbAnswer {
+/** @param drainForMs  of drain: what is open after so long is ended, and the rule disabled; null waits for ever */
+export function controlRules(
+  host: ControlledRules,
+  verb: RuleVerb,
+  asked: URLSearchParams,
+  drainForMs: Milliseconds | null = null,
+): VerbAnswer {
   const port = asked.get('port') ?? '';
   const meant = rulesMeant(host.file(), port, asked.get('vip'));
   if (!meant.ok) {
@@ -43,7 +53,9 @@ export function controlRules(host: ControlledRules, verb: RuleVerb, asked: URLSe
     return { ok: false, text };
   }
   const control = CONTROLS[verb];
-  const changed = rules.filter(({ name }) => host.controlOf(name) !== control);
+  // A drain may be said again with another time: the last one counts.
+  const isOtherTime = (name: string): boolean => verb === 'drain' && (drainForMs !== null || host.isDrainLimited(name));
+  const changed = rules.filter(({ name }) => host.controlOf(name) !== control || isOtherTime(name));
   const named = `port rule${rules.length === 1 ? '' : 's'} ${rules.map(described).join(', ')}`;
   const are = rules.length === 1 ? 'is' : 'are';
   const back = verb === 'enable' ? onStandby(host, rules) : [];
@@ -58,8 +70,9 @@ export function controlRules(host: ControlledRules, verb: RuleVerb, asked: URLSe
   host.control(
     changed.map(({ name }) => name),
     control,
+    verb === 'drain' ? drainForMs : null,
   );
-  const text = `${named} ${are} ${control} on host ${host.name}${effectText(verb, open)}${backText(back)}${keptText(verb, changed)}${othersText(host, verb, changed)}`;
+  const text = `${named} ${are} ${control} on host ${host.name}${effectText(verb, open)}${limitText(drainForMs)}${backText(back)}${keptText(drainForMs === null ? verb : 'disable', changed)}${othersText(host, verb, changed)}`;
   const cause = CAUSES[verb];
   host.say(port.toLowerCase() === 'all' ? cause.all : cause.one, text);
   const off = offText(host);
@@ -95,6 +108,19 @@ function effectText(verb: RuleVerb, open: string): string {
   if (open === '') return ': no new connections';
   if (verb === 'disable') return `: no new connections, ${open} to its service here end`;
   return `: no new connections, ${open} to its service here finish`;
+}
+
+function limitText(drainForMs: Milliseconds | null): string {
+  if (drainForMs === null) return '';
+  const time = drainForMs % 1000 === 0 ? stickTimeText(drainForMs) : `${drainForMs} ms`;
+  return ` within ${time}; what is open then ends, and the rule is disabled`;
+}
+
+/** What the log says when that time is up. @param rule  null where the file has it no more */
+export function ruleDrainEndText(rule: PortRule | undefined, name: string, openCount: number | null): string {
+  const open = openCount === null ? 'open connections' : `${openCount} open connection${openCount === 1 ? '' : 's'}`;
+  const end = rule !== undefined && !hasGate(rule) ? 'go on until they finish' : 'end';
+  return `the drain of port rule ${rule === undefined ? name : described(rule)} took as long as it may: it is disabled here now, ${open} to its service ${end}`;
 }
 
 /** What has no gate cannot be ended (protocol/xds/gate.ts), and whoever disables it has to know. */

@@ -45,7 +45,16 @@ Host mail1 converged as DEFAULT with the following host(s) as part of the cluste
   test('gives the same as JSON', async () => {
     const { out } = await against(['query', '--json'], status());
     const { clusterName, thisHost, state, view, drain, hosts } = statusFixture();
-    expect(JSON.parse(out)).toEqual({ clusterName, thisHost, state, view, drain, hosts, contradictions: [] });
+    expect(JSON.parse(out)).toEqual({
+      clusterName,
+      thisHost,
+      state,
+      view,
+      drain,
+      ruleDrains: [],
+      hosts,
+      contradictions: [],
+    });
   });
 
   test('shows what a draining host waits for: how many, from where, for how long', async () => {
@@ -66,6 +75,26 @@ other hosts
     expect((await against(['query'], status({ drain: ended }))).out).toContain(
       'Draining since 2026-11-22 21:04:19Z, until 2026-11-22 21:05:00Z at most: Envoy\ndoes not say',
     );
+  });
+});
+
+describe('a rule that drains for so long at most', () => {
+  const [smtp, ...others] = statusFixture().rules;
+  const draining = { ...smtp!, control: 'draining', drainEndsAt: '2026-11-22T21:05:00.000Z', servedOpenCount: 2 };
+  const answers = status({ rules: [draining, ...others] });
+
+  test('is shown by query and queryport, with until when and what is left', async () => {
+    const { out } = await against(['query'], answers);
+    expect(out.replace(/\s+/g, ' ')).toContain(
+      'Port rule smtp (25) drains here until 2026-11-22 21:05:00Z, then it is disabled: 2 connections left',
+    );
+    const ruleDrains = [{ name: 'smtp', drainEndsAt: draining.drainEndsAt, servedOpenCount: 2 }];
+    expect(JSON.parse((await against(['query', '--json'], answers)).out)).toMatchObject({ ruleDrains });
+    const port = await against(['queryport', '25'], {
+      ...answers,
+      'GET /in-force': { code: 200, body: { file: { virtualIps: [] } } },
+    });
+    expect(port.out + port.err).toContain('draining until 2026-11-22 21:05:00Z, then disabled');
   });
 });
 
@@ -129,6 +158,7 @@ describe('verbs that change this host', () => {
     [['enable', 'all'], 'POST /enable?port=all'],
     [['disable', '25'], 'POST /disable?port=25'],
     [['drain', '80', '--vip', '10.0.0.100'], 'POST /drain?port=80&vip=10.0.0.100'],
+    [['drain', '80', '--timeout', '30s'], 'POST /drain?port=80&timeoutMs=30000'],
     [['reload'], 'POST /reload'],
   ])('nlb %j asks %s', async (args, path) => {
     const answer = { ok: true, text: 'host mail1 does it' };

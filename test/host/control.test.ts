@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OpenSeen } from '../../host/control/drain-end.js';
 import { HostControl, timeoutOf } from '../../host/control/host-control.js';
-import { controlRules } from '../../host/control/rule-control.js';
+import { controlRules, ruleDrainEndText } from '../../host/control/rule-control.js';
 import { rulesMeant } from '../../host/control/rules-meant.js';
 import { type ControlCause, CONTROL_KINDS, controlLine } from '../../host/event-number.js';
 import type { HostState, InForce, PortRule, RuleControl } from '../../host/protocol/types.js';
@@ -62,6 +62,7 @@ describe('rulesMeant()', () => {
 function hostAt(state: HostState, isServedElsewhere = true, own: readonly (string | null)[] = []) {
   const said: ControlCause[] = [];
   const given: string[] = [];
+  const limits: (number | null)[] = [];
   const controls = new Map<string, RuleControl>();
   const host = {
     name: 'mail1',
@@ -84,14 +85,16 @@ function hostAt(state: HostState, isServedElsewhere = true, own: readonly (strin
     wantEnvoy: () => {},
     skipDelay: () => {},
     controlOf: (name: string) => controls.get(name) ?? ('enabled' as const),
-    control: (names: readonly string[], control: RuleControl) => {
+    control: (names: readonly string[], control: RuleControl, drainForMs: number | null) => {
       for (const name of names) controls.set(name, control);
+      limits.push(drainForMs);
     },
+    isDrainLimited: () => limits.at(-1) != null,
     give: (names: readonly string[]) => void given.push(...names),
     openCount: () => 3,
     say: (cause: ControlCause) => void said.push(cause),
   };
-  return { host, control: new HostControl(host), said, controls, given };
+  return { host, control: new HostControl(host), said, controls, given, limits };
 }
 
 describe('HostControl', () => {
@@ -154,6 +157,23 @@ describe('controlRules()', () => {
     expect(at.said.map((cause) => CONTROL_KINDS[cause].number)).toEqual([38, 39, 42, 25]);
   });
 
+  test('drain with a time says what becomes of what is left then; said again, the last time counts', () => {
+    const at = hostAt('started');
+    const drain = (port: number, ms: number | null) =>
+      controlRules(at.host, 'drain', new URLSearchParams({ port: String(port) }), ms).text;
+    expect(drain(25, 90_000)).toBe(
+      'port rule smtp (25) is draining on host mail1: no new connections, 3 open connections to its service here finish within 90s; what is open then ends, and the rule is disabled',
+    );
+    expect(drain(25, 1500)).toContain(' finish within 1500 ms; ');
+    expect(drain(25, null)).toMatch(/ finish$/);
+    expect(drain(25, null)).toBe('port rule smtp (25) is draining on host mail1 already');
+    expect(at.limits).toEqual([90_000, 1500, null]);
+    expect(drain(85, 1000)).toContain('. Those of web go on until they finish: ');
+    expect(ruleDrainEndText(undefined, 'smtp', 1)).toBe(
+      'the drain of port rule smtp took as long as it may: it is disabled here now, 1 open connection to its service end',
+    );
+  });
+
   test('on a stopped host counts from its start on', () => {
     const at = hostAt('stopped');
     const { ok, text } = ask(at, 'drain', 'port=25');
@@ -204,7 +224,11 @@ describe('RuleControls', () => {
 });
 
 /** A TakingPart whose surroundings the test moves by hand. */
-function takingPart(hostState: HostState = 'started', saved: Record<string, 'disabled'> = {}) {
+function takingPart(
+  hostState: HostState = 'started',
+  saved: Record<string, 'disabled' | 'draining'> = {},
+  drainsLeftMs: Record<string, number> = {},
+) {
   const world = {
     nowMs: 0,
     open: { count: 0, atMs: 0 } as OpenSeen | null,
@@ -217,11 +241,13 @@ function takingPart(hostState: HostState = 'started', saved: Record<string, 'dis
     kept: [] as Kept[],
     ended: 0,
     left: null as number | null,
+    rulesEnded: [] as string[],
   };
   const part = new TakingPart({
     hostState,
     controls: new RuleControls(saved),
     drainLeftMs: null,
+    ruleDrainsLeftMs: drainsLeftMs,
     nowMs: () => world.nowMs,
     services: () => ['smtp', 'web'].map((name) => ({ rule: name, up: true })),
     openSeen: () => world.open,
@@ -245,6 +271,7 @@ function takingPart(hostState: HostState = 'started', saved: Record<string, 'dis
     drainEnded: (leftCount) => {
       world.left = leftCount;
     },
+    ruleDrainEnded: (rule) => void world.rulesEnded.push(rule),
   });
   part.look();
   return { part, world };
@@ -285,7 +312,12 @@ describe('TakingPart', () => {
     const { part, world } = takingPart();
     world.open = { count: 2, atMs: 0 };
     part.become('draining', 3000);
-    expect(world.kept.at(-1)).toEqual({ hostState: 'draining', ruleControls: {}, drainLeftMs: 3000 });
+    expect(world.kept.at(-1)).toEqual({
+      hostState: 'draining',
+      ruleControls: {},
+      drainLeftMs: 3000,
+      ruleDrainsLeftMs: {},
+    });
     world.isOut = true;
     world.nowMs = 2999;
     part.look();
@@ -293,6 +325,33 @@ describe('TakingPart', () => {
     world.nowMs = 3000;
     part.look();
     expect([part.hostState, world.kept.at(-1)!.drainLeftMs, world.left]).toEqual(['stopped', null, 2]);
+  });
+
+  test('disables a rule whose drain took as long as it may, over a restart too, and none that was enabled meanwhile', () => {
+    const { part, world } = takingPart();
+    part.control(['smtp'], 'draining', 3000);
+    part.control(['web'], 'draining', 3000);
+    part.control(['web'], 'enabled');
+    expect(world.kept.at(-1)).toMatchObject({ ruleControls: { smtp: 'draining' }, ruleDrainsLeftMs: { smtp: 3000 } });
+    world.nowMs = 2999;
+    part.look();
+    expect([part.controlOf('smtp'), world.rulesEnded]).toEqual(['draining', []]);
+    world.nowMs = 3000;
+    part.look();
+    part.look();
+    expect([part.controlOf('smtp'), part.controlOf('web'), world.rulesEnded]).toEqual([
+      'disabled',
+      'enabled',
+      ['smtp'],
+    ]);
+    expect(world.kept.at(-1)).toMatchObject({ ruleControls: { smtp: 'disabled' }, ruleDrainsLeftMs: {} });
+    expect(world.posted.at(-1)).toBe('started disabled enabled');
+
+    const again = takingPart('started', { smtp: 'draining' }, { smtp: 500 });
+    expect([again.part.controlOf('smtp'), again.part.ruleDrainEndMs('smtp')]).toEqual(['draining', 500]);
+    again.world.nowMs = 500;
+    again.part.look();
+    expect([again.part.controlOf('smtp'), again.part.ruleDrainEndMs('smtp')]).toEqual(['disabled', null]);
   });
 
   test('tells again what nobody heard, because the protocol was not there yet', () => {
