@@ -161,6 +161,19 @@ describe('one port rule on one host', () => {
     await cluster.converged();
   });
 
+  it('nlb drain with a time ends what is left then, and the rule is disabled there', async () => {
+    await cluster.converged();
+    const [held] = (await openOn(mail3, mail1, 1)) as [TestClient];
+    const path = `/drain?port=${PORTS.rule}&timeoutMs=3000`;
+    expect(await post(mail3, path)).toMatchObject({ ok: true, text: expect.stringContaining(' finish within 3s; ') });
+    const controlOf = async () => (await mail3.status()).rules[0]!;
+    await held.ended();
+    expect(await controlOf()).toMatchObject({ control: 'disabled' });
+    expect((await controlOf()).drainEndsAt).toBe(undefined);
+    expect(await post(mail3, `/enable?port=${PORTS.rule}`)).toMatchObject({ ok: true });
+    await cluster.converged();
+  });
+
   it('a port that no rule holds is named with the rules there are', async () => {
     const text = 'No port rule holds port 26; there are smtp (2553), submission (2563), real-smtp (2573), index (2583)';
     expect(await post(mail1, '/disable?port=26')).toEqual({ ok: false, text });

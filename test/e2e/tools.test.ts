@@ -64,6 +64,34 @@ describe('nlb history, plan and explain --at', () => {
     await cluster.converged();
   });
 
+  it('explain --all says once what all hosts decide, and each for itself where they were in other views', async () => {
+    const question = ['explain', '192.0.2.7', '--port', String(PORTS.rule), '--all'];
+    const ofAll = 'as in force on mail1, mail2, mail3';
+    await waitFor('one answer of all hosts', async () => {
+      const { code, out } = await nlb(mail2, ...question);
+      return code === 0 && out.replace(/\s+/g, ' ').includes(`${ofAll}.`) && out.match(/^Client /gm)?.length === 1;
+    });
+    await mail3.end('SIGKILL');
+    process.kill(mail3.envoyPid!, 'SIGKILL');
+    await waitFor('a view without mail3', async () => {
+      const one = (host: SidecarHost) => jsonOf<Explanation>(host, ...question.slice(0, -1));
+      const said = await Promise.all([mail1, mail2].map(one));
+      return said.every(({ hosts }) => hosts.find(({ name }) => name === 'mail3')?.absence === 'notInView');
+    });
+    const moment = new Date().toISOString();
+    const alone = await nlb(mail1, ...question);
+    expect([alone.code, alone.err]).toEqual([3, expect.stringMatching(/^mail3: host mail3 does not answer: /)]);
+    mail3.run();
+    await cluster.converged();
+    // What mail3 went by until it died is what it would have gone by then.
+    const then = await nlb(mail1, ...question, '--at', moment);
+    expect([then.code, then.err]).toEqual([1, '']);
+    expect(then.out.replace(/\s+/g, ' ')).toMatch(
+      /^The hosts (decide differently|take the same decision, yet not by the same view): mail1, mail2 \(/,
+    );
+    expect(then.out).toMatch(/^--- mail3$/m);
+  });
+
   it('the history outlives the sidecar, and tells of a host that died how long it took', async () => {
     await cluster.converged();
     const moment = new Date().toISOString();
