@@ -6,16 +6,10 @@
 import { networkInterfaces } from 'node:os';
 import type { HostFacts } from './doctor/facts.js';
 import { mayAdministerNetwork, Nft } from './edge/nft.js';
-import { isOurTable, tableName, type TablePart } from './kernel/names.js';
+import { isOurTable, partsOfOthers, tableName } from './kernel/names.js';
 import { parseAddress } from './protocol/config/index.js';
-import type { ClusterFile, HostConfig, Mode } from './protocol/types.js';
+import type { ClusterFile, HostConfig } from './protocol/types.js';
 import { LABEL } from './virtual-ip/addresses.js';
-
-const PARTS: Readonly<Record<Mode, readonly TablePart[]>> = {
-  routed: ['redirect'],
-  arp: ['address', 'refusal', 'handoff', 'redirect'],
-  multicast: ['multicast', 'redirect'],
-};
 
 type Listed = ReturnType<typeof networkInterfaces>;
 type Table = { family: string; name: string };
@@ -52,10 +46,7 @@ export function addressesLeft(
 
 /** `inet envoy_nlb_multicast_mail_example_org`; tables of other clusters are not ours to judge. Exported for tests. */
 export function tablesLeft({ clusterName, mode }: ClusterFile, tables: readonly Table[]): string[] {
-  const unused = (['address', 'refusal', 'handoff', 'multicast'] as const).filter(
-    (part) => !PARTS[mode].includes(part),
-  );
-  const names = new Set(unused.map((part) => tableName(part, clusterName)));
+  const names = new Set(partsOfOthers(mode).map((part) => tableName(part, clusterName)));
   return tables.flatMap(({ family, name }) => (names.has(name) ? [`${family} ${name}`] : []));
 }
 

@@ -11,6 +11,7 @@ import { examineLeft } from './examine-left.js';
 import { exposedSockets, onDisabledPorts, ownAddresses, socketTexts } from './examine-sockets.js';
 import { atPort, MAIL_PORTS, serviceOf } from './protocol/config/index.js';
 import type { ClusterFile, HostConfig, PortRule, Service } from './protocol/types.js';
+import { LABEL } from './virtual-ip/addresses.js';
 import { findLinks } from './virtual-ip/link.js';
 import { whoAnswers } from './virtual-ip/neighbours.js';
 
@@ -110,7 +111,11 @@ function virtualIpsHere({ virtualIps }: ClusterFile): HostFacts['virtualIpsHere'
     addresses
       .filter(({ address }) => virtualIps.includes(address))
       // Addresses with a label (eth0:nlb) are listed under that.
-      .map(({ address }) => ({ address, interface: name.replace(/:.*$/, '') })),
+      .map(({ address }) => ({
+        address,
+        interface: name.replace(/:.*$/, ''),
+        ...(name.endsWith(`:${LABEL}`) ? { isOfMode: true } : {}),
+      })),
   );
 }
 

@@ -39,8 +39,8 @@ import { type SidecarStick, stickOf } from './sidecar-stick.js';
 import type { TakingPart } from './taking-part.js';
 import { ViewHistory } from './view-history.js';
 import type { LinkMode } from './virtual-ip/link-mode.js';
-import { linkModeOf, stepWith } from './virtual-ip/sidecar-link-mode.js';
-import { type MulticastMode, openMulticastMode, sayTaken } from './virtual-ip/multicast-mode.js';
+import { claimOf, linkModeOf, stepWith } from './virtual-ip/sidecar-link-mode.js';
+import { type MulticastMode, openMode, sayTaken } from './virtual-ip/multicast-mode.js';
 
 export interface SidecarOptions {
   /** As it was given, for messages and `nlb reload`. */
@@ -167,11 +167,11 @@ export class Sidecar {
     this.takingPart = await ownPart(this, { saved, isNew: this.directory.saved === null }, file, this.keeper);
     this.udp = await openHeartbeatSocket(host, file, log, (arrival) => this.loop?.post(arrival));
     this.services.watch(file);
-    this.multicast = await openMulticastMode(this, file, !this.takingPart.isOff, () => this.keeper.mayConfirm);
+    this.multicast = await openMode(this, file, saved.protocol.inForce?.file, () => this.keeper.mayConfirm);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
     const [isAdopted] = await Promise.all([this.envoy.open(file, !this.takingPart.isOff), this.services.firstChecks()]);
     this.linkMode = linkModeOf(this, this.directory.path, file);
-    const claim = await this.linkMode?.open(); // What changes meanwhile is in the settings below.
+    const claim = (await this.linkMode?.open()) ?? claimOf(file); // What changes meanwhile is in the settings below.
     this.loop = new Loop({
       clock,
       initial: createState({
@@ -185,7 +185,7 @@ export class Sidecar {
         claim,
         nowMs: clock.nowMs(),
       }),
-      step: stepWith(this.linkMode),
+      step: stepWith(this.linkMode, this.multicast),
       tickDueMs,
       carry: (effect) => this.carry(effect),
       beforeTick: () => this.multicast?.beginRenewal(),

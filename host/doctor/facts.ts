@@ -43,7 +43,12 @@ export interface HostFacts {
   /** On ports of disabled rules: `10.0.0.11:26 (smtpd, process 812)`. */
   onDisabledPorts: { rule: string; socket: string }[];
   /** Virtual IPs this machine has on an interface, and on which. */
-  virtualIpsHere: { address: string; interface: string }[];
+  virtualIpsHere: {
+    address: string;
+    interface: string;
+    /** By its label, which IPv6 addresses do not have: mode arp or multicast put it there, now or earlier. */
+    isOfMode?: boolean;
+  }[];
   /** The MAC address of this host's link, and who answers there for the virtual IPs as this host hears it. */
   mac?: string | null;
   virtualIpAnswers?: { address: string; mac: string }[];

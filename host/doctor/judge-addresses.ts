@@ -30,6 +30,7 @@ function onLoopback(address: string, { host, virtualIpsHere }: HostFacts): Docto
     const text = `host ${host} has the virtual IP ${address} ${where}`;
     return [{ check: 'virtualIp', host, text, todo: `each host needs it on lo: ip address add ${address} dev lo` }];
   }
+  if (links.length === 0) return here.some(({ isOfMode }) => isOfMode) ? [ofEarlierMode(address, host)] : [];
   return links.map((each) => ({
     check: 'leftover',
     host,
@@ -38,9 +39,18 @@ function onLoopback(address: string, { host, virtualIpsHere }: HostFacts): Docto
   }));
 }
 
+/** After a change of mode it stays for what is open there, and nobody puts it back when the machine starts. */
+function ofEarlierMode(address: string, host: string): DoctorFinding {
+  const text = `host ${host} has ${address} on lo from an earlier mode: it is gone when the machine is started anew`;
+  const again = `ip address del ${address}/32 dev lo && ip address add ${address}/32 dev lo`;
+  const lasting = `put it, and arp_ignore 1 and arp_announce 2 of the link, into the network configuration of ${host}`;
+  return { check: 'leftover', host, text, todo: `${lasting}; then once: ${again}` };
+}
+
 function inMulticast(file: ClusterFile, { host, status, virtualIpsHere }: HostFacts): DoctorFinding[] {
-  // A host that is out on purpose has taken them off.
-  if (status.state === 'stopped') return [];
+  // A host that is out on purpose has taken them off, and one that is outside answers for none.
+  const isOutside = status.hosts.some(({ name, state }) => name === host && state === 'outside');
+  if (status.state === 'stopped' || isOutside) return [];
   const there = virtualIpsHere.filter((each) => each.interface !== 'lo').map(({ address }) => address);
   const missing = file.virtualIps.filter((address) => !there.includes(address));
   if (missing.length === 0) return [];

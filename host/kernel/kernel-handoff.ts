@@ -163,7 +163,9 @@ export class KernelHandoff implements HandoffDatapath {
     if (ownMac === null) return;
     const { self, device } = this.options;
     const { file } = inForce;
-    const plan = await this.planner.plan(inForce, new Set([self, ...this.links.macs.keys()]));
+    // Outside, this host may have another file than the others, even another mode: what it does not know of them Envoy hands off.
+    const isIn = inForce.view.hosts.some(({ name }) => name === self);
+    const plan = await this.planner.plan(inForce, new Set([self, ...(isIn ? this.links.macs.keys() : [])]));
     const number = (name: HostName) => this.planner.numberOf(name);
     const { virtualIps, hashSeed } = file;
     const frame = { device, ownMac, self: number(self), virtualIps, hashSeed };

@@ -9,7 +9,9 @@
  * that it knows nothing of with a reset. No mark and no connection tracking is used: both belong to the machine's owner, and
  * with its many untracked packets a tracking table is what a flood fills first. docs/decisions/0021.
  */
+import type { OpenConnection } from '../edge/ip.js';
 import { parseAddress } from '../protocol/config/address.js';
+import { ELEMENTS_A_LINE } from './kernel-state.js';
 import type { Acceptance, OwnBuckets, RuleAcceptance } from './acceptance.js';
 import { type Family, keyOf } from './packet-keys.js';
 
@@ -33,6 +35,8 @@ export interface MulticastFrame {
   /** Answers and questions of this host for IPv4 addresses carry this one instead of a virtual IP. */
   dedicatedIp: string;
   leaseMs: number;
+  /** This host says where the virtual IPs are. Not before the cluster is in this mode, and nobody holds them in another. */
+  answers: boolean;
   /** Where the sidecar says that it lives: a UDP port of loopback and 8 bytes each, before and after, as 16 hex digits. */
   renewal: { port: number; begin: string; renew: string };
 }
@@ -61,6 +65,20 @@ export function packetSets(leaseMs: number): string[] {
   const one = (name: string, timeoutMs: number) =>
     `set ${name} { type mark; flags dynamic,timeout; timeout ${timeoutMs}ms; size 4096; }`;
   return [...flows, one('lease', leaseMs), one('begun', begunMs(leaseMs))];
+}
+
+/** Puts connections among those that are accepted; a packet of theirs gives them a new time. Empty where there are none. */
+export function rememberText(table: string, connections: readonly OpenConnection[]): string {
+  const elements = { ip: [] as string[], ip6: [] as string[] };
+  for (const { local, localPort, remote, remotePort } of connections) {
+    elements[local.includes(':') ? 'ip6' : 'ip'].push(`${remote} . ${remotePort} . ${local} . ${localPort}`);
+  }
+  return FAMILIES.flatMap((family) => {
+    const chunks: string[][] = [];
+    for (let i = 0; i < elements[family].length; i += ELEMENTS_A_LINE)
+      chunks.push(elements[family].slice(i, i + ELEMENTS_A_LINE));
+    return chunks.map((chunk) => `add element inet ${table} flows_${family} { ${chunk.join(', ')} }\n`);
+  }).join('');
 }
 
 /**
@@ -161,7 +179,7 @@ function coverOf(family: Family, { virtualIp, portFirst, portLast }: RuleAccepta
  * questions that say where an IPv6 virtual IP is name the cluster's address. A checksum covers those: the reserved bits, which
  * nobody looks at (RFC 4861), take up what the other address changes in it.
  */
-function leavingLines({ virtualIps, device, ownMac, clusterMac, leaseMs, renewal }: MulticastFrame): string[] {
+function leavingLines({ virtualIps, device, ownMac, clusterMac, leaseMs, answers, renewal }: MulticastFrame): string[] {
   const lines = ['type filter hook output priority filter; policy accept;'];
   const sign = (token: string) => `oifname "lo" ip daddr 127.0.0.1 udp dport ${renewal.port} @th,64,64 0x${token}`;
   lines.push(`${sign(renewal.begin)} update @begun { ${LEASE_KEY} timeout ${begunMs(leaseMs)}ms } drop`);
@@ -170,19 +188,27 @@ function leavingLines({ virtualIps, device, ownMac, clusterMac, leaseMs, renewal
   const own = virtualIps.filter((address) => isOf('ip6', address)).map(ipv6Hex);
   const set = `@th,208,48 set 0x${clusterMac.replaceAll(':', '')} @th,48,16 set 0x${balance(ownMac, clusterMac)}`;
   for (const hex of own) {
+    if (!answers) lines.push(`oifname "${device}" icmpv6 type nd-neighbor-advert @th,64,128 0x${hex} drop`);
     lines.push(`oifname "${device}" icmpv6 type nd-neighbor-advert @th,64,128 0x${hex} @th,192,16 0x0201 ${set}`);
     lines.push(`oifname "${device}" icmpv6 type nd-neighbor-solicit @nh,64,128 0x${hex} @th,192,16 0x0101 ${set}`);
   }
   return lines;
 }
 
-/** Table `arp`: whoever asks is told the cluster's address; this host itself asks with its own two. */
-export function arpLines({ virtualIps, device, clusterMac, dedicatedIp }: MulticastFrame): string[] {
+/**
+ * Table `arp`: whoever asks is told the cluster's address; this host itself asks with its own two. A question for a virtual
+ * IP is asked only to announce it, and becomes a gratuitous one (RFC 5227).
+ */
+export function arpLines({ virtualIps, device, clusterMac, dedicatedIp, answers }: MulticastFrame): string[] {
   const lines = ['type filter hook output priority filter; policy accept;'];
   const own = virtualIps.filter((address) => isOf('ip', address));
   if (own.length === 0) return lines;
-  const said = `oifname "${device}" arp saddr ip { ${own.join(', ')} }`;
+  const virtual = `{ ${own.join(', ')} }`;
+  const said = `oifname "${device}" arp saddr ip ${virtual}`;
+  const asked = `oifname "${device}" arp operation request arp daddr ip ${virtual}`;
+  if (!answers) lines.push(`${said} arp operation reply drop`, `${asked} drop`);
   lines.push(`${said} arp operation reply arp saddr ether set ${clusterMac}`);
+  lines.push(`${asked} arp saddr ip set arp daddr ip arp saddr ether set ${clusterMac} accept`);
   if (isOf('ip', dedicatedIp)) lines.push(`${said} arp operation request arp saddr ip set ${dedicatedIp}`);
   return lines;
 }

@@ -4,11 +4,9 @@
  *
  * Changes are made one after another, each as one transaction, and the newest wins.
  */
-import { createSocket, type Socket } from 'node:dgram';
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../edge/clock.js';
 import type { Decision } from '../edge/decision.js';
-import { Nft, runProgram } from '../edge/nft.js';
+import { Nft } from '../edge/nft.js';
 import { clusterMac } from '../protocol/cluster-mac.js';
 import { parseAddress } from '../protocol/config/address.js';
 import { leaseMs } from '../protocol/lease.js';
@@ -17,9 +15,11 @@ import { type Acceptance, acceptanceOf, inBoth } from './acceptance.js';
 import { ClusterAddress } from './cluster-address.js';
 import type { KernelDatapath, KernelDatapathOptions } from './datapath.js';
 import { tableName } from './names.js';
-import { arpLines, begunMs, multicastChains, type MulticastFrame, packetSets } from './multicast-ruleset.js';
+import { begunMs, multicastChains, type MulticastFrame, packetSets } from './multicast-ruleset.js';
+import { LifeSign } from './life-sign.js';
+import { arpText, leftText, remember } from './multicast-table.js';
 import { OwnerTables } from './owner-tables.js';
-import { changeText, clearedText, type Loaded, nameMaps, wholeText } from './ruleset-change.js';
+import { changeText, type Loaded, nameMaps, wholeText } from './ruleset-change.js';
 
 export interface MulticastOptions extends Omit<KernelDatapathOptions, 'leaseMs'> {
   decision: Decision;
@@ -28,6 +28,8 @@ export interface MulticastOptions extends Omit<KernelDatapathOptions, 'leaseMs'>
   dedicatedIp: string;
   /** Before the first view: the file on disk. */
   file: ClusterFile;
+  /** See setAnswering(); null: as the rules of an earlier run do that are in the kernel still. */
+  answers: boolean | null;
 }
 
 /** Mode multicast. */
@@ -40,8 +42,6 @@ export interface MulticastDatapath extends KernelDatapath {
   renewAt(sentMs: Milliseconds): void;
 }
 
-/** Discard (RFC 863): nothing listens there, and what is sent to it is dropped before it could arrive. */
-const RENEWAL_PORT = 9;
 const NOTHING: Loaded = { chains: new Map(), maps: new Map(), mapOf: new Map() };
 
 export class MulticastKernel implements MulticastDatapath {
@@ -51,13 +51,13 @@ export class MulticastKernel implements MulticastDatapath {
   private readonly owners: OwnerTables;
   private frame: MulticastFrame;
   private address: ClusterAddress;
-  /** What says that a renewal begins, and what renews. */
-  private readonly tokens = { begin: randomBytes(8), renew: randomBytes(8) };
-  private socket: Socket | null = null;
+  private readonly lifeSign = new LifeSign();
   private loaded: Loaded | null = null;
   private accepting: Acceptance | null = null;
   private wanted: { acceptance: Acceptance; checksum: string } | null = null;
   private hashSeed = 0;
+  private file: ClusterFile;
+  private answers: boolean;
   private turn: Promise<void> = Promise.resolve();
   private complaint: string | null = null;
   private isClosed = false;
@@ -71,6 +71,8 @@ export class MulticastKernel implements MulticastDatapath {
     this.table = tableName('multicast', options.clusterName);
     this.nft = new Nft(this.prefix);
     this.owners = new OwnerTables(options.decision, () => this.hashSeed);
+    this.answers = options.answers ?? false;
+    this.file = options.file;
     this.frame = this.frameOf(options.file);
     this.address = this.addressOf(this.frame);
   }
@@ -81,10 +83,11 @@ export class MulticastKernel implements MulticastDatapath {
 
   /** Rules first, then addresses: without the rules this host would answer for all clients. */
   async open(): Promise<void> {
-    this.socket = await connectedSocket();
+    await this.lifeSign.open();
     await this.inTurn(async () => {
       const why = await this.nft.whyNot();
       if (why !== null) return this.say(why);
+      if (this.options.answers === null && (await leftText(this.prefix, this.table)) !== '') this.goOnAnswering();
       await this.make(null);
       await this.address.put();
     });
@@ -126,8 +129,28 @@ export class MulticastKernel implements MulticastDatapath {
     this.took = this.mayTake;
   }
 
+  /**
+   * Whether this host says where the virtual IPs are. While the cluster is in another mode somebody else does, and with
+   * another Ethernet address; who begins says so to everybody on the link.
+   */
+  async setAnswering(answers: boolean): Promise<void> {
+    if (answers === this.answers) return;
+    this.answers = answers;
+    await this.inTurn(async () => {
+      await this.reframe(this.file);
+      if (this.answers) await this.address.announce();
+    });
+  }
+
+  /** Nobody took the virtual IPs in another mode while its rules were there. */
+  private goOnAnswering(): void {
+    this.answers = true;
+    this.frame = this.frameOf(this.file);
+    this.address = this.addressOf(this.frame);
+  }
+
   beginRenewal(): void {
-    if (this.loaded !== null && !this.isBehind) this.socket?.send(this.tokens.begin, () => {});
+    if (this.loaded !== null && !this.isBehind) this.lifeSign.begin();
   }
 
   /** The kernel's own lease: nothing is taken back by hand when the sidecar dies, it runs out. */
@@ -136,12 +159,11 @@ export class MulticastKernel implements MulticastDatapath {
     const isLate = clock.nowMs() - sentMs > begunMs(this.frame.leaseMs);
     if (this.loaded === null || this.isBehind || isLate) return;
     // After the packets of the same sign of life: others count from those.
-    setImmediate(() => {
-      this.socket?.send(this.tokens.renew, (error) => {
-        // The rule that takes it drops it, and says so.
-        if (error === null && !this.isClosed) void this.inTurn(() => this.mendRules());
-      });
-    });
+    setImmediate(() =>
+      this.lifeSign.renew(() => {
+        if (!this.isClosed) void this.inTurn(() => this.mendRules());
+      }),
+    );
   }
 
   /** Resolves when all that was asked for so far is done. */
@@ -177,8 +199,7 @@ export class MulticastKernel implements MulticastDatapath {
 
   leave(): void {
     this.isClosed = true;
-    this.socket?.close();
-    this.socket = null;
+    this.lifeSign.close();
   }
 
   problem(): string | null {
@@ -197,21 +218,23 @@ export class MulticastKernel implements MulticastDatapath {
   /** Makes everything anew in one transaction; connections that packets are remembered of go on. */
   private async make(acceptance: Acceptance | null): Promise<void> {
     const after = this.rendered(acceptance ?? NOBODY, null);
-    const text =
-      (await this.leftovers()) + wholeText(this.table, packetSets(this.frame.leaseMs), after) + this.arpText();
+    const left = await leftText(this.prefix, this.table);
+    const text = left + wholeText(this.table, packetSets(this.frame.leaseMs), after) + arpText(this.table, this.frame);
     await this.nft.run(text, 'the rules of mode multicast');
+    if (left === '') await remember(this.nft, this.prefix, this.table, this.frame.virtualIps);
     this.loaded = after;
     this.accepting = acceptance ?? NOBODY;
   }
 
   /** The file in force may have other virtual IPs, and with the first of them another address of the cluster. */
   private async reframe(file: ClusterFile): Promise<void> {
+    this.file = file;
     const before = this.frame;
     const frame = this.frameOf(file);
     if (JSON.stringify(frame) === JSON.stringify(before)) return;
     this.frame = frame;
     await this.accept(this.accepting ?? NOBODY);
-    await this.nft.run(this.arpText(), 'the answers for the virtual IPs');
+    await this.nft.run(arpText(this.table, this.frame), 'the answers for the virtual IPs');
     const gone = before.virtualIps.filter((address) => !frame.virtualIps.includes(address));
     const isMoved = frame.clusterMac !== before.clusterMac;
     await this.addressOf({ ...before, virtualIps: gone }).remove(isMoved);
@@ -221,36 +244,21 @@ export class MulticastKernel implements MulticastDatapath {
 
   private frameOf({ virtualIps, heartbeat }: ClusterFile): MulticastFrame {
     const { device, ownMac, dedicatedIp } = this.options;
-    const { begin, renew } = this.tokens;
-    const renewal = { port: RENEWAL_PORT, begin: begin.toString('hex'), renew: renew.toString('hex') };
+    const { renewal } = this.lifeSign;
     const leaseLength = leaseMs(heartbeat.periodMs);
     const mac = multicastMac(virtualIps);
-    return { virtualIps, device, ownMac, clusterMac: mac, dedicatedIp, leaseMs: leaseLength, renewal };
+    const { answers } = this;
+    return { virtualIps, device, ownMac, clusterMac: mac, dedicatedIp, leaseMs: leaseLength, answers, renewal };
   }
 
-  private addressOf({ device, virtualIps, clusterMac: mac }: MulticastFrame): ClusterAddress {
-    return new ClusterAddress(device, virtualIps, mac, this.prefix);
+  private addressOf({ device, virtualIps, clusterMac: mac, answers }: MulticastFrame): ClusterAddress {
+    return new ClusterAddress(device, virtualIps, mac, this.prefix, answers);
   }
 
   private rendered(acceptance: Acceptance, before: Loaded | null): Loaded {
     const { maps, mapOf } = nameMaps(acceptance.rules, before);
     const chains = multicastChains(this.frame, acceptance, ({ name }) => mapOf.get(name)!);
     return { chains, maps, mapOf };
-  }
-
-  private async leftovers(): Promise<string> {
-    const listed = await runProgram([...this.prefix, 'nft', '-j', '-t', 'list', 'table', 'inet', this.table]);
-    if (listed.code !== 0) return '';
-    const objects = (JSON.parse(listed.stdout) as { nftables: Record<string, { name: string }>[] }).nftables;
-    const names = (kind: string) => objects.flatMap((each) => (each[kind] ? [each[kind].name] : []));
-    return clearedText(this.table, names('chain'), names('map'));
-  }
-
-  private arpText(): string {
-    const [hook, ...rules] = arpLines(this.frame);
-    const table = `arp ${this.table}`;
-    const lines = [`add table ${table}`, `add chain ${table} leaving { ${hook} }`, `flush chain ${table} leaving`];
-    return [...lines, ...rules.map((rule) => `add rule ${table} leaving ${rule}`)].map((line) => `${line}\n`).join('');
   }
 
   /** A sign of life went through: the rule that takes it is gone, so the others are too. */
@@ -278,15 +286,6 @@ export class MulticastKernel implements MulticastDatapath {
     this.complaint = complaint;
     this.options.onProblem(complaint);
   }
-}
-
-/** Connected, so that a datagram is in the kernel before `send` returns. What the rules drop is an error of its callback. */
-function connectedSocket(): Promise<Socket> {
-  const socket = createSocket('udp4');
-  socket.unref();
-  // Where the rules are gone the port answers that nobody listens.
-  socket.on('error', () => {});
-  return new Promise((resolve) => socket.connect(RENEWAL_PORT, '127.0.0.1', () => resolve(socket)));
 }
 
 const NOBODY: Acceptance = { hashSeed: 0, ipv6PrefixLength: 64, rules: [], rest: false };

@@ -9,10 +9,26 @@
  * used: marks belong to the machine's owner (docs/decisions/0019).
  */
 
+import type { Mode } from '../protocol/types.js';
+
 export const TABLE_PREFIX = 'envoy_nlb_';
 
 /** The parts that have a table of their own. */
 export type TablePart = 'handoff' | 'multicast' | 'address' | 'redirect' | 'refusal';
+
+/** What decides for a mode in the kernel; that of redirected ports is not of any. */
+const PARTS: Readonly<Record<Mode, readonly TablePart[]>> = {
+  routed: [],
+  arp: ['address', 'refusal', 'handoff'],
+  multicast: ['multicast'],
+};
+
+/** Parts that a host in this mode does not have. */
+export function partsOfOthers(mode: Mode): TablePart[] {
+  return Object.values(PARTS)
+    .flat()
+    .filter((part) => !PARTS[mode].includes(part));
+}
 
 /** nftables takes names of up to 255 bytes; a longer cluster name is cut, and its end told apart by its sum. */
 const CLUSTER_PART_MAX = 80;

@@ -22,11 +22,17 @@ export function noteDifferences(state: ProtocolState, host: HostName, file: stri
 export function sayDifferences(state: ProtocolState, nowMs: Milliseconds, host: HostName): void {
   if (state.inForce === null || state.resumed) return;
   const isOdd = state.side.outside !== null;
-  const todo = TODO.difference(host, isOdd);
-  for (const [item, difference] of state.differences.get(host)?.items ?? []) {
+  const items = state.differences.get(host)?.items ?? new Map<string, Difference>();
+  const todo = TODO.difference(host, isOdd, [...items.keys()].some(isReadAtStart));
+  for (const [item, difference] of items) {
     const text = differenceText(difference, isOdd);
     problem(state, nowMs, { cause: 'contradiction', host, text, todo, key: differenceKey(host, item) });
   }
+}
+
+/** What apply/fit.ts calls that: `mode`, `port of heartbeat`. */
+function isReadAtStart(item: string): boolean {
+  return item === 'mode' || item.startsWith('port of ');
 }
 
 /** With each tick: what had to wait, or has to be said the other way round. */

@@ -4,10 +4,14 @@ import type { ProtocolState } from './state.js';
 import type { HostName } from './types.js';
 
 export const TODO = {
-  difference: (host: HostName, isThisHostOdd: boolean): string =>
-    isThisHostOdd
-      ? `put the cluster file of ${host} here and run nlb reload`
-      : `put the cluster file of this host on ${host} and run nlb reload there`,
+  /** @param isReadAtStart  mode or ports: a sidecar opens those once, and a change of them goes from host to host */
+  difference: (host: HostName, isThisHostOdd: boolean, isReadAtStart: boolean): string => {
+    const [put, there] = isThisHostOdd
+      ? [`put the cluster file of ${host} here`, '']
+      : [`put the cluster file of this host on ${host}`, ' there'];
+    if (!isReadAtStart) return `${put} and run nlb reload${there}`;
+    return `${put} and systemctl restart envoy-nlb${there}; or, where it is to change, go on with the other hosts`;
+  },
   unlisted: (host: HostName): string =>
     `nlb apply a file that lists ${host}, or stop its sidecar: systemctl disable --now envoy-nlb`,
   claimedName: (address: string): string =>

@@ -31,8 +31,14 @@ export function removalLines(addresses: readonly string[], device: string): stri
 
 function onDevice(address: string, device: string): string {
   if (isV6(address)) return `${address}/128 dev ${device}`;
+  const label = labelOn(device);
+  return `${address}/32 dev ${device} scope host${label === null ? '' : ` label ${label}`}`;
+}
+
+/** Null where the interface's name leaves no room for one. */
+export function labelOn(device: string): string | null {
   const label = `${device}:${LABEL}`;
-  return `${address}/32 dev ${device} scope host${label.length > LABEL_MAX ? '' : ` label ${label}`}`;
+  return label.length > LABEL_MAX ? null : label;
 }
 
 export function isV6(address: string): boolean {
@@ -55,4 +61,9 @@ export async function ipBatch(prefix: readonly string[], lines: readonly string[
 export async function ipAll(prefix: readonly string[], lines: readonly string[], what: string): Promise<void> {
   const [complaint] = await ipBatch(prefix, lines);
   if (complaint !== undefined) throw new EdgeError('KERNEL_REFUSED', `Cannot ${what}: ${complaint}`);
+}
+
+/** What is removed to be sure need not have been there. */
+export function isNotThere(complaint: string): boolean {
+  return /No such file or directory|Cannot assign requested address|ddress not found/.test(complaint);
 }

@@ -3,6 +3,7 @@
  * is silent so that nobody has to wait then, and now and then by the holder itself.
  */
 import type { Clock } from '../edge/clock.js';
+import { multicastMac } from '../kernel/multicast.js';
 import type { Contender } from '../protocol/holder.js';
 import type { ClusterFile, HostName, Milliseconds } from '../protocol/types.js';
 import { neighbours } from './neighbours.js';
@@ -28,6 +29,8 @@ const AGAIN_MS = 2000;
  */
 const FRESH_MS = 1000;
 const WATCH_EVERY_MS = 10_000;
+
+const OF_MULTICAST = 'a host that is in mode multicast still';
 
 interface Sentence {
   text: string;
@@ -119,7 +122,11 @@ export class Asking {
     if (first === undefined) return null;
     const [address, mac] = first;
     const known = await neighbours(this.options.prefix, device);
-    const host = this.options.file().hosts.find(({ dedicatedIp }) => known.get(dedicatedIp) === mac);
+    const { hosts, virtualIps } = this.options.file();
+    // All hosts of mode multicast have one Ethernet address; which of them it is cannot be told.
+    if (mac === multicastMac(virtualIps))
+      return { text: `virtual IP ${address} ${verb} ${OF_MULTICAST} (${mac})`, isHost: true };
+    const host = hosts.find(({ dedicatedIp }) => known.get(dedicatedIp) === mac);
     const who = host === undefined ? `${mac}, which is no host of this cluster` : `host ${host.name} (${mac})`;
     return { text: `virtual IP ${address} ${verb} ${who}`, isHost: host !== undefined };
   }

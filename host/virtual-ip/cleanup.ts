@@ -4,14 +4,22 @@
  */
 import { complaintOf, Nft, runProgram } from '../edge/nft.js';
 import { isOurTable } from '../kernel/names.js';
-import { ipBatch, LABEL } from './addresses.js';
+import { ipBatch, isNotThere, isV6, LABEL, labelOn } from './addresses.js';
 import { Sysctls } from './sysctls.js';
 
 export interface Leftovers {
   tables: { family: string; name: string }[];
-  addresses: { device: string; address: string; prefixLength: number }[];
+  addresses: LeftAddress[];
   /** Ethernet addresses of mode multicast that a card still takes frames for. */
   groups: { device: string; mac: string }[];
+}
+
+export interface LeftAddress {
+  device: string;
+  address: string;
+  prefixLength: number;
+  /** False where somebody else may have put it there: an IPv4 address without our label. IPv6 ones have none. */
+  isSurelyOurs: boolean;
 }
 
 interface ListedDevice {
@@ -27,8 +35,10 @@ export async function findLeftovers(virtualIps: readonly string[], prefix: reado
   const addresses = devices.flatMap(({ ifname, addr_info = [] }) =>
     addr_info.flatMap(({ local, prefixlen, label }) => {
       if (ifname === undefined || local === undefined || prefixlen !== (local.includes(':') ? 128 : 32)) return [];
-      const isOurs = virtualIps.includes(local) || label?.endsWith(`:${LABEL}`) === true;
-      return isOurs ? [{ device: ifname, address: local, prefixLength: prefixlen }] : [];
+      const isLabelled = label?.endsWith(`:${LABEL}`) === true;
+      if (!virtualIps.includes(local) && !isLabelled) return [];
+      const isSurelyOurs = isLabelled || isV6(local) || labelOn(ifname) === null;
+      return [{ device: ifname, address: local, prefixLength: prefixlen, isSurelyOurs }];
     }),
   );
   return { tables, addresses, groups: await findGroups(prefix) };
@@ -45,10 +55,13 @@ async function findGroups(prefix: readonly string[]): Promise<Leftovers['groups'
   });
 }
 
-/** @returns what could not be removed, in the words of nft and ip */
+/**
+ * @param stateDirectory  where it is kept what settings were before; null to leave them as they are
+ * @returns what could not be removed, in the words of nft and ip
+ */
 export async function removeLeftovers(
   { tables, addresses, groups }: Leftovers,
-  stateDirectory: string,
+  stateDirectory: string | null,
   prefix: readonly string[] = [],
 ): Promise<string[]> {
   const nft = new Nft(prefix);
@@ -57,17 +70,24 @@ export async function removeLeftovers(
   const lines = addresses.map(
     ({ device, address, prefixLength }) => `addr del ${address}/${prefixLength} dev ${device}`,
   );
-  refused.push(...(await ipBatch(prefix, lines)));
+  // A lifetime may have ended since they were listed.
+  refused.push(...(await ipBatch(prefix, lines)).filter((complaint) => !isNotThere(complaint)));
   for (const { device, mac } of groups) {
     // A process each: `ip maddr` ends the batch that it stands in.
     const result = await runProgram([...prefix, 'ip', 'maddr', 'del', mac, 'dev', device]);
     if (result.code !== 0) refused.push(complaintOf(result));
   }
-  for (const { family, name } of tables) {
+  for (const { family, name } of tables.flatMap(withTwin)) {
     await nft.removeTable(family, name).catch((error: Error) => refused.push(error.message));
   }
-  new Sysctls(stateDirectory).restore();
+  if (stateDirectory !== null) new Sysctls(stateDirectory).restore();
   return refused;
+}
+
+/** Of a family that no virtual IP is of the table of the addresses has no chain, by which it could be found. */
+function withTwin(table: Leftovers['tables'][number]): Leftovers['tables'] {
+  const other = { arp: 'ip6', ip6: 'arp' }[table.family];
+  return other === undefined ? [table] : [table, { family: other, name: table.name }];
 }
 
 export function leftoverLines({ tables, addresses, groups }: Leftovers): string[] {

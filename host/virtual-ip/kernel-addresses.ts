@@ -11,7 +11,7 @@ import { Ip } from '../edge/ip.js';
 import { Nft } from '../edge/nft.js';
 import { tableName } from '../kernel/names.js';
 import type { Milliseconds } from '../protocol/types.js';
-import { ipAll, ipBatch, linkLines, loopbackLines, removalLines } from './addresses.js';
+import { ipAll, ipBatch, isNotThere, linkLines, loopbackLines, removalLines } from './addresses.js';
 import { Lease } from './lease.js';
 import { whoAnswers } from './neighbours.js';
 import { noSourceLines, sourceLines } from './outgoing.js';
@@ -33,11 +33,6 @@ export interface KernelAddressesOptions {
   ports(): readonly string[];
   onLeaseOver(): void;
   onLeaseRefused(complaint: string): void;
-}
-
-/** What is removed to be sure need not have been there. */
-function isNotThere(complaint: string): boolean {
-  return /No such file or directory|Cannot assign requested address|ddress not found/.test(complaint);
 }
 
 export class KernelAddresses {

@@ -7,11 +7,13 @@ import type { Clock } from '../edge/clock.js';
 import type { Decision } from '../edge/decision.js';
 import { MulticastKernel } from '../kernel/multicast.js';
 import type { Effect } from '../protocol/events.js';
+import type { Contender } from '../protocol/holder.js';
 import { leaseMs } from '../protocol/lease.js';
 import type { ClusterFile, HostConfig, InForce } from '../protocol/types.js';
 import type { VirtualIpStatus } from './status.js';
 import type { Sidecar } from '../sidecar.js';
 import { findLinks } from './link.js';
+import { clearBefore } from './other-modes.js';
 
 export interface MulticastModeOptions {
   host: HostConfig;
@@ -29,18 +31,21 @@ export interface MulticastModeOptions {
 const RETRY_MS = 500;
 
 /**
- * Before Envoy serves and before the first packet to the others. Null in the other modes.
+ * Before Envoy serves and before the first packet to the others: what another mode left is taken out of the kernel, and in this
+ * one its rules are made.
  *
  * @param file  the one this host begins with
- * @param isWanted  this host is to serve
+ * @param before  in force when it ran last
  * @param isHeard  what is sent goes out: a host that keeps silent renews nothing
+ * @returns null in the other modes
  */
-export async function openMulticastMode(
+export async function openMode(
   sidecar: Sidecar,
   file: ClusterFile,
-  isWanted: boolean,
+  before: ClusterFile | undefined,
   isHeard: () => boolean,
 ): Promise<MulticastMode | null> {
+  await clearBefore(sidecar, file, before ?? null);
   if (file.mode !== 'multicast') return null;
   const { host, clock } = sidecar.options;
   const mode = new MulticastMode({
@@ -52,7 +57,8 @@ export async function openMulticastMode(
     isWanted: () => sidecar.envoy.isWanted,
     say: (topic, problem) => sidecar.sayProblem(topic, problem),
   });
-  if (isWanted) await mode.open();
+  // This host is to serve.
+  if (!sidecar.takingPart.isOff) await mode.open();
   return mode;
 }
 
@@ -71,6 +77,8 @@ export class MulticastMode {
   private device: string | null = null;
   private newest: { inForce: InForce; checksum: string } | null = null;
   private mayTake = '';
+  /** This host says where the virtual IPs are; null: as an earlier run did, until the others have been met. */
+  private answers: boolean | null = null;
 
   constructor(private readonly options: MulticastModeOptions) {}
 
@@ -100,6 +108,18 @@ export class MulticastMode {
       default:
         return undefined;
     }
+  }
+
+  /**
+   * After each step: only where the cluster is in this mode, and this host in it, may it say where the virtual IPs are; it
+   * begins when nobody holds them in mode arp any more. Not asked while this host goes by the view of its earlier life.
+   */
+  noteContenders(contenders: readonly Contender[]): void {
+    const { name } = this.options.host;
+    const isIn = contenders.some((one) => one.name === name && one.isIn);
+    const isHeld = contenders.some((one) => one.name !== name && one.holds);
+    this.answers = isIn && (this.answers === true || !isHeld);
+    void this.kernel?.setAnswering(this.answers);
   }
 
   /** Before the clock is read for what may be a sign of life. */
@@ -173,6 +193,7 @@ export class MulticastMode {
       file: file(),
       decision: this.options.decision,
       clock: this.options.clock,
+      answers: this.answers,
       onProblem: (problem) => say('kernel', problem === null ? null : `mode multicast: ${problem}`),
     });
     await this.kernel.open();

@@ -1,9 +1,11 @@
-/** How mode arp is joined to a sidecar: what they ask of it, and what goes before each step of its protocol. */
+/** How the modes are joined to a sidecar: what they ask of it, and what goes before and after each step of its protocol. */
 import { isOut } from '../control/own-part.js';
 import { contendersOf, countsFromMs, type ProtocolState, saidMs, step } from '../protocol/protocol.js';
+import type { HolderClaim } from '../protocol/holder-claim.js';
 import type { ClusterFile } from '../protocol/types.js';
 import type { Sidecar } from '../sidecar.js';
 import { LinkMode } from './link-mode.js';
+import type { MulticastMode } from './multicast-mode.js';
 
 /** @param file  the one this host starts with */
 export function linkModeOf(sidecar: Sidecar, stateDirectory: string, file: ClusterFile): LinkMode | null {
@@ -28,8 +30,20 @@ export function linkModeOf(sidecar: Sidecar, stateDirectory: string, file: Clust
   });
 }
 
+/** What hosts of this mode say in the place of a claim where there is none: in mode routed nobody can hold the virtual IPs. */
+export function claimOf({ mode }: ClusterFile): HolderClaim {
+  return { holds: false, wish: mode === 'routed' ? 'unable' : 'none' };
+}
+
 /** A lease that ran out while this sidecar stood still is no claim any more, before anything else is said. */
-export function stepWith(linkMode: LinkMode | null): typeof step {
+export function stepWith(linkMode: LinkMode | null, multicast: MulticastMode | null): typeof step {
+  if (multicast !== null) {
+    return (state: ProtocolState, event) => {
+      const after = step(state, event);
+      if (!after.state.resumed) multicast.noteContenders(contendersOf(after.state, event.nowMs));
+      return after;
+    };
+  }
   if (linkMode === null) return step;
   return (state: ProtocolState, event) => {
     const claim = linkMode.claimNow();

@@ -10,7 +10,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const ROOT = '/proc/sys/net';
-const FILE = 'kernel.json';
+/** In the state directory. */
+export const SETTINGS_FILE = 'kernel.json';
 
 interface Setting {
   /** Below /proc/sys/net, with the device in it. */
@@ -55,7 +56,7 @@ export class Sysctls {
       if (Math.max(Number(now), all === null ? 0 : Number(this.read(all))) >= wanted) return [];
       if (this.before[path] === undefined && now !== null) {
         this.before[path] = now;
-        writeFileSync(join(this.stateDirectory, FILE), `${JSON.stringify(this.before)}\n`, { mode: 0o600 });
+        writeFileSync(join(this.stateDirectory, SETTINGS_FILE), `${JSON.stringify(this.before)}\n`, { mode: 0o600 });
       }
       const failure = this.write(path, String(wanted));
       if (failure === null) return [];
@@ -82,7 +83,7 @@ export class Sysctls {
   restore(): void {
     for (const [path, value] of Object.entries(this.before)) this.write(path, value);
     this.before = {};
-    rmSync(join(this.stateDirectory, FILE), { force: true });
+    rmSync(join(this.stateDirectory, SETTINGS_FILE), { force: true });
   }
 
   private read(path: string): string | null {
@@ -105,7 +106,7 @@ export class Sysctls {
 
 function readBefore(stateDirectory: string): Before {
   try {
-    return JSON.parse(readFileSync(join(stateDirectory, FILE), 'utf8')) as Before;
+    return JSON.parse(readFileSync(join(stateDirectory, SETTINGS_FILE), 'utf8')) as Before;
   } catch {
     return {};
   }

@@ -57,6 +57,15 @@ describe('judgeAddresses()', () => {
     ]);
   });
 
+  test('in mode routed, names a virtual IP that an earlier mode put on lo, which nobody does when the machine starts', () => {
+    const found = said('routed', (facts) => {
+      facts.mail2!.virtualIpsHere = [{ address: VIP, interface: 'lo', isOfMode: true }];
+    });
+    expect(found).toEqual([
+      'leftover: host mail2 has 10.0.0.100 on lo from an earlier mode: it is gone when the machine is started anew',
+    ]);
+  });
+
   test('in mode multicast, names a host that does not have the virtual IP, unless it is stopped', () => {
     const text = 'virtualIp: host mail2 does not have 10.0.0.100 on its interface, so it takes no packet for it';
     expect(said('multicast', (facts) => facts.mail2!.virtualIpsHere.pop())).toEqual([text]);

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
 import { type Acceptance, acceptanceOf, inBoth, type RuleAcceptance } from '../../host/kernel/acceptance.js';
 import { multicastMac } from '../../host/kernel/multicast.js';
-import { arpLines, balance, multicastChains, type MulticastFrame } from '../../host/kernel/multicast-ruleset.js';
+import {
+  arpLines,
+  balance,
+  multicastChains,
+  type MulticastFrame,
+  rememberText,
+} from '../../host/kernel/multicast-ruleset.js';
 import { changeText, clearedText, type Loaded, nameMaps, wholeText } from '../../host/kernel/ruleset-change.js';
 import type { InForce, PortRule, RulePart } from '../../host/protocol/types.js';
 import { makeFile } from '../sim/files.js';
@@ -14,6 +20,7 @@ const FRAME: MulticastFrame = {
   clusterMac: '03:bf:0a:4d:00:c8',
   dedicatedIp: '10.77.0.1',
   leaseMs: 1080,
+  answers: true,
   renewal: { port: 9, begin: '8899aabbccddeeff', renew: '0011223344556677' },
 };
 
@@ -141,6 +148,30 @@ test('what an earlier run made is taken out, and the connections that packets ar
     'flush chain inet t entry\nflush map inet t own_0\ndelete chain inet t entry\ndelete map inet t own_0\n',
   );
   expect(changeText('t', NOTHING, NOTHING)).toBe('');
+});
+
+test('a host that must not answer for the virtual IPs says nothing of them, and goes on answering its open connections', () => {
+  const [silent, saying] = [false, true].map((answers) => arpLines({ ...FRAME, answers }).join('\n'));
+  expect(silent).toContain('arp operation reply drop');
+  expect(silent).toContain('arp operation request arp saddr ip set 10.77.0.1');
+  expect(saying).not.toContain('drop');
+  const none: Acceptance = { hashSeed: 0, ipv6PrefixLength: 64, rules: [], rest: false };
+  const leaving = (answers: boolean) => multicastChains({ ...FRAME, answers }, none, () => '').get('leaving')!;
+  const drop = leaving(false).findIndex((line) => /nd-neighbor-advert .* drop$/.test(line));
+  expect(drop).toBeGreaterThan(0);
+  expect(drop).toBeLessThan(leaving(false).findIndex((line) => /nd-neighbor-advert .* set /.test(line)));
+  expect(leaving(true).join()).not.toMatch(/nd-neighbor-advert [^,]* drop/);
+});
+
+test('connections that this host has are told to new rules, each family to its set', () => {
+  const [one, other] = [
+    { local: '10.77.0.200', localPort: 25, remote: '192.0.2.7', remotePort: 4711 },
+    { local: 'fd77::c8', localPort: 25, remote: '2001:db8::7', remotePort: 4712 },
+  ];
+  expect(rememberText('t', [one!, other!])).toBe(
+    'add element inet t flows_ip { 192.0.2.7 . 4711 . 10.77.0.200 . 25 }\nadd element inet t flows_ip6 { 2001:db8::7 . 4712 . fd77::c8 . 25 }\n',
+  );
+  expect(rememberText('t', [])).toBe('');
 });
 
 test('the checksum of an IPv6 answer with the address of the cluster is that with the own one', () => {

@@ -24,6 +24,7 @@ describe.skipIf(why !== null)('the lease of mode multicast', () => {
         clusterMac: '03:bf:0a:4d:00:c8',
         dedicatedIp: host.address,
         leaseMs: 3000,
+        answers: true,
         renewal: { port: 9, begin: '8899aabbccddeeff', renew: '1122334455667788' },
       };
       const chains = multicastChains(frame, { hashSeed: 0, ipv6PrefixLength: 64, rules: [], rest: false }, () => '');

@@ -195,6 +195,8 @@ describe.skipIf(why !== null)('mode multicast', () => {
 
   it('makes rules and addresses again where somebody flushes nftables or takes an address away, and goes on', async () => {
     const [n1] = cluster.hosts as [ClusterHost, ClusterHost, ClusterHost];
+    await clients.hold(VIP, 25, CLIENTS.slice(0, 50));
+    await clients.hold(VIP6, 25, CLIENTS.slice(1000, 1050));
     inside(n1, 'nft', 'flush', 'ruleset');
     await converged(cluster.hosts);
     await waitFor('the answers for ARP', () => inside(n1, 'nft', 'list', 'tables').includes(`arp ${TABLE}`), 60_000);
@@ -204,6 +206,8 @@ describe.skipIf(why !== null)('mode multicast', () => {
       inside(n1, 'ip', 'addr').includes(`${VIP}/32`) && inside(n1, 'ip', 'maddr').includes(MAC) ? true : null;
     await waitFor('the address of the cluster', isWhole, 60_000);
     await expectOwners(cluster.hosts);
+    expect([...(await clients.check())].filter(([, lives]) => !lives)).toEqual([]);
+    await clients.drop();
     const wrong = inside(n1, process.execPath, NLB, 'ip2mac', VIP);
     expect(wrong.toLowerCase()).toContain('03-bf-0a-4d-00-c8');
   });

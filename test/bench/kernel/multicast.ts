@@ -38,6 +38,7 @@ export async function startMulticast(
       ownMac: macOf(host),
       dedicatedIp: host.address,
       file,
+      answers: true,
     });
     undo.push(() => kernel.close());
     await kernel.open();
