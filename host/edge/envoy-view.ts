@@ -141,7 +141,9 @@ export class EnvoyView {
       else await this.tell(wish, signal);
       this.options.onTaken(inForce, checksum);
     } catch (error) {
-      if (signal.aborted) return;
+      // What Envoy says of a file that is history already would be taken for its answer to the next one.
+      const isHistory = this.waiting !== null && this.waiting.inForce.file !== inForce.file;
+      if (signal.aborted || isHistory) return;
       this.options.onRefused((error as Error).message);
       const wasRefused = error instanceof EdgeError && error.code === 'ENVOY_REFUSED';
       await sleep(wasRefused ? RETRY_REFUSED_MS : RETRY_MS, undefined, { signal }).catch(() => {});

@@ -30,6 +30,8 @@ export interface KernelDatapathOptions {
   device: string;
   /** How long the kernel goes on deciding new connections when the sidecar does not renew. */
   leaseMs: number;
+  /** False while the others have another file, even another mode: what their kernels do is not known then. @default always true */
+  isFileShared?(): boolean;
   /** `problem()` is another one now. */
   onProblem(problem: string | null): void;
   /** What goes before `nft`, `ip` and `ss`, for tests in a namespace. @default nothing */

@@ -163,9 +163,9 @@ export class KernelHandoff implements HandoffDatapath {
     if (ownMac === null) return;
     const { self, device } = this.options;
     const { file } = inForce;
-    // Outside, this host may have another file than the others, even another mode: what it does not know of them Envoy hands off.
-    const isIn = inForce.view.hosts.some(({ name }) => name === self);
-    const plan = await this.planner.plan(inForce, new Set([self, ...(isIn ? this.links.macs.keys() : [])]));
+    // To hosts of which it does not know what they would do with it, Envoy hands off.
+    const reached = this.options.isFileShared?.() === false ? [] : this.links.macs.keys();
+    const plan = await this.planner.plan(inForce, new Set([self, ...reached]));
     const number = (name: HostName) => this.planner.numberOf(name);
     const { virtualIps, hashSeed } = file;
     const frame = { device, ownMac, self: number(self), virtualIps, hashSeed };

@@ -28,6 +28,8 @@ export interface LinkModeOptions {
   countsFromMs(): Milliseconds;
   holdBack(): boolean;
   isResting(): boolean;
+  /** As KernelDatapathOptions. */
+  isFileShared(): boolean;
   claim(claim: HolderClaim): void;
   say(topic: string, problem: string | null): void;
   onChange(): void;
@@ -171,14 +173,22 @@ export class LinkMode {
 
   /** The kernel's part belongs to an interface, which may be another one by now. */
   private placeDatapath(): void {
-    const { file, host, say, prefix = [] } = this.options;
+    const { file, host, say, isFileShared, prefix = [] } = this.options;
     const device = this.holding === null ? (findLinks(file(), host).link?.device ?? null) : this.holding.device;
     if (device === null || device === this.device) return;
     const closed = this.removeDatapath();
     this.device = device;
     const { clusterName, mode } = file();
     const onProblem = (problem: string | null) => say('kernel', problem);
-    const datapathOptions = { clusterName, self: host.name, device, leaseMs: this.leaseMs, onProblem, prefix };
+    const datapathOptions = {
+      clusterName,
+      self: host.name,
+      device,
+      leaseMs: this.leaseMs,
+      isFileShared,
+      onProblem,
+      prefix,
+    };
     this.datapath = createDatapath(mode, datapathOptions, this.options.ranker);
     const { datapath } = this;
     if (datapath === null) return;

@@ -23,6 +23,7 @@ export function linkModeOf(sidecar: Sidecar, stateDirectory: string, file: Clust
     countsFromMs: () => (isRunning() ? countsFromMs(sidecar.loop.state) : Number.POSITIVE_INFINITY),
     holdBack: () => isRunning() && sidecar.protocol.holdVirtualIpBack,
     isResting: () => isRunning() && sidecar.takingPart.isOff && isOut(sidecar, null),
+    isFileShared: () => !isRunning() || sidecar.loop.state.side.outside?.sameFile !== false,
     ranker: sidecar.decision,
     claim: (claim) => sidecar.loop?.post({ kind: 'claim', claim }),
     say: (topic, problem) => sidecar.sayProblem(topic, problem),

@@ -96,6 +96,20 @@ describe('EnvoyView', () => {
     await view.stop();
   });
 
+  it('says nothing of a file that was refused when another one waits already', async () => {
+    const refusals: ((reason: Error) => void)[] = [];
+    const put = () => new Promise<void>((_, reject) => refusals.push(reject));
+    const { view, taken } = viewOf({ files: { put } as unknown as EnvoyFiles });
+    view.decideBy(inForce, 'one');
+    await expect.poll(() => refusals.length).toBe(1);
+    view.decideBy({ ...inForce, file: clusterFile('127.0.50', 2) }, 'two');
+    refusals[0]!(new Error('of the first'));
+    await expect.poll(() => refusals.length).toBe(2);
+    refusals[1]!(new Error('of the second'));
+    await expect.poll(() => taken).toEqual(['refused: of the second']);
+    await view.stop();
+  });
+
   it('gives up what Envoy does not take for a newer wish', async () => {
     const { view, puts, taken } = slow();
     view.decideBy(inForce, 'one');

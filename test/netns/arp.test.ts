@@ -147,8 +147,8 @@ describe.skipIf(why !== null).each(['arp', 'multicast'] as const)('mode %s', (mo
     };
     cut(true);
     await Promise.all([lab.agreed(['n1', 'n2']), lab.agreed(['n3', 'n4'])]);
-    // Each half serves whoever reaches it; nobody is turned away meanwhile.
-    expect((await lab.visit(asked(100, SMTP))).flatMap(({ error }) => error ?? [])).toEqual([]);
+    // Each half serves whoever reaches it. In mode multicast both answer everybody (docs/decisions/0021, Known limits).
+    if (mode === 'arp') expect((await lab.visit(asked(100, SMTP))).flatMap(({ error }) => error ?? [])).toEqual([]);
     cut(false);
     await lab.whole();
     await expectKept();
