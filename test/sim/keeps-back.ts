@@ -15,6 +15,8 @@ export function keepsBack(cluster: Cluster, periodMs: number): void {
   const group = agreeing(cluster);
   // With two files or keys another part may win when a host dies, and who was in is outside.
   const isWhole = group.length === cluster.hosts.length && cluster.twins.size === 0 && cluster.extras.length === 0;
+  // One that offers a revision which was not told to all has it in force alone when it is cut off, and wins over the others.
+  if (group.some(({ state }) => state!.offer !== null)) return;
   if (!isWhole || group.length >= LARGE) return;
   const { portRules } = group[0]!.state!.known.file;
   const never = [...portRules.keys()].filter((index) => portRules[index]!.failback === 'never');
