@@ -9,9 +9,9 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ClusterStatus } from '../../host/admin/status.js';
-import { connectEnvoyAdmin } from '../../host/edge/envoy-admin.js';
 import { endEnvoy, findOwnEnvoy } from '../../host/edge/envoy-process.js';
 import { ROOT } from '../bench/root.js';
+import { seesOwners } from './harness/sees-owners.js';
 import { startService, type TestService } from './harness/service.js';
 import { waitFor } from './harness/wait.js';
 
@@ -98,11 +98,7 @@ export class SidecarHost {
    * one that does not answer, and the entry host serves in its stead.
    */
   async seesOwners(): Promise<boolean> {
-    const admin = connectEnvoyAdmin(join(this.stateDir, 'envoy', 'admin.sock'));
-    const healthy = await admin.stats('^cluster\\.nlb\\.handoff\\..*\\.membership_healthy$');
-    admin.close();
-    const isSeen = (name: string, count: number | string) => count === (/\.strict\d+\./.test(name) ? 1 : 2);
-    return healthy.size > 0 && [...healthy].every(([name, count]) => isSeen(name, count));
+    return seesOwners(this.stateDir);
   }
 
   async status(): Promise<ClusterStatus> {

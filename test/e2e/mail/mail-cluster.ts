@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ClusterStatus } from '../../../host/admin/status.js';
+import { seesOwners } from '../harness/sees-owners.js';
 import { waitFor } from '../harness/wait.js';
 import { CLUSTER_FILE, MailHost } from './mail-host.js';
 
@@ -58,7 +59,10 @@ ${portRules.join('')}`,
       async () => {
         const statuses = await Promise.all(hosts.map((host) => host.status()));
         const views = new Set(statuses.map(({ view }) => `${view?.number} ${view?.checksum}`));
-        return views.size === 1 && statuses.every((status) => isWhole(status, names));
+        if (views.size !== 1 || !statuses.every((status) => isWhole(status, names))) return false;
+        const isAll = hosts.length === this.hosts.length;
+        const seen = isAll ? await Promise.all(hosts.map(({ stateDir }) => seesOwners(stateDir))) : [];
+        return seen.every(Boolean);
       },
       60_000,
     ).catch((error: Error) => {
