@@ -60,7 +60,7 @@ ${portRules.join('')}`,
         const statuses = await Promise.all(hosts.map((host) => host.status()));
         const views = new Set(statuses.map(({ view }) => `${view?.number} ${view?.checksum}`));
         if (views.size !== 1 || !statuses.every((status) => isWhole(status, names))) return false;
-        const isAll = hosts.length === this.hosts.length;
+        const isAll = hosts.length > 1 && hosts.length === this.hosts.length;
         const seen = isAll ? await Promise.all(hosts.map(({ stateDir }) => seesOwners(stateDir))) : [];
         return seen.every(Boolean);
       },
