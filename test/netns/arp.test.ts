@@ -73,6 +73,15 @@ describe.skipIf(why !== null).each(['arp', 'multicast'] as const)('mode %s', (mo
     expect(found).toEqual(owners);
   }
 
+  /** The machine of a host dies under what is held: only what it served itself is lost. */
+  async function killWhole(host: ClusterHost): Promise<void> {
+    lab.kill(host);
+    await expectKept([host.name]);
+    await lab.agreed(without(host.name));
+    await expectNew(without(host.name));
+    await expectKept([host.name]);
+  }
+
   const without = (...names: string[]) => ALL.filter((name) => !names.includes(name));
   const start = (host: ClusterHost) => lab.cluster.post(host, 'start');
 
@@ -157,11 +166,7 @@ describe.skipIf(why !== null).each(['arp', 'multicast'] as const)('mode %s', (mo
   it('the holder is killed whole under downloads, and comes back: only what it served itself is lost', async () => {
     await work();
     const holder = await lab.holder();
-    lab.kill(holder);
-    await expectKept([holder.name]);
-    await lab.agreed(without(holder.name));
-    await expectNew(without(holder.name));
-    await expectKept([holder.name]);
+    await killWhole(holder);
     await lab.revive(holder);
     await lab.whole();
     await expectNew(ALL);
@@ -182,11 +187,7 @@ describe.skipIf(why !== null).each(['arp', 'multicast'] as const)('mode %s', (mo
     await lab.whole();
     // A quarter of these is n4's by now, and stays where it is.
     held = all;
-    lab.kill(holder);
-    await expectKept([holder.name]);
-    await lab.agreed(without(holder.name));
-    await expectNew(without(holder.name));
-    await expectKept([holder.name]);
+    await killWhole(holder);
     await lab.revive(holder);
     await lab.whole();
     const { hosts } = lab.cluster;

@@ -19,6 +19,8 @@ function sidecarProgram(): string {
   return here.includes('/build/') ? join(here, '../../host/main.js') : join(here, '../../build/host/main.js');
 }
 
+/** What `nlb` is, for `process.execPath`. */
+export const NLB = sidecarProgram();
 export const VIRTUAL_IP = '10.77.0.200';
 export const VIRTUAL_IP6 = 'fd77::200';
 
@@ -125,7 +127,7 @@ function spawnSidecar(
 ): ChildProcess {
   const logFd = openSync(join(directory, `${host.name}.log`), 'a');
   const place = ['--config', join(directory, file), '--state-dir', join(directory, host.name)];
-  const args = [sidecarProgram(), 'run', ...place, '--host', host.name, ...(options.sidecarArguments ?? [])];
+  const args = [NLB, 'run', ...place, '--host', host.name, ...(options.sidecarArguments ?? [])];
   const [command = '', ...rest] = [...(options.prefix ?? []), process.execPath, ...args];
   const sidecar = network.spawn(host, command, rest, logFd);
   if (options.isFavoured) favour(sidecar.pid);

@@ -5,7 +5,6 @@
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import {
@@ -19,14 +18,13 @@ import {
   sorted,
   type Speaker,
 } from '../e2e/said.js';
-import { type Cluster, type ClusterHost, logsOf, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
+import { type Cluster, type ClusterHost, logsOf, NLB, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
 import { Clients, startService } from './sessions.js';
 
 const why = whyNoNetwork();
 if (why) console.log(`skipped: contradictions of hosts in networks: ${why}`);
 
-const NLB = fileURLToPath(new URL('../../build/host/main.js', import.meta.url));
 const LIMIT_MS = 60_000;
 const PERIOD_MS = 250;
 type Mode = 'routed' | 'arp' | 'multicast';

@@ -1,10 +1,9 @@
 /** A cluster in mode arp that has IPv6 addresses alone: its hosts, its virtual IP and its clients. */
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
-import { type Cluster, type ClusterHost, logsOf, startCluster, VIRTUAL_IP6 } from './cluster.js';
+import { type Cluster, type ClusterHost, logsOf, NLB, startCluster, VIRTUAL_IP6 } from './cluster.js';
 import { inside } from './holder-lab.js';
 import { clientAddresses } from './kernel-lab.js';
 import { modelOwners } from './model-owners.js';
@@ -14,7 +13,6 @@ import { Clients, startService } from './sessions.js';
 const why = whyNoNetwork();
 if (why) console.log(`skipped: IPv6 alone: ${why}`);
 
-const NLB = fileURLToPath(new URL('../../build/host/main.js', import.meta.url));
 const LIMIT_MS = 60_000;
 
 describe.skipIf(why !== null)('a cluster of IPv6 addresses alone', () => {

@@ -3,13 +3,12 @@
  * packet; who answers a client is compared with the decision.
  */
 import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Decision, loadDecision } from '../../host/edge/decision.js';
 import { sleep, waitFor } from '../e2e/harness/wait.js';
 import { randomFrom } from '../sim/random.js';
 import { type Clients, clientAddresses, startClients } from './clients.js';
-import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
+import { type Cluster, type ClusterHost, logsOf, NLB, startCluster } from './cluster.js';
 import { startGreeter } from './greeter.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
 import { SynWatch } from './syn-watch.js';
@@ -21,7 +20,6 @@ const [VIP, VIP6, MAC] = ['10.77.0.200', 'fd77::c8', '03:bf:0a:4d:00:c8'];
 const SEED = 0x5eed1234;
 const PLACES = ['127.0.0.1,2525,v2', '127.0.0.1,2526,v2', '0.0.0.0,9999'];
 const TABLE = 'envoy_nlb_multicast_mail_test_example';
-const NLB = fileURLToPath(new URL('../../build/host/main.js', import.meta.url));
 const CLIENTS = [...clientAddresses(4, 1000), ...clientAddresses(6, 1000)];
 
 const FILE = (hosts: NetworkHost[]): string => `cluster: mail.test.example

@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
-import { ROOT } from '../bench/root.js';
 import { ArpLab, asked, SMTP } from './arp-lab.js';
+import { NLB } from './cluster.js';
 import { whyNoNetwork } from './network.js';
 import { type UnhashedNft, unhashedNft } from './unhashed-nft.js';
 
@@ -27,7 +27,7 @@ describe.skipIf(why !== null)('mode arp where the kernel cannot hand off', () =>
   const display = (name: string) => {
     const place = ['--state-dir', lab.host(name).stateDir];
     try {
-      return execFileSync(process.execPath, [`${ROOT}/build/host/main.js`, 'display', ...place], { encoding: 'utf8' });
+      return execFileSync(process.execPath, [NLB, 'display', ...place], { encoding: 'utf8' });
     } catch (error) {
       return (error as { stdout: string }).stdout;
     }

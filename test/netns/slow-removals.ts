@@ -3,18 +3,15 @@
  * So a moment between two programs of a sidecar becomes long enough for packets to fall into it.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NetworkHost } from './network.js';
+import { type Shim, shimOf } from './shim.js';
 
-export interface SlowRemovals {
-  /** Put before the sidecar's command: it finds this `ip` first. */
-  prefix: string[];
+export interface SlowRemovals extends Pick<Shim, 'prefix' | 'remove'> {
   /** From now on on that host. */
   begin(host: NetworkHost): void;
   end(): void;
-  remove(): void;
 }
 
 /** The namespace it runs in is the one that was named: both have one inode. */
@@ -29,17 +26,14 @@ printf '%s\\n' "$lines" | ${ip} "$@"
 `;
 
 export function slowRemovals(): SlowRemovals {
-  const directory = mkdtempSync(join(tmpdir(), 'nlb-slow-'));
-  const ip = execFileSync('sh', ['-c', 'command -v ip'], { encoding: 'utf8' }).trim();
-  writeFileSync(join(directory, 'ip'), script(ip, directory));
-  chmodSync(join(directory, 'ip'), 0o755);
+  const { directory, prefix, remove } = shimOf('ip', script);
   return {
-    prefix: ['env', `PATH=${directory}:${process.env.PATH}`],
+    prefix,
+    remove,
     begin: ({ namespace }) => {
       const inode = execFileSync('stat', ['-Lc', '%i', `/run/netns/${namespace}`], { encoding: 'utf8' });
       writeFileSync(join(directory, 'slow'), inode.trim());
     },
     end: () => rmSync(join(directory, 'slow'), { force: true }),
-    remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }

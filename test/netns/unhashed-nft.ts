@@ -2,17 +2,13 @@
  * An `nft` for sidecars as on a kernel without nft_hash: what asks for `jhash` is refused, in the words of the real one, and all else
  * is done.
  */
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Shim, shimOf } from './shim.js';
 
-export interface UnhashedNft {
-  /** Put before the sidecar's command: it finds this `nft` first. */
-  prefix: string[];
+export interface UnhashedNft extends Pick<Shim, 'prefix' | 'remove'> {
   /** From the next change of a kernel on. */
   becomeWhole(): void;
-  remove(): void;
 }
 
 const script = (nft: string, directory: string): string => `#!/bin/sh
@@ -25,13 +21,6 @@ printf '%s\\n' "$text" | ${nft} "$@"
 `;
 
 export function unhashedNft(): UnhashedNft {
-  const directory = mkdtempSync(join(tmpdir(), 'nlb-nft-'));
-  const nft = execFileSync('sh', ['-c', 'command -v nft'], { encoding: 'utf8' }).trim();
-  writeFileSync(join(directory, 'nft'), script(nft, directory));
-  chmodSync(join(directory, 'nft'), 0o755);
-  return {
-    prefix: ['env', `PATH=${directory}:${process.env.PATH}`],
-    becomeWhole: () => writeFileSync(join(directory, 'whole'), ''),
-    remove: () => rmSync(directory, { recursive: true, force: true }),
-  };
+  const { directory, prefix, remove } = shimOf('nft', script);
+  return { prefix, remove, becomeWhole: () => writeFileSync(join(directory, 'whole'), '') };
 }
