@@ -6,10 +6,9 @@
 import { networkInterfaces } from 'node:os';
 import type { HostFacts } from './doctor/facts.js';
 import { mayAdministerNetwork, Nft } from './edge/nft.js';
-import { isOurTable, partsOfOthers, tableName } from './kernel/names.js';
+import { isOurLabel, isOurTable, partsOfOthers, tableName } from './kernel/names.js';
 import { parseAddress } from './protocol/config/index.js';
 import type { ClusterFile, HostConfig } from './protocol/types.js';
-import { LABEL } from './virtual-ip/addresses.js';
 
 type Listed = ReturnType<typeof networkInterfaces>;
 type Table = { family: string; name: string };
@@ -38,7 +37,7 @@ export function addressesLeft(
     entries.flatMap(({ address }) => {
       const text = parseAddress(address.replace(/%.*$/, ''))?.text ?? address;
       const wasInFile = former.includes(text);
-      if (expected.has(text) || (!wasInFile && !name.endsWith(`:${LABEL}`))) return [];
+      if (expected.has(text) || (!wasInFile && !isOurLabel(name))) return [];
       return [{ address: text, interface: name.replace(/:.*$/, ''), wasInFile }];
     }),
   );

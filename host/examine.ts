@@ -11,7 +11,7 @@ import { examineLeft } from './examine-left.js';
 import { exposedSockets, onDisabledPorts, ownAddresses, socketTexts } from './examine-sockets.js';
 import { atPort, MAIL_PORTS, serviceOf } from './protocol/config/index.js';
 import type { ClusterFile, HostConfig, PortRule, Service } from './protocol/types.js';
-import { LABEL } from './virtual-ip/addresses.js';
+import { isOurLabel } from './kernel/names.js';
 import { findLinks } from './virtual-ip/link.js';
 import { whoAnswers } from './virtual-ip/neighbours.js';
 
@@ -35,10 +35,11 @@ export async function examine(
   const sockets = listeningSockets();
   const others = file.hosts.filter(({ name }) => name !== self.name);
   const rules = file.portRules.filter(({ service }) => service !== null);
+  const own = ownAddresses();
   const [handoffs, remoteControls, services, link, left] = await Promise.all([
     Promise.all(others.map((host) => handoffTo(self, host, file.ports.handoff))),
     remoteControlsOf(file),
-    Promise.all(rules.map((rule) => serviceFacts(file, rule, self, sockets))),
+    Promise.all(rules.map((rule) => serviceFacts(file, rule, self, sockets, own))),
     linkFacts(file, self),
     examineLeft(file, self, formerVirtualIps),
   ]);
@@ -78,6 +79,7 @@ async function serviceFacts(
   rule: PortRule,
   self: HostConfig,
   sockets: readonly Listening[],
+  own: ReadonlySet<string>,
 ): Promise<ServiceFacts> {
   const service = serviceOf(rule, self)!;
   const kind = lookKind(rule, service);
@@ -87,7 +89,7 @@ async function serviceFacts(
   return {
     rule: rule.name,
     address: service.address,
-    exposed: socketTexts(exposedSockets({ file, rule, self, service: service.address }, sockets, ownAddresses())),
+    exposed: socketTexts(exposedSockets({ file, rule, self, service: service.address }, sockets, own)),
     smtp: look?.smtp ?? null,
     certificateEnds: look?.certificateEnds ?? null,
     failure: look?.failure ?? null,
@@ -114,7 +116,7 @@ function virtualIpsHere({ virtualIps }: ClusterFile): HostFacts['virtualIpsHere'
       .map(({ address }) => ({
         address,
         interface: name.replace(/:.*$/, ''),
-        ...(name.endsWith(`:${LABEL}`) ? { isOfMode: true } : {}),
+        ...(isOurLabel(name) ? { isOfMode: true } : {}),
       })),
   );
 }

@@ -1,6 +1,5 @@
 /** Virtual IPs where they belong and nowhere else, what earlier files and modes left, and strangers that answer for one. Pure. */
-import { clusterMac } from '../protocol/cluster-mac.js';
-import { parseAddress } from '../protocol/config/index.js';
+import { multicastMac } from '../protocol/cluster-mac.js';
 import type { ClusterFile } from '../protocol/types.js';
 import { type DoctorFinding, type Examined, hostsText, type HostFacts, listText } from './facts.js';
 
@@ -82,9 +81,7 @@ function left({ host, left: found }: HostFacts): DoctorFinding[] {
 function strangers(file: ClusterFile, examined: readonly Examined[]): DoctorFinding[] {
   if (file.mode === 'arp') return [];
   const own = new Set(examined.map(({ facts }) => facts.mac));
-  const first = parseAddress(file.virtualIps[0] ?? '');
-  const shared = file.mode === 'multicast' && first !== null ? clusterMac(first, 'multicast') : null;
-  own.add(shared?.toLowerCase().replaceAll('-', ':'));
+  if (file.mode === 'multicast') own.add(multicastMac(file.virtualIps));
   const names = examined.map(({ facts }) => facts.host);
   return file.virtualIps.flatMap((address) => {
     const told = examined.flatMap(({ facts }) => facts.virtualIpAnswers ?? []);

@@ -7,10 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { EdgeError } from '../edge/edge-error.js';
 import { complaintOf, type ProgramResult, runProgram } from '../edge/nft.js';
-
-/** An interface name has at most 15 characters, and the label of an address is one. */
-const LABEL = ':nlb';
-const LABEL_MAX = 15;
+import { labelOn } from './names.js';
 
 export class ClusterAddress {
   constructor(
@@ -102,8 +99,8 @@ export class ClusterAddress {
     const { place } = this;
     // All hosts have it: detection of duplicates would find them.
     if (address.includes(':')) return `${withLength(address)} dev ${place} nodad preferred_lft 0`;
-    const label = place.length + LABEL.length > LABEL_MAX ? '' : ` label ${place}${LABEL}`;
-    return `${withLength(address)} dev ${place} scope link${label}`;
+    const label = labelOn(place);
+    return `${withLength(address)} dev ${place} scope link${label === null ? '' : ` label ${label}`}`;
   }
 
   private ip(input: string, ...args: string[]): Promise<ProgramResult> {

@@ -31,7 +31,7 @@ export const EMPTY_STATE: TableState = { sets: new Map(), maps: new Map(), chain
 export const ENTRY = 'entry';
 
 /** Elements of one command: nft reads a long line slower than its square root would have it. */
-export const ELEMENTS_A_LINE = 4096;
+const ELEMENTS_A_LINE = 4096;
 
 interface Change {
   removed: string[];
@@ -87,7 +87,8 @@ function chainLines(table: string, before: TableState['chains'], after: TableSta
   return [...declared, ...emptied, ...rules, ...gone.map((name) => `delete chain ${table} ${name}`)];
 }
 
-function elementLines(command: string, elements: readonly string[]): string[] {
+/** `command` with so many elements at a time; none where there are none. */
+export function elementLines(command: string, elements: readonly (number | string)[]): string[] {
   const lines: string[] = [];
   for (let i = 0; i < elements.length; i += ELEMENTS_A_LINE) {
     lines.push(`${command} { ${elements.slice(i, i + ELEMENTS_A_LINE).join(', ')} }`);

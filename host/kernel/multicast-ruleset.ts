@@ -11,7 +11,7 @@
  */
 import type { OpenConnection } from '../edge/ip.js';
 import { parseAddress } from '../protocol/config/address.js';
-import { ELEMENTS_A_LINE } from './kernel-state.js';
+import { elementLines } from './kernel-state.js';
 import type { Acceptance, OwnBuckets, RuleAcceptance } from './acceptance.js';
 import { type Family, keyOf } from './packet-keys.js';
 
@@ -73,12 +73,9 @@ export function rememberText(table: string, connections: readonly OpenConnection
   for (const { local, localPort, remote, remotePort } of connections) {
     elements[local.includes(':') ? 'ip6' : 'ip'].push(`${remote} . ${remotePort} . ${local} . ${localPort}`);
   }
-  return FAMILIES.flatMap((family) => {
-    const chunks: string[][] = [];
-    for (let i = 0; i < elements[family].length; i += ELEMENTS_A_LINE)
-      chunks.push(elements[family].slice(i, i + ELEMENTS_A_LINE));
-    return chunks.map((chunk) => `add element inet ${table} flows_${family} { ${chunk.join(', ')} }\n`);
-  }).join('');
+  return FAMILIES.flatMap((family) => elementLines(`add element inet ${table} flows_${family}`, elements[family]))
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 /**

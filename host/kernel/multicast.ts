@@ -7,8 +7,7 @@
 import type { Clock } from '../edge/clock.js';
 import type { Decision } from '../edge/decision.js';
 import { Nft } from '../edge/nft.js';
-import { clusterMac } from '../protocol/cluster-mac.js';
-import { parseAddress } from '../protocol/config/address.js';
+import { multicastMac } from '../protocol/cluster-mac.js';
 import { leaseMs } from '../protocol/lease.js';
 import type { ClusterFile, InForce, Milliseconds } from '../protocol/types.js';
 import { type Acceptance, acceptanceOf, inBoth } from './acceptance.js';
@@ -289,10 +288,3 @@ export class MulticastKernel implements MulticastDatapath {
 }
 
 const NOBODY: Acceptance = { hashSeed: 0, ipv6PrefixLength: 64, rules: [], rest: false };
-
-/** `03:bf:0a:4d:00:c8`, of the first virtual IP. */
-export function multicastMac(virtualIps: readonly string[]): string {
-  const address = parseAddress(virtualIps[0] ?? '');
-  if (address === null) throw new Error('mode multicast without a virtual IP, although the file was checked');
-  return clusterMac(address, 'multicast')!.toLowerCase().replaceAll('-', ':');
-}

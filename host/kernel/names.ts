@@ -5,7 +5,8 @@
  *     envoy_nlb_handoff_mail_example_org      `nft list tables`
  *     └─ ours ─┘└ part ┘└─ cluster name ──┘
  *
- * Two clusters may share a machine, so the name of the cluster is part of it. No mark, routing table or rule of `ip rule` is
+ * Two clusters may share a machine, so the name of the cluster is part of it. IPv4 addresses on an interface are labelled
+ * `eth0:nlb`. No mark, routing table or rule of `ip rule` is
  * used: marks belong to the machine's owner (docs/decisions/0019).
  */
 
@@ -49,4 +50,19 @@ function sumOf(text: string): string {
   let sum = 0;
   for (const letter of text) sum = (sum * 31 + letter.charCodeAt(0)) % 0xffffffff;
   return sum.toString(16);
+}
+
+const LABEL = ':nlb';
+/** An interface name has at most 15 characters, and a label is one. */
+const LABEL_MAX = 15;
+
+/** Null where the interface's name leaves no room for one. */
+export function labelOn(device: string): string | null {
+  const label = device + LABEL;
+  return label.length > LABEL_MAX ? null : label;
+}
+
+/** @param name  under which an address is listed */
+export function isOurLabel(name: string): boolean {
+  return name.endsWith(LABEL);
 }

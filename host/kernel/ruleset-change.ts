@@ -2,7 +2,7 @@
  * From what is in the kernel to what is wanted, as one transaction of nftables: only what differs is written. Pure.
  */
 import type { OwnBuckets, RuleAcceptance } from './acceptance.js';
-import { ELEMENTS_A_LINE } from './kernel-state.js';
+import { elementLines } from './kernel-state.js';
 import { BUCKETS_TYPE, type Chains, COUNTERS, type Maps, TAKE } from './multicast-ruleset.js';
 
 /** What the kernel has of ours, so that the next change can be told from it. */
@@ -46,7 +46,7 @@ export function changeText(table: string, before: Loaded, after: Loaded): string
   for (const [name, buckets] of after.maps) {
     const had = before.maps.get(name);
     if (had === undefined) lines.push(`add map inet ${table} ${name} { ${BUCKETS_TYPE} }`);
-    lines.push(...elementLines(table, name, had ?? new Uint8Array(buckets.length), buckets));
+    lines.push(...bucketLines(table, name, had ?? new Uint8Array(buckets.length), buckets));
   }
   for (const [name, body] of changed) lines.push(...rulesOf(table, name, body));
   const goneChains = [...before.chains.keys()].filter((name) => !after.chains.has(name));
@@ -73,20 +73,15 @@ export function clearedText(table: string, chains: readonly string[], maps: read
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function elementLines(table: string, name: string, before: OwnBuckets, after: OwnBuckets): string[] {
+function bucketLines(table: string, name: string, before: OwnBuckets, after: OwnBuckets): string[] {
   const [added, removed]: [number[], number[]] = [[], []];
   for (let bucket = 0; bucket < after.length; bucket++) {
     if (before[bucket] === after[bucket]) continue;
     if (after[bucket] === 1) added.push(bucket);
     else removed.push(bucket);
   }
-  const lines = (command: string, elements: readonly (number | string)[]) => {
-    const count = Math.ceil(elements.length / ELEMENTS_A_LINE);
-    const parts = Array.from({ length: count }, (_, i) =>
-      elements.slice(i * ELEMENTS_A_LINE, (i + 1) * ELEMENTS_A_LINE),
-    );
-    return parts.map((part) => `${command} element inet ${table} ${name} { ${part.join(', ')} }`);
-  };
+  const lines = (command: string, elements: readonly (number | string)[]) =>
+    elementLines(`${command} element inet ${table} ${name}`, elements);
   const elements = added.map((bucket) => `${bucket} : ${TAKE}`);
   return [...lines('delete', removed), ...lines('add', elements)];
 }

@@ -8,7 +8,7 @@
  * Of an IPv6 address the four 32-bit words XORed stand for w.x.y.z. Source: shown by the cluster of a documented sample,
  * 2001:4898:e8:3018:bd82:dde1:6615:7b0 has 02-BF-FB-7E-A2-D1 (Get-NlbCluster's documentation).
  */
-import type { Address } from './config/address.js';
+import { type Address, parseAddress } from './config/address.js';
 import type { HostPriority } from './types.js';
 
 export type SharedMacMode = 'unicast' | 'multicast' | 'igmp';
@@ -19,6 +19,13 @@ export function clusterMac(virtualIp: Address, mode: SharedMacMode): string | nu
   if (mode === 'unicast') return macText([0x02, 0xbf, w, x, y, z]);
   if (mode === 'multicast') return macText([0x03, 0xbf, w, x, y, z]);
   return virtualIp.family === 4 ? macText([0x01, 0x00, 0x5e, 0x7f, y, z]) : null;
+}
+
+/** As the kernel writes it, of the first virtual IP: `03:bf:0a:4d:00:c8`. */
+export function multicastMac(virtualIps: readonly string[]): string {
+  const address = parseAddress(virtualIps[0] ?? '');
+  if (address === null) throw new Error('mode multicast without a virtual IP, although the file was checked');
+  return clusterMac(address, 'multicast')!.toLowerCase().replaceAll('-', ':');
 }
 
 /** What frames of one host leave with in mode unicast. */

@@ -5,10 +5,7 @@
  */
 import { complaintOf, runProgram } from '../edge/nft.js';
 import { EdgeError } from '../edge/edge-error.js';
-
-export const LABEL = 'nlb';
-/** An interface name has at most 15 characters, and a label is one. */
-const LABEL_MAX = 15;
+import { labelOn } from '../kernel/names.js';
 
 /** The second net under the lease: whole seconds, so it ends later. */
 export function lifetimeS(leaseMs: number): number {
@@ -33,12 +30,6 @@ function onDevice(address: string, device: string): string {
   if (isV6(address)) return `${address}/128 dev ${device}`;
   const label = labelOn(device);
   return `${address}/32 dev ${device} scope host${label === null ? '' : ` label ${label}`}`;
-}
-
-/** Null where the interface's name leaves no room for one. */
-export function labelOn(device: string): string | null {
-  const label = `${device}:${LABEL}`;
-  return label.length > LABEL_MAX ? null : label;
 }
 
 export function isV6(address: string): boolean {

@@ -3,7 +3,7 @@
  * is silent so that nobody has to wait then, and now and then by the holder itself.
  */
 import type { Clock } from '../edge/clock.js';
-import { multicastMac } from '../kernel/multicast.js';
+import { multicastMac } from '../protocol/cluster-mac.js';
 import type { Contender } from '../protocol/holder.js';
 import type { ClusterFile, HostName, Milliseconds } from '../protocol/types.js';
 import { neighbours } from './neighbours.js';

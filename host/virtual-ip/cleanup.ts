@@ -3,8 +3,8 @@
  * and by their label, settings by what was kept of them. Nothing of anybody else's is touched.
  */
 import { complaintOf, Nft, runProgram } from '../edge/nft.js';
-import { isOurTable } from '../kernel/names.js';
-import { ipBatch, isNotThere, isV6, LABEL, labelOn } from './addresses.js';
+import { isOurLabel, isOurTable, labelOn } from '../kernel/names.js';
+import { ipBatch, isNotThere, isV6 } from './addresses.js';
 import { Sysctls } from './sysctls.js';
 
 export interface Leftovers {
@@ -35,7 +35,7 @@ export async function findLeftovers(virtualIps: readonly string[], prefix: reado
   const addresses = devices.flatMap(({ ifname, addr_info = [] }) =>
     addr_info.flatMap(({ local, prefixlen, label }) => {
       if (ifname === undefined || local === undefined || prefixlen !== (local.includes(':') ? 128 : 32)) return [];
-      const isLabelled = label?.endsWith(`:${LABEL}`) === true;
+      const isLabelled = label !== undefined && isOurLabel(label);
       if (!virtualIps.includes(local) && !isLabelled) return [];
       const isSurelyOurs = isLabelled || isV6(local) || labelOn(ifname) === null;
       return [{ device: ifname, address: local, prefixLength: prefixlen, isSurelyOurs }];

@@ -11,11 +11,10 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { mayAdministerNetwork } from '../edge/nft.js';
-import { multicastMac } from '../kernel/multicast.js';
-import { partsOfOthers, tableName } from '../kernel/names.js';
+import { multicastMac } from '../protocol/cluster-mac.js';
+import { isOurLabel, partsOfOthers, tableName } from '../kernel/names.js';
 import type { ClusterFile } from '../protocol/types.js';
 import type { Sidecar } from '../sidecar.js';
-import { LABEL } from './addresses.js';
 import { findLeftovers, type LeftAddress, leftoverLines, type Leftovers, removeLeftovers } from './cleanup.js';
 import { SETTINGS_FILE } from './sysctls.js';
 
@@ -96,7 +95,7 @@ function staysOnLoopback(
 
 /** Node.js lists addresses with a label under that. In the other modes they are the mode's own. */
 function hasLabelled({ mode }: ClusterFile): boolean {
-  return mode === 'routed' && Object.keys(networkInterfaces()).some((name) => name.endsWith(`:${LABEL}`));
+  return mode === 'routed' && Object.keys(networkInterfaces()).some(isOurLabel);
 }
 
 function problemText(mode: string, why: string): string {

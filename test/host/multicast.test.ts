@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Acceptance, acceptanceOf, inBoth, type RuleAcceptance } from '../../host/kernel/acceptance.js';
-import { multicastMac } from '../../host/kernel/multicast.js';
+import { multicastMac } from '../../host/protocol/cluster-mac.js';
 import {
   arpLines,
   balance,
