@@ -13,7 +13,7 @@ import type {
   View,
   ViewHost,
 } from '../protocol/types.js';
-import type { ScoredHost } from '../protocol/seats.js';
+import { scoredHost } from '../protocol/seats.js';
 import { encodeView } from '../protocol/view-bytes.js';
 import { type KeptClients, NOBODY_KEPT } from '../protocol/view-kept.js';
 import type { ExplainQuestion } from './api.js';
@@ -220,7 +220,8 @@ function explainedHosts(
 ): ExplainedHost[] {
   const hosts = inForce.file.hosts.map(({ name }) => hostFor(inForce, rule, name));
   const taking = hosts.filter((host) => host.place !== 'takesNoPart');
-  const scores = bucket === null ? [] : decision.scores(bucket, taking.map(scored), inForce.file.hashSeed);
+  const scored = taking.map((host) => scoredHost(host.name, host));
+  const scores = bucket === null ? [] : decision.scores(bucket, scored, inForce.file.hashSeed);
   for (const host of taking) {
     const score = scores.find((each) => each.name === host.name);
     if (score !== undefined) Object.assign(host, { draw: score.draw, logarithm: score.logarithm, cost: score.cost });
@@ -232,10 +233,6 @@ function explainedHosts(
     host.place = index === 0 ? 'owner' : index === 1 ? 'nextOwner' : 'later';
   });
   return [...taking, ...hosts.filter((host) => host.place === 'takesNoPart')];
-}
-
-function scored({ name, loadWeight, standsInFor }: ExplainedHost): ScoredHost {
-  return standsInFor === undefined ? { name, loadWeight } : { name, loadWeight, scoredAs: standsInFor };
 }
 
 function hostFor({ view, lostSince, file }: InForce, rule: PortRule | null, name: string): ExplainedHost {

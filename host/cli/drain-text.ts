@@ -1,7 +1,7 @@
 /** What a draining host still waits for, in words. */
 import type { ClusterStatus, DrainStatus } from '../admin/status.js';
 import { described } from '../control/rules-meant.js';
-import { table, timeText, wrapped } from './output.js';
+import { counted, table, timeText, wrapped } from './output.js';
 
 /** `: 5 connections left`, for one line a host. Empty where it does not drain. */
 export function drainSentence({ drain }: ClusterStatus): string {
@@ -14,7 +14,7 @@ export function drainSentence({ drain }: ClusterStatus): string {
 export function ruleDrainText({ rules }: Pick<ClusterStatus, 'rules'>): string {
   const lines = rules.flatMap((rule) => {
     if (rule.drainEndsAt === undefined) return [];
-    const left = `${rule.servedOpenCount} connection${rule.servedOpenCount === 1 ? '' : 's'} left`;
+    const left = `${counted(rule.servedOpenCount, 'connection')} left`;
     return [
       wrapped(
         `Port rule ${described(rule)} drains here until ${timeText(rule.drainEndsAt)}, then it is disabled: ${left}`,

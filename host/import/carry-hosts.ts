@@ -1,6 +1,7 @@
 /** NLB's hosts into ours: name, host priority, dedicated IP, and what each is after a start of the machine. */
 import type { PersistedState } from '../protocol/types.js';
 import type { ImportAnswers, ImportFinding } from './carry.js';
+import type { Say } from './rule-on-hosts.js';
 import { type NlbHost, type NlbSource, unknownHost } from './source.js';
 
 export interface ImportedHost {
@@ -78,8 +79,6 @@ function carryHost(
   }
   return [{ name, priority, dedicatedIp, ...atStart }];
 }
-
-type Say = (kind: ImportFinding['kind'], text: string) => void;
 
 const STATES: readonly PersistedState[] = ['started', 'stopped', 'suspended'];
 const RUNNING = /^(started|converg(ed|ing).*)$/;

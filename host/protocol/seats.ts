@@ -82,6 +82,9 @@ export function partIn(rule: PortRule, host: HostName, own: RulePart, seat: Host
   return { loadWeight, handlingPriority: 0, absence: null, standsInFor: seat };
 }
 
-export function scoredHost(name: HostName, { loadWeight, standsInFor }: RulePart): ScoredHost {
+export function scoredHost(
+  name: HostName,
+  { loadWeight, standsInFor }: Pick<RulePart, 'loadWeight' | 'standsInFor'>,
+): ScoredHost {
   return standsInFor === undefined ? { name, loadWeight } : { name, loadWeight, scoredAs: standsInFor };
 }
