@@ -103,7 +103,7 @@ export class TakingPart {
     const rules = this.options.services().map(({ rule, up }) => {
       const control = this.controlOf(rule);
       const isOpening = control === 'enabled' && this.opening.has(rule);
-      return { control: isOpening ? ('disabled' as const) : control, serviceUp: up && usable };
+      return { control, serviceUp: up && usable, ...(isOpening ? { isOpening } : {}) };
     });
     return { hostState: this.state, rules };
   }

@@ -16,7 +16,7 @@ import { contentOfSide, findSide } from './side.js';
 import { problem, solved } from './problems.js';
 import { notice, persist, type ProtocolState } from './state.js';
 import { TODO } from './todo.js';
-import type { HostName, InForce, Milliseconds, OwnSettings } from './types.js';
+import type { HostName, InForce, Milliseconds, OwnRule } from './types.js';
 
 /** R11: changes are gathered; this host starts at most one view in this time. */
 export const VIEW_GAP_MS = 200;
@@ -168,7 +168,7 @@ function causeOf(before: InForce | null, content: Content, gathered: string): st
   return came.length > 0 ? `${came.join(', ')} in` : 'changed settings';
 }
 
-const NEW_RULE: OwnSettings['rules'][number] = { control: 'enabled', serviceUp: true };
+const NEW_RULE: OwnRule = { control: 'enabled', serviceUp: true };
 
 /** The offered file comes in force with the view that carries it. */
 function takeFile(state: ProtocolState, nowMs: Milliseconds, content: Content): void {

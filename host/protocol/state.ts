@@ -185,7 +185,7 @@ export function ownRules(state: ProtocolState, nowMs: Milliseconds): RuleState[]
     const damper = state.ruleDampers[i];
     const damped = damper !== undefined && isWaiting(damper, nowMs);
     if (rule === undefined) rules.push('up');
-    else if (rule.control === 'disabled') rules.push('ruleDisabled');
+    else if (rule.control === 'disabled' || rule.isOpening) rules.push('ruleDisabled');
     else if (rule.control === 'draining') rules.push('ruleDraining');
     else if (!rule.serviceUp || damped) rules.push('serviceDown');
     else rules.push(stateOfTaking(state, state.known.file.portRules[i]?.name ?? ''));

@@ -206,5 +206,12 @@ export type RuleControl = 'enabled' | 'disabled' | 'draining';
 export interface OwnSettings {
   hostState: HostState;
   /** Index-aligned with the portRules of the file in force. */
-  rules: { control: RuleControl; serviceUp: boolean }[];
+  rules: OwnRule[];
+}
+
+export interface OwnRule {
+  control: RuleControl;
+  serviceUp: boolean;
+  /** Envoy was not seen yet to use the service again that was out: until then it takes no part, whatever the administrator wants. */
+  isOpening?: boolean;
 }

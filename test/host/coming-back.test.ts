@@ -178,13 +178,39 @@ describe('failback: never', () => {
     expect(seen.at(-1)).toBe('standby');
   });
 
-  test('gives a rule to the host on which somebody enables it', () => {
+  test('gives a rule to the host on which somebody enables it, also where Envoy has to open it first', () => {
     const before = mail2.settings.rules;
-    settle(cluster, mail2, { rules: before.map((rule) => ({ ...rule, control: 'disabled' as const })) });
-    cluster.run(1000);
-    expect(partOf(mail1, mail2, MORE)).toBe('ruleDisabled');
-    settle(cluster, mail2, { rules: before });
-    expect(partsOver(cluster, 3000, mail1, mail2, MORE)).toEqual([50]);
+    for (const opens of [false, true]) {
+      settle(cluster, mail2, { rules: before.map((rule) => ({ ...rule, control: 'disabled' as const })) });
+      cluster.run(1000);
+      expect(partOf(mail1, mail2, MORE)).toBe('ruleDisabled');
+      if (opens) {
+        settle(cluster, mail2, { rules: before.map((rule) => ({ ...rule, isOpening: true })) });
+        cluster.run(1000);
+        expect(partOf(mail1, mail2, MORE)).toBe('ruleDisabled');
+      }
+      settle(cluster, mail2, { rules: before });
+      expect(partsOver(cluster, 3000, mail1, mail2, MORE)).toEqual([50]);
+    }
+  });
+
+  test('holds after nlb stop and nlb start, however long its Envoy takes to use its services again', () => {
+    const rules = mail2.settings.rules;
+    for (const openingMs of [0, 20, 1000]) {
+      settle(cluster, mail2, { hostState: 'stopped' });
+      cluster.run(1000);
+      settle(cluster, mail2, {
+        hostState: 'started',
+        rules: rules.map((rule) => ({ ...rule, isOpening: openingMs > 0 })),
+      });
+      cluster.run(openingMs);
+      settle(cluster, mail2, { rules });
+      expect(partsOver(cluster, 3000, mail1, mail2, MORE)).not.toContain(50);
+      expect(partOf(mail1, mail2, MORE)).toBe('standby');
+      startNow(cluster, mail2);
+      cluster.run(1000);
+      expect(partOf(mail1, mail2, MORE)).toBe(50);
+    }
   });
 
   test('gives a host on standby one rule with nlb enable, whether that is on there or was off', () => {

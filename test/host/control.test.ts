@@ -256,7 +256,10 @@ function takingPart(
     isEnvoyUsable: () => true,
     gateSeen: () => world.gate,
     post: ({ hostState: state, rules }) => {
-      if (world.isHeard) world.posted.push([state, ...rules.map(({ control }) => control)].join(' '));
+      if (world.isHeard)
+        world.posted.push(
+          [state, ...rules.map(({ control, isOpening }) => (isOpening ? 'opening' : control))].join(' '),
+        );
       return world.isHeard;
     },
     keep: (kept) => void world.kept.push(kept),
@@ -299,10 +302,10 @@ describe('TakingPart', () => {
     world.nowMs = 1000;
     part.control(['smtp'], 'enabled');
     expect([...world.closed]).toEqual([]);
-    expect(world.posted).toEqual(['started disabled enabled']);
+    expect(world.posted).toEqual(['started disabled enabled', 'started opening enabled']);
     world.gate = { isOpen: false, atMs: 1100 };
     part.look();
-    expect(world.posted.length).toBe(1);
+    expect(world.posted.length).toBe(2);
     world.gate = { isOpen: true, atMs: 1200 };
     part.look();
     expect(world.posted.at(-1)).toBe('started enabled enabled');
