@@ -48,10 +48,13 @@ export interface Cluster {
   remove(): void;
 }
 
-/** @returns the parsed body, or null where nothing answered within a second */
+/** On a busy machine an answer takes its time; a sidecar that is stopped gives none. */
+const ANSWER_MS = 10_000;
+
+/** @returns the parsed body, or null where nothing answered within that time */
 function call(stateDir: string, method: string, path: string): Promise<unknown> {
   return new Promise((resolve) => {
-    const call = request({ socketPath: join(stateDir, 'nlb.sock'), method, path, timeout: 1000 }, (response) => {
+    const call = request({ socketPath: join(stateDir, 'nlb.sock'), method, path, timeout: ANSWER_MS }, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
       response.on('end', () => {

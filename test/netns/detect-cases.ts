@@ -2,7 +2,7 @@
  * What `npm run detect` measures. Each run has a network and a cluster of its own, so no run knows of the one before. Every
  * other silent death is a link taken down, the rest SIGSTOP: both leave no trace on the wire.
  */
-import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
+import { type Cluster, logsOf, startCluster } from './cluster.js';
 import { type OutTimes, outTimes } from './detect-times.js';
 import { type MemberlistCluster, startMemberlist } from './memberlist.js';
 
@@ -55,20 +55,18 @@ async function until(limitMs: number, what: string, holds: () => Promise<boolean
   }
 }
 
-async function everyOne(
-  hosts: readonly ClusterHost[],
-  holds: (host: ClusterHost) => Promise<boolean>,
-): Promise<boolean> {
-  return (await Promise.all(hosts.map(holds))).every(Boolean);
-}
-
-async function isConverged(cluster: Cluster, at: ClusterHost): Promise<boolean> {
-  const status = await cluster.status(at);
-  return !!status?.envoy.tookConfiguration && status.hosts.every((h) => h.state === 'converged');
-}
-
-export function allConverged(cluster: Cluster): Promise<boolean> {
-  return everyOne(cluster.hosts, (host) => isConverged(cluster, host));
+/** One view with all of them and nobody lost from it: a host that is heard again is not in the next view yet. */
+export async function allConverged(cluster: Cluster): Promise<boolean> {
+  const statuses = await Promise.all(cluster.hosts.map((host) => cluster.status(host)));
+  const views = new Set(statuses.map((status) => `${status?.view?.number} ${status?.view?.checksum}`));
+  const isConverged = statuses.every(
+    (status) =>
+      status?.state === 'converged' &&
+      status.envoy.tookConfiguration &&
+      status.lostSince.length === 0 &&
+      status.hosts.every(({ state }) => state === 'converged'),
+  );
+  return isConverged && views.size === 1;
 }
 
 /** A death is as likely at any point of a heartbeat period. */

@@ -15,6 +15,8 @@ import { whyNoNetwork } from './network.js';
 const why = whyNoNetwork();
 if (why) console.log(`skipped: ${why}`);
 const LIMIT_MS = 60_000;
+/** A busy machine has many rounds made again. */
+const TEST_MS = 600_000;
 /** Of the 30 ms; the rest is for what it says to arrive. */
 const LATE_MAX_MS = 10;
 let cluster: Cluster;
@@ -39,9 +41,9 @@ async function converged(
 async function viewsAndLosses(): Promise<{ view: string; lost: string[] }[]> {
   return Promise.all(
     cluster.hosts.map(async (host) => {
-      const status = await cluster.status(host);
+      const { view } = await waitFor(`${host.name} to answer`, () => cluster.status(host), LIMIT_MS);
       const lost = cluster.logOf(host).filter((line) => / is lost: /.test(line));
-      return { view: `${status?.view?.number} ${status?.view?.checksum}`, lost };
+      return { view: `${view?.number} ${view?.checksum}`, lost };
     }),
   );
 }
@@ -64,22 +66,26 @@ describe.skipIf(why !== null)('a host that stands still', () => {
   test.each([
     { heartbeatPeriodMs: 1000, stallMs: 960 },
     { heartbeatPeriodMs: 100, stallMs: 400 },
-  ])('for $stallMs ms at heartbeats every $heartbeatPeriodMs ms is lost to nobody', async (given) => {
-    const [, , third] = await converged(given.heartbeatPeriodMs);
-    // At ten points of the period.
-    for (let i = 0; i < 10; ) {
-      const before = await viewsAndLosses();
-      const stoodMs = await standStill(third, given.stallMs);
-      await sleep(given.heartbeatPeriodMs * (1 + i / 10));
-      const isFair = stoodMs <= given.stallMs + LATE_MAX_MS;
-      // Without the delay of one that comes and goes.
-      if (!isFair) await cluster.post(third, 'start?now=true');
-      await waitFor('converged again', () => allConverged(cluster), LIMIT_MS);
-      if (!isFair) continue;
-      expect(await viewsAndLosses(), `it stood still for ${stoodMs} ms`).toEqual(before);
-      i += 1;
-    }
-  });
+  ])(
+    'for $stallMs ms at heartbeats every $heartbeatPeriodMs ms is lost to nobody',
+    async (given) => {
+      const [, , third] = await converged(given.heartbeatPeriodMs);
+      // At ten points of the period.
+      for (let i = 0; i < 10; ) {
+        const before = await viewsAndLosses();
+        const stoodMs = await standStill(third, given.stallMs);
+        await sleep(given.heartbeatPeriodMs * (1 + i / 10));
+        const isFair = stoodMs <= given.stallMs + LATE_MAX_MS;
+        // Without the delay of one that comes and goes.
+        if (!isFair) await cluster.post(third, 'start?now=true');
+        await waitFor('converged again', () => allConverged(cluster), LIMIT_MS);
+        if (!isFair) continue;
+        expect(await viewsAndLosses(), `it stood still for ${stoodMs} ms`).toEqual(before);
+        i += 1;
+      }
+    },
+    TEST_MS,
+  );
 
   test('for longer than the tolerance loses itself alone, and is back', async () => {
     const [first, second, third] = await converged(100);
