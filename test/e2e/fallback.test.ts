@@ -65,6 +65,7 @@ async function pair(death: Death, policy: HandoffPolicy, ownerPatienceMs: number
   const ownerOptions = { file, identity, self: 'mail2', listenersAs: chosenOwner(null) };
   const owner = await up({ ...ownerOptions, ...(machine ? { prefix: machine.prefix } : {}) });
   const entry = await up({ file, identity, self: 'mail1', listenersAs: toMail2 });
+  await entry.seesOwners();
   const die = () => (death === 'silence' ? machine?.fallSilent() : owner.signal(death));
   const recover = () => (death === 'silence' ? machine?.speakAgain() : owner.signal('SIGCONT'));
   return { entry, owner, die, recover, open: opener(`${prefix}.1`) };
@@ -148,6 +149,7 @@ describe('a refused connect', () => {
     });
     const envoyCluster = handoffEnvoyCluster('mail2', 'fallback', 1000);
     const entry = await up({ file: clusterFile(PREFIX, 2), self: 'mail1', listenersAs: chosenOwner(envoyCluster) });
+    await entry.seesOwners();
     const open = opener(`${PREFIX}.1`);
     const held = open('127.77.1.1');
     expect(await held.firstLine()).toContain('220 mail2');

@@ -32,6 +32,7 @@ describe('handoff listener', () => {
     const toMail2 = chosenOwner(handoffEnvoyCluster('mail2', 'fallback', 1000));
     owner = await startEnvoy({ file, self: 'mail2', listenersAs: chosenOwner(null) });
     entry = await startEnvoy({ file, self: 'mail1', listenersAs: toMail2 });
+    await entry.seesOwners();
   });
   afterAll(async () => {
     for (const client of opened) client.close();
@@ -110,6 +111,7 @@ describe('handoff listener under TLS', () => {
     const service = await startService({ name: 'mail2', listen, proxyProtocol: 'v2' });
     const owner = await startEnvoy({ file: two, self: 'mail2', identity: identity(), listenersAs: chosenOwner(null) });
     const entry = await startEnvoy({ file: two, self: 'mail1', identity: identity(), listenersAs: toMail2 });
+    await entry.seesOwners();
     const [held, ofRemovedRule] = [RULE_PORT, 2587].map((port) =>
       openClient({ from: '127.77.0.3', to: { host: '127.0.32.1', port } }),
     ) as [TestClient, TestClient];

@@ -91,6 +91,7 @@ describe('1,500 clients at once', () => {
     const envoyCluster = handoffEnvoyCluster('mail2', 'fallback', 1000);
     await up({ file, self: 'mail2', listenersAs: chosenOwner(null), openFilesMax });
     const entry = await up({ file, self: 'mail1', listenersAs: chosenOwner(envoyCluster), openFilesMax });
+    await entry.seesOwners();
     const clients = await openMany(1500, `${PREFIX}.1`, 1500);
     expect(clients.filter((client) => !client.received().startsWith('220 mail2'))).toEqual([]);
     expect(await entry.stat(STAT.healthy(envoyCluster))).toBe(2);
@@ -104,6 +105,7 @@ describe('an owner at its limit', () => {
     const envoyCluster = handoffEnvoyCluster('mail2', 'fallback', 1000);
     await up({ file, self: 'mail2', listenersAs: chosenOwner(null), openFilesMax: 302 });
     const entry = await up({ file, self: 'mail1', listenersAs: chosenOwner(envoyCluster) });
+    await entry.seesOwners();
     // Two of its 50 are the checks of mail1, one for each of the handoff clusters.
     const clients = await openMany(48, `${PREFIX}.1`);
     for (const entryAddress of [`${PREFIX}.1`, `${PREFIX}.2`]) {

@@ -55,7 +55,7 @@ describe.each(['tcp', 'unix'] as const)('a service over %s', (kind) => {
       await serve({ name: 'mail2', listen, proxyProtocol: version });
       const owner = await up({ file, self: 'mail2' });
       const toMail2 = chosenOwner(handoffEnvoyCluster('mail2', 'fallback', 1000));
-      await up({ file, self: 'mail1', listenersAs: toMail2 });
+      await (await up({ file, self: 'mail1', listenersAs: toMail2 })).seesOwners();
       for (const entryAddress of [`${PREFIX}.1`, `${PREFIX}.2`]) {
         const client = open('127.77.10.1', { host: entryAddress, port: RULE_PORT });
         const line = await client.firstLine();
@@ -84,7 +84,8 @@ describe('two rules of one port on two virtual IPs', () => {
     // One machine cannot have the virtual IPs twice: mail2 listens for handoffs only.
     const handoffOnly: EnvoyOptions['listenersAs'] = (all) => all.filter((one) => one.name === 'nlb.handoff');
     await up({ file, self: 'mail2', listenersAs: handoffOnly });
-    await up({ file, self: 'mail1', listenersAs: chosenOwner(handoffEnvoyCluster('mail2', 'fallback', 1000)) });
+    const listenersAs = chosenOwner(handoffEnvoyCluster('mail2', 'fallback', 1000));
+    await (await up({ file, self: 'mail1', listenersAs })).seesOwners();
     for (const [i, host] of virtualIps.entries()) {
       const client = open('127.77.10.2', { host, port: RULE_PORT });
       expect(await client.firstLine()).toBe(
@@ -112,7 +113,7 @@ describe('a host with another cluster key', () => {
     const [old, young] = [Buffer.alloc(32, 7), Buffer.alloc(32, 8)];
     await serve(mail2);
     await up({ ...owner, identity: handoffIdentity(old, 'mail.example.org', [young]) });
-    await up({ ...entry, identity: handoffIdentity(young, 'mail.example.org', [old]) });
+    await (await up({ ...entry, identity: handoffIdentity(young, 'mail.example.org', [old]) })).seesOwners();
     expect(await open('127.77.10.4', { host: `${PREFIX}.1`, port: RULE_PORT }).firstLine()).toContain('220 mail2');
   });
 });
@@ -133,7 +134,8 @@ describe('hosts with IPv6 addresses', () => {
       await serve({ name, listen: { host: dedicatedIp, port: SERVICE_PORT }, proxyProtocol: 'v2' });
     }
     const owner = await up({ file, self: 'mail2' });
-    await up({ file, self: 'mail1', listenersAs: chosenOwner(handoffEnvoyCluster('mail2', 'fallback', 250)) });
+    const listenersAs = chosenOwner(handoffEnvoyCluster('mail2', 'fallback', 250));
+    await (await up({ file, self: 'mail1', listenersAs })).seesOwners();
     const entryAddress = { host: addresses[0]!, port: RULE_PORT };
     const client = open('::1', entryAddress);
     expect(await client.firstLine()).toBe(`220 mail2 client=[::1]:${client.port()} to=[${addresses[0]}]:${RULE_PORT}`);

@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterStatus } from '../../host/admin/status.js';
-import { connectEnvoyAdmin } from '../../host/edge/envoy-admin.js';
+import { seesOwners } from '../e2e/harness/sees-owners.js';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, startCluster } from '../netns/cluster.js';
 import { nft } from '../netns/network.js';
@@ -43,18 +43,6 @@ export function sampleOf(asked: string, status: ClusterStatus): Sample {
   const takers = rules[0]?.hosts.filter(({ takesPart }) => takesPart).map(({ host }) => host) ?? [];
   const identity = `${view?.number} ${view?.checksum}${isSettled ? '' : '*'}`;
   return { atMs: Date.now(), asked, view: identity, isTaken: envoy.tookConfiguration, takers: takers.sort() };
-}
-
-/** True where a host's Envoy has checked the Envoys of all others: before, an owner counts as one that does not answer. */
-async function seesOwners(host: ClusterHost): Promise<boolean> {
-  const admin = connectEnvoyAdmin(join(host.stateDir, 'envoy', 'admin.sock'));
-  try {
-    const healthy = await admin.stats('^cluster\\.nlb\\.handoff\\..*\\.membership_healthy$');
-    const isSeen = (name: string, count: number | string) => count === (/\.strict\d+\./.test(name) ? 1 : 2);
-    return healthy.size > 0 && [...healthy].every(([name, count]) => isSeen(name, count));
-  } finally {
-    admin.close();
-  }
 }
 
 /** The hands of one lab; `services` is what it has started so far. */
@@ -134,7 +122,7 @@ class LabOfThree implements Lab {
         const samples = await Promise.all(hosts.map(({ name }) => this.sample(name)));
         const isOne = new Set(samples.map((sample) => sample?.view)).size === 1 && !samples[0]?.view.endsWith('*');
         if (!isOne || samples.some((sample) => sample?.takers.length !== hosts.length)) return false;
-        return (await Promise.all(hosts.map(seesOwners))).every(Boolean);
+        return (await Promise.all(hosts.map(({ stateDir }) => seesOwners(stateDir)))).every(Boolean);
       },
       START_LIMIT_MS,
     );
@@ -160,6 +148,7 @@ export function startLab(smallDisk: string | null): Lab {
     hostCount: 3,
     heartbeatPeriodMs: 1000,
     missedHeartbeatsMax: 5,
+    isFavoured: true,
     serviceCheck: "{kind: banner, expect: '220'}",
     sidecarArguments: ['--envoy-args=--concurrency 1 --drain-time-s 1'],
     prepare: ({ name }, stateDir) => {

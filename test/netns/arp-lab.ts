@@ -3,6 +3,7 @@
  * share. Sidecars, Envoys, kernels and packets are real.
  */
 import { type ChildProcess, execFileSync } from 'node:child_process';
+import { seesOwners } from '../e2e/harness/sees-owners.js';
 import { waitFor } from '../e2e/harness/wait.js';
 import {
   type Cluster,
@@ -72,6 +73,7 @@ export class ArpLab {
       const lab = new ArpLab(cluster, new Clients(cluster.network.client), mode, services, isKernelAble);
       for (const host of cluster.hosts) await lab.serve(host);
       await lab.whole();
+      await lab.seesOwners();
       return lab;
     } catch (error) {
       console.log(logsOf(cluster));
@@ -92,6 +94,12 @@ export class ArpLab {
   /** Every host takes part by every host's view, every kernel decides by it; in mode arp one holds the addresses. */
   async whole(): Promise<void> {
     await this.agreed(this.cluster.hosts.map(({ name }) => name));
+  }
+
+  /** Each Envoy has checked those of all others: until then what a kernel does not pass on is served where it came in. */
+  async seesOwners(): Promise<void> {
+    for (const { name, stateDir } of this.cluster.hosts)
+      await waitFor(`${name} to see the others`, () => seesOwners(stateDir), LIMIT_MS);
   }
 
   /** These hosts and no others take part by the view of each of `asked`, and one of those holds, or all accept, what comes. */

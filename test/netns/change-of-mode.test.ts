@@ -182,6 +182,7 @@ describe.skipIf(why !== null)('a change of mode, host by host', () => {
         }),
       );
       for (const name of NAMES) expect([leftovers(lab.host(name)), arpIgnore(name)]).toEqual([[], '0']);
+      await lab.seesOwners();
       const direct = await Promise.all(
         lab.cluster.hosts.map(({ address }) => lab.clients.connect({ from: '198.18.3.1', to: address, port: SMTP })),
       );

@@ -45,7 +45,7 @@ describe.skipIf(why !== null)('mode arp where the kernel cannot hand off', () =>
         found = await served();
         return found.join() === owners.join() || null;
       };
-      await waitFor('every client to be served by its owner', isRight, 30_000).catch(() => {});
+      await waitFor('every client to be served by its owner', isRight, LIMIT_MS).catch(() => {});
       expect(found).toEqual(owners);
     };
     await expectServed();

@@ -27,6 +27,7 @@ import {
   type SecretKind,
   secretsOf,
 } from '../../../host/protocol/xds/index.js';
+import { seesOwners as seesAllOwners } from './sees-owners.js';
 import { waitFor } from './wait.js';
 
 export interface EnvoyOptions {
@@ -55,6 +56,8 @@ export interface RunningEnvoy {
   /** Writes LDS and waits until Envoy has it in force. */
   relisten(resources: EnvoyJson[], version: string): Promise<void>;
   stat(name: string): Promise<number>;
+  /** Resolves when every owner has answered a check: until then a client is served where it came in. */
+  seesOwners(): Promise<void>;
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
   ended(): boolean;
   /** SIGKILL, and a new process on the files that are there. */
@@ -142,12 +145,28 @@ async function handleOf(
       return taken.lds === version;
     });
   };
+  const seesOwners = async () => {
+    await waitFor('all owners to answer', () => seesAllOwners(join(paths.directory, '..')));
+  };
   const signal = (name: NodeJS.Signals) => {
     child.kill(name);
     if (name === 'SIGSTOP' && child.pid) untilStopped(child.pid);
   };
   await serving();
-  return { paths, admin, pid: () => child.pid ?? 0, log, write, relisten, stat, signal, ended, restart, stop };
+  return {
+    paths,
+    admin,
+    pid: () => child.pid ?? 0,
+    log,
+    write,
+    relisten,
+    stat,
+    seesOwners,
+    signal,
+    ended,
+    restart,
+    stop,
+  };
 }
 
 async function untilServing(admin: EnvoyAdmin, ended: () => boolean, stat: RunningEnvoy['stat']): Promise<void> {
