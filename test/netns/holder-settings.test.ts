@@ -52,6 +52,7 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
     const [far, far6] = ['203.0.113.25', '2001:db8:113::25'];
     cluster = startCluster({
       hostCount: 2,
+      isFavoured: true,
       heartbeatPeriodMs: 1000,
       missedHeartbeatsMax: 5,
       mode: 'arp',
@@ -98,6 +99,7 @@ for to in sys.argv[1:]:
     try {
       cluster = startCluster({
         hostCount: 2,
+        isFavoured: true,
         heartbeatPeriodMs: 100,
         missedHeartbeatsMax: 5,
         mode: 'arp',

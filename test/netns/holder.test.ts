@@ -150,6 +150,7 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
       heartbeatPeriodMs: 1000,
       missedHeartbeatsMax: 5,
       mode: 'arp',
+      isFavoured: true,
       prepare: (host) => {
         if (host.name === 'n1')
           execFileSync('ip', [

@@ -47,6 +47,7 @@ describe.skipIf(why !== null)('a cluster of IPv6 addresses alone', () => {
   test('serves every client at its owner, goes on when the holder dies, and leaves nothing', async () => {
     cluster = startCluster({
       hostCount: 3,
+      isFavoured: true,
       heartbeatPeriodMs: 500,
       missedHeartbeatsMax: 5,
       fileText: (hosts) => `cluster: mail.test.example

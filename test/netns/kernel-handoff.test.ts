@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import { clientAddresses, KernelLab, VIRTUAL_IPS } from './kernel-lab.js';
 import { whyNoNetwork } from './network.js';
@@ -47,6 +47,9 @@ describe.skipIf(why !== null)('handoff in the kernel', () => {
     await Promise.all(lab.handoffs.map((handoff) => handoff.open()));
     await lab.decideBy(lab.view());
     expect(lab.problems).toEqual([]);
+  });
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') console.log(lab.problems);
   });
   afterAll(async () => {
     await lab?.remove();
@@ -177,7 +180,6 @@ describe.skipIf(why !== null)('handoff in the kernel', () => {
         seen()
           .flat()
           .every((count) => count > 0) || null,
-      5000,
     ).catch(() => {});
     expect(seen()).toEqual([
       [1, 1],

@@ -56,6 +56,7 @@ describe.skipIf(why !== null)('mode multicast', () => {
     decision = await loadDecision();
     cluster = startCluster({
       hostCount: 3,
+      isFavoured: true,
       heartbeatPeriodMs: 500,
       missedHeartbeatsMax: 5,
       fileText: FILE,

@@ -64,6 +64,7 @@ const inside = (host: NetworkHost, ...command: string[]): string =>
 function startWide(fileText: (hosts: NetworkHost[]) => string, prefix: string[] = []): Cluster {
   return startCluster({
     hostCount: 2,
+    isFavoured: true,
     heartbeatPeriodMs: 500,
     missedHeartbeatsMax: 5,
     fileText,
@@ -207,6 +208,8 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners elsewhere', () => {
     const { address } = cluster.network.client;
     const ask = (port: number) => askThrough(cluster, null, port, VIP);
     await waitFor('a holder', async () => (await cluster.status(cluster.hosts[0]!))?.virtualIp?.holder !== null);
+    // Every kernel decides by the view, or every Envoy has seen the owner's: a single-host rule has no fallback before.
+    await waitFor('n2 and n1 to serve', () => ask(25).startsWith('n2 ') && ask(9999).startsWith('n1 '));
     expect(ask(41000)).toBe(`n2 client=${address} to=${VIP}:41000`);
     expect(ask(25)).toBe(`n2 client=${address} to=${VIP}:25`);
     expect(ask(9999)).toBe(`n1 client=${address} to=${VIP}:9999`);
@@ -216,11 +219,15 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners elsewhere', () => {
     const right = ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'];
     cluster = startWide(FILE, right);
     const [n1] = cluster.hosts as [ClusterHost];
-    const problems = await waitFor('a problem', async () => {
+    let said: string[] = [];
+    // A service that was looked at before it was there is a problem for a moment.
+    const isAlone = async () => {
       const status = await cluster.status(n1);
-      return status?.envoy.tookConfiguration && status.problems.length > 0 ? status.problems : null;
-    });
-    expect(problems.map(({ text }) => text)).toEqual([
+      said = status?.problems.map(({ text }) => text) ?? [];
+      return status?.envoy.tookConfiguration && said.length === 1 && said[0]!.includes('are not carried');
+    };
+    await waitFor('one problem', isAlone).catch(() => {});
+    expect(said).toEqual([
       `Ports 1-24, 26-7619, 7623, 7625-65535 of ${VIP} and 1-24, 26-7619, 7623, 7625-65535 of ${VIP6} are not carried: clients that come to this host for them do not reach the cluster: nftables needs CAP_NET_ADMIN, which this process does not have: run it as root or with AmbientCapabilities=CAP_NET_ADMIN`,
     ]);
     await waitFor('n2 to serve', () => askThrough(cluster, n1, 25, VIP).startsWith('n2 '));

@@ -20,7 +20,7 @@ export const TAKEOVER_CASES = {
 export type TakeoverCase = keyof typeof TAKEOVER_CASES;
 
 const START_LIMIT_MS = 120_000;
-const TAKEOVER_LIMIT_MS = 30_000;
+const TAKEOVER_LIMIT_MS = 60_000;
 
 interface Answer {
   /** CLOCK_MONOTONIC, the same for all processes of a machine. */
