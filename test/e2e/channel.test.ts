@@ -43,7 +43,7 @@ describe('nlb on mail1', () => {
       out: expect.stringContaining('host mail3 leaves'),
     });
     await waitFor('mail3 is stopped', async () => (await stateOf('mail3')) === 'stopped');
-    expect(mail3.log()).toContain('host mail1 asks for stop on behalf of its administrator');
+    await mail3.logged('host mail1 asks for stop on behalf of its administrator');
     expect(await onMail1('start', '--host', 'mail3')).toMatchObject({ code: 0 });
     await cluster.converged();
   });

@@ -89,7 +89,7 @@ describe('remote control', () => {
     await waitFor('mail2 to be stopped', async () => (await mail2.status()).state === 'stopped');
     expect(await remote('ops', 'start', '--host', 'mail2')).toMatchObject({ code: 0 });
     await cluster.converged();
-    expect(mail1.log()).toMatch(
+    await mail1.logged(
       /remote control: ops \(token [0-9a-f]{8}, control\) from 127\.0\.0\.1: POST \/hosts\/mail2\/stop -> 200/,
     );
     const changed = fileWith(withRemote.replace('loadWeight: equal', 'loadWeight: {mail1: 40, mail2: 60}'));

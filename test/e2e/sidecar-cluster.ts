@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ClusterStatus } from '../../host/admin/status.js';
 import { endEnvoy, findOwnEnvoy } from '../../host/edge/envoy-process.js';
+import { favour } from '../../host/edge/nft.js';
 import { ROOT } from '../bench/root.js';
 import { seesOwners } from './harness/sees-owners.js';
 import { startService, type TestService } from './harness/service.js';
@@ -53,7 +54,18 @@ export class SidecarHost {
     return readFileSync(join(this.cluster.directory, `${this.name}.log`), 'utf8');
   }
 
-  /** Starts the sidecar and nothing else. */
+  /** Waits for a line: it is written beside the event loop, and an answer may be there before it. */
+  async logged(text: string | RegExp): Promise<void> {
+    const isSaid = () => (typeof text === 'string' ? this.log().includes(text) : text.test(this.log()));
+    await waitFor(`${this.name} to log ${text}`, isSaid).catch((error: Error) => {
+      throw new Error(`${error.message}\n${this.log().split('\n').slice(-25).join('\n')}`);
+    });
+  }
+
+  /**
+   * Starts the sidecar and nothing else. It and its Envoy go before whatever else this machine does, where that may be said: all hosts
+   * share it, and one that has no turn for a second is lost with good reason.
+   */
   run(): void {
     const log = openSync(join(this.cluster.directory, `${this.name}.log`), 'a');
     const place = ['--config', this.filePath, '--host', this.name, '--state-dir', this.stateDir];
@@ -62,6 +74,7 @@ export class SidecarHost {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...this.environment },
     });
+    favour(this.sidecar.pid);
     closeSync(log);
   }
 
@@ -77,6 +90,12 @@ export class SidecarHost {
     const exited = once(sidecar, 'exit');
     sidecar.kill(signal);
     await exited;
+  }
+
+  /** Whatever became of the sidecar. */
+  async endEnvoy(): Promise<void> {
+    const pid = this.envoyPid;
+    if (pid !== null) await endEnvoy(pid, join(this.stateDir, 'envoy'), 0);
   }
 
   async ask(method: 'GET' | 'POST', path: string): Promise<unknown> {
@@ -210,8 +229,7 @@ ${this.ruleText}    service:
   async stop(): Promise<void> {
     for (const host of this.hosts) {
       await host.end('SIGKILL');
-      const pid = host.envoyPid;
-      if (pid !== null) await endEnvoy(pid, join(host.stateDir, 'envoy'), 0);
+      await host.endEnvoy();
       await host.service?.stop();
     }
     rmSync(this.directory, { recursive: true, force: true });

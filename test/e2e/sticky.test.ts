@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Explanation } from '../../host/admin/explain.js';
 import type { ListedRule } from '../../host/stick/listed.js';
-import { endEnvoy } from '../../host/edge/envoy-process.js';
 import { greeting, openClient } from './harness/client.js';
 import { waitFor } from './harness/wait.js';
 import { PORTS, SidecarCluster, type SidecarHost } from './sidecar-cluster.js';
@@ -58,8 +57,7 @@ async function ownerOf(client: string): Promise<string> {
 /** Sidecar and Envoy are killed, as with the machine; what it knew of clients is lost with the disk. */
 async function lose(host: SidecarHost): Promise<void> {
   await host.end('SIGKILL');
-  const pid = host.envoyPid;
-  if (pid !== null) await endEnvoy(pid, join(host.stateDir, 'envoy'), 0);
+  await host.endEnvoy();
   rmSync(join(host.stateDir, 'clients.json'), { force: true });
 }
 
