@@ -1,6 +1,5 @@
-/** The sidecar's own admin server (host/admin/server.ts) with a status the test sets, on a free port of 127.0.0.1. */
+/** The sidecar's own admin server (host/admin/server.ts) with a status the test sets. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AdminApi } from '../../host/admin/api.js';
@@ -9,26 +8,19 @@ import { adminRoutes } from '../../host/admin/routes.js';
 import { type AdminServer, openAdminServer } from '../../host/admin/server.js';
 import type { ClusterStatus } from '../../host/admin/status.js';
 
-const ADDRESS = '127.0.0.1';
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, ADDRESS, resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
+const ADDRESS = '127.0.97.2';
+/** None that the kernel gives to a browser which looks in vain for the page that was stopped. */
+const PORT = 7698;
 
 export class PageServer {
   private readonly directory = mkdtempSync(join(tmpdir(), 'nlb-page-'));
   private server: AdminServer | null = null;
   private events: Events | null = null;
-  private port = 0;
 
   constructor(private shown: ClusterStatus) {}
 
   get url(): string {
-    return `http://${ADDRESS}:${this.port}/`;
+    return `http://${ADDRESS}:${PORT}/`;
   }
 
   /** Everybody who watches hears of it at once. */
@@ -37,7 +29,6 @@ export class PageServer {
     this.events?.changed();
   }
 
-  /** The first start takes a free port; a later one the same again. */
   async start(): Promise<void> {
     const unused = () => Promise.reject(new Error('the page only reads the status'));
     const api: AdminApi = {
@@ -49,11 +40,10 @@ export class PageServer {
       explain: unused,
       verb: unused,
     };
-    if (this.port === 0) this.port = await freePort();
     const socketPath = join(this.directory, 'nlb.sock');
     this.events = createEvents(() => this.shown);
     const door = { routes: adminRoutes(api), elsewhere: async () => null, events: this.events };
-    this.server = await openAdminServer({ door, socketPath, page: { address: ADDRESS, port: this.port } });
+    this.server = await openAdminServer({ door, socketPath, page: { address: ADDRESS, port: PORT } });
   }
 
   /** As when the sidecar dies: open connections are cut, new ones refused. */

@@ -91,7 +91,9 @@ export class KilledHost {
     const convergedMs = performance.now() - killedMs;
     this.say(`the others had converged ${(convergedMs / 1000).toFixed(1)} s later`);
     await queued;
-    await this.until("the sender's queue empty", () => this.sender.queuedCount() === 0);
+    // Twice: one that is tried again goes from a folder that was not counted yet to one that was.
+    const isEmpty = () => this.sender.queuedCount() === 0;
+    await this.until("the sender's queue empty", () => isEmpty() && isEmpty());
     await this.until('the living hosts have delivered', () => this.queuedAt(first) + this.queuedAt(third) === 0);
     const before = distinct(this.stored());
     const inDeadQueue = this.queuedAt(victim);

@@ -51,7 +51,7 @@ describe.skipIf(missing !== null)('exim on one host and postfix on the other', (
     await cluster.start();
     const wanted = await sendThroughAll(cluster, 2525);
     const read = () => [...readMail('mail1', exim.mailDirectory), ...readMail('mail2', postfix.mailDirectory)];
-    const stored = await waitFor('all mail in the maildirs', () => read().length >= wanted.length && read(), 30_000);
+    const stored = await waitFor('all mail in the maildirs', () => read().length >= wanted.length && read());
     expect(stored.map(({ recipient }) => recipient).sort()).toEqual(wanted);
     for (const { recipient, client } of stored) expect(recipient).toMatch(new RegExp(`^${client}\\.mail`));
     for (const from of clients) {

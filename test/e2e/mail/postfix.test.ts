@@ -41,7 +41,7 @@ describe.skipIf(missing !== null).each([2, 3])('%i postfix behind a cluster', (h
     const failed = sent.filter(({ exitCode }) => exitCode !== 0);
     expect(failed.map(({ conversation }) => conversation)).toEqual([]);
     const kept = () => postfixes.reduce((sum, { mailDirectory }) => sum + countMail(mailDirectory), 0);
-    await waitFor('all mail in the maildirs', () => kept() >= sendings.length, 30_000);
+    await waitFor('all mail in the maildirs', () => kept() >= sendings.length);
     stored = cluster.hosts.flatMap(({ name }, i) => readMail(name, postfixes[i]!.mailDirectory));
   });
   afterAll(() => cluster?.stop());
