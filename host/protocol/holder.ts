@@ -4,7 +4,8 @@
  *
  *     holds ──stopped, outlived by another holder, or another takes part and it does not──> lets go, then says so
  *       ^
- *       └── nobody holds, and this host is the first of those who can
+ *       └── nobody holds, and this host is the first of those who can: of those in the view, or where none of them ever can,
+ *           of those that were in one with the file they still have (a change of mode, docs/decisions/0027)
  *
  * The holder keeps them while it is in the view. It lets go in the kernel before it says so, and whoever takes them does so
  * after that was heard; where it cannot say so, its lease has run out before anybody calls it lost (lease.ts).
@@ -32,6 +33,8 @@ export interface Contender extends HolderClaim {
   hearsUs: boolean;
   /** It has been silent for some time and is asked whether it lives. */
   isSuspected: boolean;
+  /** The wish is its own word; of a host that is only heard through others it is not known, and `none` stands for it. */
+  isWishKnown: boolean;
 }
 
 export type HolderStep =
@@ -41,14 +44,24 @@ export type HolderStep =
   /** Somebody else's, or nobody's who is here. */
   | { kind: 'leave' };
 
-/** @param from  whom the virtual IPs came from last, for the sentence; null where nobody is known */
-export function holderStep(self: HostName, contenders: readonly Contender[], from: HostName | null): HolderStep {
+/**
+ * @param from  whom the virtual IPs came from last, for the sentence; null where nobody is known
+ * @param hasBeenIn  this host was in the view since its start: outside, it may have to stand in for the hosts of the view
+ */
+export function holderStep(
+  self: HostName,
+  contenders: readonly Contender[],
+  from: HostName | null,
+  hasBeenIn = false,
+): HolderStep {
   const own = contenders.find(({ name }) => name === self);
   if (own === undefined) return { kind: 'leave' };
   if (own.holds) return whileHolding(own, contenders);
   const holder = contenders.find(({ holds }) => holds);
-  if (holder !== undefined || !canTake(own)) return { kind: 'leave' };
-  if (firstOf(contenders)?.name !== self) return { kind: 'leave' };
+  if (holder !== undefined) return { kind: 'leave' };
+  const isOutside = !own.isIn && hasBeenIn && isViewUnable(contenders);
+  if (firstOf(contenders, isOutside)?.name !== self) return { kind: 'leave' };
+  if (isOutside) return { kind: 'take', why: 'no host of the view can hold them' };
   const why = own.wish === 'wants' ? 'it is to have them' : 'it is the first that can hold them';
   return { kind: 'take', why: from === null || from === self ? why : `${from} does not hold them any more and ${why}` };
 }
@@ -62,7 +75,8 @@ function whileHolding(own: Contender, contenders: readonly Contender[]): HolderS
     const because = stronger.hearsUs ? 'has the higher priority' : 'does not hear this host';
     return { kind: 'letGo', why: `host ${stronger.name} holds them as well and ${because}` };
   }
-  const next = firstOf(others);
+  // Outside it goes by what the others say themselves: one in mode routed never takes them.
+  const next = firstOf(own.isIn ? others : others.filter(({ isWishKnown }) => isWishKnown));
   if (next === null) return { kind: 'keep' };
   if (own.wish === 'unable') return { kind: 'letGo', why: 'this host cannot hold them now' };
   if (next.wish === 'wants') return { kind: 'letGo', why: `host ${next.name} is to have them` };
@@ -71,13 +85,23 @@ function whileHolding(own: Contender, contenders: readonly Contender[]): HolderS
   return { kind: 'keep' };
 }
 
-function canTake({ isIn, wish, grade }: Contender): boolean {
-  return isIn && wish !== 'unable' && grade > 0;
+/** All of its hosts that are heard say so themselves: in mode routed they never can. */
+function isViewUnable(contenders: readonly Contender[]): boolean {
+  const inView = contenders.filter(({ isIn }) => isIn);
+  return inView.length > 0 && inView.every(({ wish, isWishKnown }) => isWishKnown && wish === 'unable');
 }
 
-/** Who is to have them where nobody holds: whoever wants them, then who takes part, then the highest priority. */
-function firstOf(contenders: readonly Contender[]): Contender | null {
-  const able = contenders.filter(canTake);
+function canTake({ wish, grade }: Contender): boolean {
+  return wish !== 'unable' && grade > 0;
+}
+
+/**
+ * Who is to have them where nobody holds: whoever wants them, then who takes part, then the highest priority.
+ *
+ * @param isOutside  of the hosts that are outside, in the place of those in the view
+ */
+function firstOf(contenders: readonly Contender[], isOutside = false): Contender | null {
+  const able = contenders.filter((one) => one.isIn !== isOutside && canTake(one));
   const rank = (one: Contender): number => (one.wish === 'wants' ? 4 : one.grade);
   return able.sort((a, b) => rank(b) - rank(a) || a.priority - b.priority)[0] ?? null;
 }
@@ -95,7 +119,9 @@ export function wantsBack(
 ): boolean {
   if (failback === 'never') return false;
   if (failback !== 'immediate' && !isWithin(failback, minuteOfDay)) return false;
-  const able = contenders.filter((one) => canTake(one) && one.grade === 3).sort((a, b) => a.priority - b.priority);
+  const able = contenders
+    .filter((one) => one.isIn && canTake(one) && one.grade === 3)
+    .sort((a, b) => a.priority - b.priority);
   const holder = contenders.find(({ holds }) => holds);
   return able[0]?.name === self && holder !== undefined && holder.name !== self;
 }
@@ -138,7 +164,8 @@ type Said = Omit<Contender, 'name' | 'priority' | 'isIn'>;
 
 function ownSaid(state: ProtocolState): Said {
   const { hostState } = state.settings;
-  return { ...state.claim, grade: gradeOf(state, state.self, hostState), hearsUs: true, isSuspected: false };
+  const grade = gradeOf(state, state.self, hostState);
+  return { ...state.claim, grade, hearsUs: true, isSuspected: false, isWishKnown: true };
 }
 
 function peerSaid(state: ProtocolState, nowMs: Milliseconds, name: HostName): Said | null {
@@ -146,11 +173,11 @@ function peerSaid(state: ProtocolState, nowMs: Milliseconds, name: HostName): Sa
   const { row } = peer;
   if (row === null || peer.left || peer.link === 'held' || isSilent(state, nowMs, peer)) return null;
   if (peer.link === 'none' && !(isIn(state, name) && state.side.visible.includes(name))) return null;
-  // Of a host that is only heard through others the wish is not known.
-  const wish = peer.link === 'heard' ? (peer.said?.wish ?? 'none') : 'none';
+  const wish = peer.link === 'heard' ? peer.said?.wish : undefined;
   return {
     holds: peer.hears.has(name),
-    wish,
+    wish: wish ?? 'none',
+    isWishKnown: wish !== undefined,
     grade: gradeOf(state, name, row.hostState),
     // One that was just met again does not list us yet.
     hearsUs: peer.deafSinceMs === null || nowMs - peer.deafSinceMs < periodMs(state),

@@ -55,6 +55,8 @@ export class Holding {
   private readonly ready: Readiness;
   private readonly upkeep: Upkeep;
   private claimed: HolderClaim = { holds: false, wish: 'none' };
+  /** In a view with the file of this host, since its start. */
+  private hasBeenIn = false;
   private moveUntilMs = 0;
   private pausedUntilMs = 0;
   private isLeaving = false;
@@ -178,7 +180,8 @@ export class Holding {
     if (this.kernel.isLeaseOver) await this.lapse();
     if (this.ready.link === null) return this.sayClaim({ holds: false, wish: 'unable' });
     const contenders = options.contenders();
-    const step = holderStep(options.host.name, this.withWish(contenders), this.holder?.name ?? null);
+    this.hasBeenIn ||= contenders.some(({ name, isIn }) => isIn && name === options.host.name);
+    const step = holderStep(options.host.name, this.withWish(contenders), this.holder?.name ?? null, this.hasBeenIn);
     await this.act(step, contenders);
     this.sayClaim({ ...this.claimed, wish: this.wish() });
     this.noteHolder();
@@ -207,7 +210,7 @@ export class Holding {
       if (!(await this.asking.isFree(device, before === null))) return;
       // It may have been a while: somebody else may hold them now.
       const again = this.withWish(this.options.contenders());
-      if (this.isLeaving || holderStep(name, again, null).kind !== 'take') return;
+      if (this.isLeaving || holderStep(name, again, null, this.hasBeenIn).kind !== 'take') return;
     }
     const isTaken = await takeInTime(device, {
       ...this.options,

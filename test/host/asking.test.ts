@@ -37,6 +37,7 @@ const holder = {
   isIn: true,
   hearsUs: true,
   isSuspected: true,
+  isWishKnown: true,
 } as const;
 
 describe('Asking', () => {

@@ -6,8 +6,8 @@ import { lostAfterMs } from '../../host/protocol/probing.js';
 
 function host(priority: number, part: Partial<Contender> = {}): Contender {
   const name = `mail${priority}`;
-  const usual = { holds: false, wish: 'none', grade: 3, isIn: true, hearsUs: true, isSuspected: false } as const;
-  return { name, priority, ...usual, ...part };
+  const usual = { holds: false, wish: 'none', grade: 3, isIn: true, hearsUs: true } as const;
+  return { name, priority, ...usual, isSuspected: false, isWishKnown: true, ...part };
 }
 
 const step = (self: string, ...contenders: Contender[]) => holderStep(self, contenders, null);
@@ -59,6 +59,39 @@ describe('holderStep()', () => {
   test('gives nothing to a host that is not in the view', () => {
     expect(kinds(host(1, { isIn: false }), host(2))).toEqual(['leave', 'take']);
     expect(kinds(host(1, { isIn: false, holds: true }), host(2))).toEqual(['letGo', 'leave']);
+  });
+
+  describe('where the hosts of the view are in mode routed, which cannot hold them', () => {
+    const routed = [host(1, { wish: 'unable' }), host(2, { wish: 'unable' })];
+    const last = (part: Partial<Contender> = {}) => host(3, { isIn: false, grade: 2, ...part });
+    const outside = (self: string, ...contenders: Contender[]) => holderStep(self, contenders, 'mail2', true).kind;
+
+    test('lets the host that is outside keep them, and take them again', () => {
+      expect(step('mail3', ...routed, last({ holds: true })).kind).toBe('keep');
+      expect(outside('mail3', ...routed, last())).toBe('take');
+      expect(outside('mail3', ...routed, last({ wish: 'unable' }))).toBe('leave');
+      expect(outside('mail3', ...routed, last({ grade: 0 }))).toBe('leave');
+    });
+
+    test('gives them to the first of two that are outside, and to nobody beside one that holds them', () => {
+      const second = host(4, { isIn: false, grade: 2 });
+      const both = [...routed, last(), second];
+      expect(['mail3', 'mail4'].map((name) => outside(name, ...both))).toEqual(['take', 'leave']);
+      expect(outside('mail3', ...routed, last(), { ...second, holds: true })).toBe('leave');
+    });
+
+    test('gives them to no host that was never in a view with its own file', () => {
+      expect(step('mail3', ...routed, last()).kind).toBe('leave');
+    });
+
+    test('gives them to the host that is outside only where every host of the view says so itself', () => {
+      const others = host(2, { isWishKnown: false });
+      expect(outside('mail3', routed[0]!, others, last())).toBe('leave');
+      expect(outside('mail3', routed[0]!, host(2), last())).toBe('leave');
+      expect(outside('mail3', last())).toBe('leave');
+      expect(step('mail3', routed[0]!, others, last({ holds: true })).kind).toBe('keep');
+      expect(step('mail3', routed[0]!, host(2), last({ holds: true })).kind).toBe('letGo');
+    });
   });
 
   test('has one host act at most, whatever is said, once all have heard it', () => {

@@ -152,7 +152,7 @@ describe.skipIf(why !== null)('a change of mode, host by host', () => {
   );
 
   test(
-    'arp to routed: the last host hands off while it holds the addresses, and nothing is left of arp',
+    'arp to routed: the last host in mode arp has the addresses, whoever held them before, and hands off; nothing is left of arp',
     async () => {
       await lab.drop(held);
       await watched(() =>
@@ -172,10 +172,11 @@ describe.skipIf(why !== null)('a change of mode, host by host', () => {
               inside(lab.host(name), 'ip', 'addr', 'flush', 'to', VIRTUAL_IP, 'dev', device);
             await restart(name, 'routed');
           } else {
-            // While it holds them, its kernel passes nothing on to hosts of another mode, and its Envoy hands off.
-            const isHeld = (await lab.cluster.status(lab.host(name)))?.virtualIp?.isHeldHere === true;
-            console.log(`the last host in mode arp ${isHeld ? 'holds' : 'lost'} the virtual IPs`);
-            if (isHeld) await served(['n1', 'n2']);
+            // Whoever held them died and came back in a mode that cannot. Its kernel passes nothing on to hosts of another mode, and
+            // its Envoy hands off.
+            const isHeld = async () => (await lab.cluster.status(lab.host(name)))?.virtualIp?.isHeldHere === true;
+            await waitFor(`${name} to hold the virtual IPs`, isHeld, LIMIT_MS);
+            await served(['n1', 'n2']);
             // Without a word: nobody else would take away what it leaves.
             await restart(name, 'routed', 'SIGKILL');
           }
