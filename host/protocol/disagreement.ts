@@ -4,9 +4,12 @@ import { type ProtocolState, toleranceMs } from './state.js';
 import { TODO } from './todo.js';
 import type { Milliseconds } from './types.js';
 
-/** An alarm only where both say that they are converged with the same view, and decide by different things. */
+/**
+ * An alarm only where both say that they are converged with the same view, and decide by different things. A host that leaves
+ * follows the others no more, which go on without it.
+ */
 export function noteDisagreement(state: ProtocolState, nowMs: Milliseconds): void {
-  if (state.inForce === null || !state.taken) return;
+  if (state.inForce === null || !state.taken || state.leaving !== null) return;
   for (const peer of state.peers.values()) {
     const { said } = peer;
     if (said === null || peer.link !== 'heard' || said.row.phase !== 'taken') continue;
