@@ -25,6 +25,8 @@ export interface ComingBack {
   given: Set<string>;
   /** And those of them that the administrator gave it: it takes a part there in any case. BOUNDED likewise. */
   asked: Set<string>;
+  /** And those that it took because it saw nobody there: of two that come back together, one may be heard before who serves. BOUNDED likewise. */
+  unopposed: Set<string>;
   /** Since when the cluster comes up with this host; null where that is over, or was never so. */
   gatheringSinceMs: Milliseconds | null;
   /** Its Envoy did not serve before, and it has no part in a view of this life yet. */
@@ -42,6 +44,7 @@ export function newComingBack(durable: DurableState, nowMs: Milliseconds, isFres
     standsIn: standsIn && { host: standsIn.host, rules: new Map(standsIn.rules.map((rule) => [rule, 0])) },
     given: new Set(),
     asked: new Set(),
+    unopposed: new Set(),
     gatheringSinceMs: isFresh ? nowMs : null,
     isFresh,
     isReturned: false,

@@ -10,13 +10,14 @@
  * of others is asked, and all decide alike. A cluster that comes up as a whole is no return: hosts that came together find
  * their places as without it, for ten minutes or until all are there.
  */
+import { endGift, EVERY, giveUpSeat } from './giving.js';
 import { eighths } from './returning.js';
 import { rulesOfSelf } from './rule-states.js';
 import { hasSeat, knowSeats, seatFor } from './seats.js';
 import { isListed, partInForce, seatsInForce, seatsOfOthers, waitingIn } from './seats-now.js';
 import { notice, persist, type ProtocolState } from './state.js';
 import { TODO } from './todo.js';
-import type { HostName, Milliseconds, OwnSettings, PortRule, RulePart } from './types.js';
+import type { HostName, Milliseconds, PortRule, RulePart } from './types.js';
 
 /** From the start of a host on; one that comes later than that comes to a cluster that is up. */
 export const GATHERING_MAX_MS = 600_000;
@@ -41,8 +42,7 @@ export function comeBack(state: ProtocolState, nowMs: Milliseconds): void {
       return;
     }
     standby.delete(rule.name);
-    given.delete(rule.name);
-    comingBack.asked.delete(rule.name);
+    endGift(state, rule.name);
     giveUpSeat(state, rule.name);
   });
   const names = side.known.file.portRules.map(({ name }) => name);
@@ -60,9 +60,6 @@ function memory({ comingBack: { standby, standsIn } }: ProtocolState): string {
   return [...standby.keys(), standsIn?.host ?? '', ...(standsIn?.rules.keys() ?? [])].join();
 }
 
-/** In `given`: all weights at once, for `failback: slowly`. No rule has that name. */
-const EVERY = '*';
-
 function lookAtRule(
   state: ProtocolState,
   nowMs: Milliseconds,
@@ -77,11 +74,9 @@ function lookAtRule(
   const isReady = state.settings.hostState === 'started' && isWell && isListed(rule, state.self);
   const seats = seatsOfOthers(state, rule, index, knowSeats(side.versions.protocol, side.known.file));
   const part = partInForce(state, rule.name);
-  if (part?.absence === null && !comingBack.isReturned) {
-    given.delete(rule.name);
-    comingBack.asked.delete(rule.name);
-  }
+  if (part?.absence === null && !comingBack.isReturned) endGift(state, rule.name);
   const isUp = [...seats.keys()].some((name) => !state.peers.get(name)!.row!.gathering);
+  if (comingBack.unopposed.has(rule.name) && isServedElsewhere(state, seats)) endGift(state, rule.name);
   const isNew = comingBack.isReturned || (comingBack.isFresh && !(isUnbroken && isUp));
   if (!isReady) {
     // Its service may be up before what is in force says that it has been away.
@@ -103,6 +98,12 @@ function lookAtRule(
   if (seats.size === 0) leave(state, nowMs, rule, 'no other host takes part');
   else if (free.length > 0 && rule.filteringMode === 'multiple') comeIn(state, nowMs, rule, index, seats, free);
   else standby.set(rule.name, part?.absence === 'standby' ? seatsThatServe(state, rule, seats) : []);
+}
+
+/** By somebody who is up, and who was not there when this host confirmed that it takes part. */
+function isServedElsewhere({ peers, confirmed }: ProtocolState, seats: ReadonlyMap<HostName, HostName>): boolean {
+  const isKnown = (name: HostName) => confirmed?.content.hosts.some((host) => host.name === name) ?? false;
+  return [...seats.keys()].some((name) => !isKnown(name) && !peers.get(name)!.row!.gathering);
 }
 
 /**
@@ -187,11 +188,6 @@ function sitDown(state: ProtocolState, rule: PortRule, seat: HostName | undefine
   comingBack.standsIn.rules.set(rule.name, highest.number);
 }
 
-function giveUpSeat({ comingBack }: ProtocolState, rule: string): void {
-  comingBack.standsIn?.rules.delete(rule);
-  if (comingBack.standsIn?.rules.size === 0) comingBack.standsIn = null;
-}
-
 function enter(
   state: ProtocolState,
   nowMs: Milliseconds,
@@ -200,8 +196,7 @@ function enter(
 ): void {
   const isNew = !state.comingBack.standby.has(rule.name);
   giveUpSeat(state, rule.name);
-  state.comingBack.given.delete(rule.name);
-  state.comingBack.asked.delete(rule.name);
+  endGift(state, rule.name);
   // Who serves beside it is known with the first view in which it stands by.
   state.comingBack.standby.set(rule.name, []);
   if (!isNew) return;
@@ -212,9 +207,11 @@ function enter(
 }
 
 function leave(state: ProtocolState, nowMs: Milliseconds, rule: PortRule, why: string | null): void {
-  const { standby, given } = state.comingBack;
+  const { standby, given, unopposed } = state.comingBack;
   giveUpSeat(state, rule.name);
   given.add(rule.name);
+  if (why === null) unopposed.add(rule.name);
+  else unopposed.delete(rule.name);
   if (!standby.delete(rule.name) || why === null) return;
   const text = `port rule ${rule.name}: this host is on standby no more, ${why}`;
   notice(state, nowMs, 'standby', state.self, text);
@@ -251,46 +248,4 @@ function gather(state: ProtocolState, nowMs: Milliseconds): void {
 function hasPart({ inForce }: ProtocolState, name: HostName): boolean {
   const host = inForce?.view.hosts.find((each) => each.name === name);
   return host?.rules.some(({ absence }) => absence === null) ?? false;
-}
-
-/** `nlb start --now`. Who stands in for another has a part: it takes its own where nobody else sits there. */
-export function giveBack(state: ProtocolState): void {
-  const { comingBack, known, self } = state;
-  comingBack.sinceMs = null;
-  comingBack.standby.clear();
-  const names = known.file.portRules.map(({ name }) => name);
-  comingBack.given = new Set([EVERY, ...names]);
-  comingBack.asked = new Set(names);
-  known.file.portRules.forEach((rule, index) => {
-    if (![...seatsOfOthers(state, rule, index, true).values()].includes(self)) giveUpSeat(state, rule.name);
-  });
-  persist(state);
-}
-
-/** `nlb enable`; where it is on standby in none of them, nothing changes. */
-export function giveRules(state: ProtocolState, rules: readonly string[]): void {
-  const { standby, given, asked } = state.comingBack;
-  for (const name of rules) {
-    if (!standby.delete(name)) continue;
-    given.add(name);
-    asked.add(name);
-  }
-  persist(state);
-}
-
-/** A host that was off comes back; a rule that somebody enables here is given to it, on standby there before or not. */
-export function noteStart(state: ProtocolState, nowMs: Milliseconds, settings: OwnSettings): void {
-  const { comingBack, known } = state;
-  const { hostState } = state.settings;
-  const wasOff = hostState === 'stopped' || hostState === 'suspended';
-  if (wasOff && settings.hostState === 'started' && !comingBack.given.has(EVERY)) comingBack.sinceMs = nowMs;
-  settings.rules.forEach(({ control }, index) => {
-    const before = state.settings.rules[index]?.control ?? 'enabled';
-    const name = known.file.portRules[index]?.name;
-    if (name === undefined || before === 'enabled' || control !== 'enabled') return;
-    comingBack.standby.delete(name);
-    giveUpSeat(state, name);
-    comingBack.given.add(name);
-    comingBack.asked.add(name);
-  });
 }

@@ -293,6 +293,21 @@ describe('failback: never', () => {
     expect(partOf(mail3, mail3, MORE)).toBe(50);
   });
 
+  test('holds for two that come back together, one without its state directory, whomever it hears first', () => {
+    for (let offsetMs = 0; offsetMs <= 30; offsetMs += 1) {
+      for (const host of [mail1, mail2]) cluster.kill(host);
+      cluster.replaceDisk(mail1);
+      cluster.run(3000);
+      cluster.start(mail2);
+      cluster.run(offsetMs);
+      cluster.start(mail1);
+      expect(partsOver(cluster, 1000, mail3, mail1, MORE)).not.toContain(50);
+      expect([mail1, mail2].map((host) => partOf(mail3, host, MORE))).toEqual(['standby', 'standby']);
+      for (const host of cluster.hosts) startNow(cluster, host);
+      cluster.run(1000);
+    }
+  });
+
   test('holds over starts of all sidecars, and for a host that lost its state directory', () => {
     away(mail3);
     for (const host of cluster.hosts) {
