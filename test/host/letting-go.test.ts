@@ -116,6 +116,43 @@ test('a host that stands still while a view is agreed takes nothing by packets o
   }
 });
 
+test('a host that loses its disk, and stands still before this start of it is heard, has taken nothing (R10)', () => {
+  for (let afterMs = 10; afterMs <= 1210; afterMs += 100) {
+    const cluster = converged(2);
+    const [host] = cluster.hosts;
+    cluster.kill(host!);
+    cluster.replaceDisk(host!);
+    cluster.start(host!);
+    cluster.run(afterMs);
+    cluster.stall(host!, 4000);
+    for (let ms = 0; ms < 8000; ms += 5) {
+      cluster.run(5);
+      together(cluster);
+    }
+    expect(together(cluster)).toBe(ALL);
+  }
+});
+
+test('two that are started while the third stands still take nothing that its kernel may still accept (R10)', () => {
+  for (let gapMs = 5; gapMs <= 500; gapMs += 45) {
+    const cluster = converged();
+    const [mail1, mail2, mail3] = cluster.hosts;
+    cluster.stall(mail3!, 4000);
+    for (const host of [mail1!, mail2!]) {
+      cluster.killSidecar(host);
+      cluster.start(host);
+      cluster.run(gapMs);
+    }
+    for (let ms = 0; ms < 3000; ms += 5) {
+      cluster.run(5);
+      together(cluster);
+    }
+    expect(together(cluster, [mail1!, mail2!])).toBe(ALL);
+    cluster.run(8000);
+    expect(together(cluster)).toBe(ALL);
+  }
+});
+
 test('a sidecar that is started anew within the patience of the others goes on with what it had', () => {
   const cluster = converged();
   const [host] = cluster.hosts;

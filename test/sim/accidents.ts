@@ -3,14 +3,14 @@ import type { Cluster, SimHost } from './cluster.js';
 import { applyAtAll } from './apply.js';
 import { variantOf } from './files.js';
 import { pick } from './random.js';
+import { allAtOnce, controlRule, drain, flapService, settleAnew, suspend } from './settings.js';
 import { OWN_VERSIONS } from '../../host/protocol/seal.js';
-import type { RuleControl } from '../../host/protocol/types.js';
 
 type Accident = (cluster: Cluster, host: SimHost, periodMs: number) => string;
 
-export function accident(cluster: Cluster, periodMs: number, edition = NEWEST_EDITION): void {
+export function accident(cluster: Cluster, periodMs: number): void {
   const host = pick(cluster.random, cluster.all);
-  const [kind, happen] = pick(cluster.random, edition === 1 ? FIRST_ACCIDENTS : ACCIDENTS);
+  const [kind, happen] = pick(cluster.random, ACCIDENTS);
   const told = happen(cluster, host, periodMs);
   cluster.story.push(told);
   if (told !== NOTHING) cluster.accidents.set(kind, (cluster.accidents.get(kind) ?? 0) + 1);
@@ -19,11 +19,8 @@ export function accident(cluster: Cluster, periodMs: number, edition = NEWEST_ED
 /** What is told of an accident that could not happen. */
 export const NOTHING = 'nothing';
 
-/** With every further kind of accident a seed is another life, so the lists of before are kept for the lives that tests replay. */
-export const NEWEST_EDITION = 2;
-
 /** Starts come twice: about as many hosts are up as down. */
-const FIRST_ACCIDENTS: readonly (readonly [kind: string, Accident])[] = [
+const ACCIDENTS: readonly (readonly [kind: string, Accident])[] = [
   ['host dies', kill],
   ['sidecar dies', killSidecar],
   ['crash between disk and wire', crash],
@@ -39,7 +36,7 @@ const FIRST_ACCIDENTS: readonly (readonly [kind: string, Accident])[] = [
   ['cuts healed', heal],
   ['cuts healed', heal],
   ['loss and delay', weather],
-  ['host state and services', settle],
+  ['host state and services', settleAnew],
   ['service', flapService],
   ['services of all hosts', allAtOnce],
   ['drain', drain],
@@ -53,9 +50,9 @@ const FIRST_ACCIDENTS: readonly (readonly [kind: string, Accident])[] = [
   ['twin of a name', twin],
   ['upgrade of one host', upgradeOne],
   ['all off, on in any order', powerCut],
+  ['revision', revise],
+  ['revision', revise],
 ];
-
-const ACCIDENTS: typeof FIRST_ACCIDENTS = [...FIRST_ACCIDENTS, ['revision', revise], ['revision', revise]];
 
 function kill(cluster: Cluster, host: SimHost): string {
   cluster.kill(host);
@@ -142,57 +139,6 @@ function weather(cluster: Cluster, _host: SimHost, periodMs: number): string {
   const delayMax = 1 + random() * random() * periodMs;
   Object.assign(cluster.weather, { loss, repeat: random() * 0.2, delayMax });
   return `loss ${Math.round(loss * 100)} delay ${Math.round(delayMax)}ms`;
-}
-
-function settle(cluster: Cluster, host: SimHost): string {
-  const chance = cluster.random();
-  const hostState = chance < 0.55 ? 'started' : chance < 0.75 ? 'draining' : chance < 0.9 ? 'stopped' : 'suspended';
-  const rules = host.settings.rules.map(() => ({
-    control: controlFrom(cluster.random()),
-    serviceUp: cluster.random() < 0.8,
-  }));
-  return say(cluster, host, { hostState, rules });
-}
-
-function controlFrom(chance: number): RuleControl {
-  if (chance < 0.85) return 'enabled';
-  return chance < 0.92 ? 'disabled' : 'draining';
-}
-
-/** `nlb drainstop`: finish what is open, take nothing new. */
-function drain(cluster: Cluster, host: SimHost): string {
-  return say(cluster, host, { ...host.settings, hostState: 'draining' });
-}
-
-/** `nlb suspend`; the next start or settling takes it back. */
-function suspend(cluster: Cluster, host: SimHost): string {
-  return say(cluster, host, { ...host.settings, hostState: 'suspended' });
-}
-
-/** `nlb disable`, `drain` and `enable` of one port rule. */
-function controlRule(cluster: Cluster, host: SimHost): string {
-  const chosen = Math.floor(cluster.random() * host.settings.rules.length);
-  const control = pick(cluster.random, ['enabled', 'disabled', 'draining'] as const);
-  const rules = host.settings.rules.map((rule, i) => (i === chosen ? { ...rule, control } : rule));
-  return `${say(cluster, host, { ...host.settings, rules })}, rule ${chosen} ${control}`;
-}
-
-function flapService(cluster: Cluster, host: SimHost): string {
-  const [first, ...rest] = host.settings.rules;
-  return say(cluster, host, { ...host.settings, rules: [{ ...first!, serviceUp: !first!.serviceUp }, ...rest] });
-}
-
-function say(cluster: Cluster, host: SimHost, settings: SimHost['settings']): string {
-  host.settings = settings;
-  cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings });
-  const down = settings.rules.filter((rule) => rule.control !== 'enabled' || !rule.serviceUp).length;
-  return `${host.name} is ${settings.hostState}, ${down} rules down`;
-}
-
-/** Services everywhere change within milliseconds: views of one number are proposed side by side. */
-function allAtOnce(cluster: Cluster): string {
-  for (const host of cluster.all) cluster.after(cluster.random() * 3, () => flapService(cluster, host));
-  return 'a service of each host changes';
 }
 
 /** `nlb forget --all`: of a living host all refuse it, or take it back at once. */

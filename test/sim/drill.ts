@@ -8,6 +8,7 @@ import { variantOf } from './files.js';
 import { revises } from './drill-revisions.js';
 import { LARGE, wholeWithinMs } from './liveness.js';
 import { pick } from './random.js';
+import { settle } from './settings.js';
 
 /** R12: a change is sent at once; a tick and its answer are the most it waits, half a period. */
 const PROMPT_PERIODS = 0.5;
@@ -73,8 +74,7 @@ function promptMs(periodMs: number): number {
 
 export function setService(cluster: Cluster, host: SimHost, index: number, serviceUp: boolean): void {
   const rules = host.settings.rules.map((rule, i) => (i === index ? { ...rule, serviceUp } : rule));
-  host.settings = { ...host.settings, rules };
-  cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings: host.settings });
+  settle(cluster, host, { ...host.settings, rules });
 }
 
 /** Whether what `asked` has in force says so of a rule of `host`. */

@@ -4,10 +4,12 @@ export interface Fault {
   what: string;
   search: string;
   replace: string;
+  /** That has to find it by itself, and does so in every test run. */
+  scenario?: string;
 }
 
-function fault(rule: string, what: string, search: string, replace: string): Fault {
-  return { rule, what, search, replace };
+function fault(rule: string, what: string, search: string, replace: string, scenario?: string): Fault {
+  return { rule, what, search, replace, ...(scenario && { scenario: `${scenario}.txt` }) };
 }
 
 export const FAULTS: readonly Fault[] = [
@@ -31,10 +33,24 @@ export const FAULTS: readonly Fault[] = [
     'if (isSameNumber !== null) {',
   ),
   fault(
+    'R4',
+    'who leaves judges those that go on without it',
+    '!state.taken || state.leaving !== null) return;',
+    '!state.taken) return;',
+    'r4-leaving',
+  ),
+  fault(
     'R5',
     'packets of any source are taken',
     'if (peer.config.dedicatedIp !== fromAddress) {',
     'if (fromAddress === null) {',
+  ),
+  fault(
+    'R5',
+    'a second sidecar of a name takes its place',
+    "freshness === 'candidate' || (freshness === 'restarted' && isInUse(state, nowMs, peer))",
+    "freshness === 'candidate'",
+    'r5-two-sidecars',
   ),
   fault('R6', 'a wrong seal is taken', "if (difference !== 0) return drop('wrongMac');", ''),
   fault('R6', 'another cluster is taken', '!== hash32(clusterName)) return', '=== -1) return'),
@@ -73,6 +89,27 @@ export const FAULTS: readonly Fault[] = [
   fault('R9', 'a late host gives no grace', 'if (sleptMs <= 0) return;', 'return;'),
   fault('R10', 'a new owner waits for nobody', 'lettingGo.awaited.size > 0 || !isBack', '!isBack'),
   fault('R10', 'who was away takes up what it had', 'if (absence === null) return true;', 'return true;'),
+  fault(
+    'R10',
+    'who was not heard since a start is not waited for',
+    '?.advancedMs === null',
+    '?.advancedMs === undefined',
+    'r10-started-beside-a-stall',
+  ),
+  fault(
+    'R10',
+    'a host without a disk goes by a view of before',
+    'state.highest.number || Number.POSITIVE_INFINITY',
+    'state.highest.number',
+    'r10-without-a-disk',
+  ),
+  fault(
+    'R10',
+    'who stood still while it waited to take was not away',
+    '> leaseMs(periodMs(state))) awaitAfterAbsence',
+    '> leaseMs(periodMs(state)) && state.lettingGo.isSure) awaitAfterAbsence',
+    'r10-stall',
+  ),
   fault('R10', 'a lease outlives the patience of the others', 'LEASE_PART = 0.9', 'LEASE_PART = 3'),
   fault('R11', 'nothing is damped', 'if (damper.returnCount < 2) return;', 'return;'),
   fault(
@@ -82,7 +119,13 @@ export const FAULTS: readonly Fault[] = [
     '20 ** damper.returnCount)',
   ),
   fault('R11', 'the first return waits too', 'if (damper.returnCount < 2) return;', ''),
-  fault('R11', 'returns are never forgotten', '>= FORGET_AFTER_MS) damper', '>= Number.POSITIVE_INFINITY) damper'),
+  fault(
+    'R11',
+    'returns are never forgotten',
+    '>= FORGET_AFTER_MS) damper',
+    '>= Number.POSITIVE_INFINITY) damper',
+    'r11-forgotten',
+  ),
   fault('R11', 'views are not gathered', 'VIEW_GAP_MS = 200', 'VIEW_GAP_MS = 0'),
   fault(
     'R12',
@@ -123,6 +166,7 @@ export const FAULTS: readonly Fault[] = [
     'who comes in has its part of all clients',
     'if (seat === self || isElsewhere) {',
     'if (seat !== undefined) {',
+    'failback-never',
   ),
   fault(
     'failback',
@@ -135,6 +179,35 @@ export const FAULTS: readonly Fault[] = [
     'who comes back counts as one that leaves',
     "part?.absence === 'standby' ? seatsThatServe(state, rule, seats) : []);",
     '[...seats.values()]);',
+    'failback-two-back',
+  ),
+  fault(
+    'failback',
+    'what nobody seemed to serve is kept when somebody does',
+    'comingBack.unopposed.has(rule.name) &&',
+    'comingBack.unopposed.has(rule.name) && nowMs < 0 &&',
+    'failback-two-fresh',
+  ),
+  fault(
+    'failback',
+    'a rule that opens counts as one that was enabled',
+    "const before = state.settings.rules[index]?.control ?? 'enabled';",
+    "const before = state.settings.rules[index]?.isOpening ? 'disabled' : state.settings.rules[index]?.control;",
+    'failback-opening',
+  ),
+  fault(
+    'failback',
+    'who serves alone goes out again for the rest of its wait',
+    'if (names.length === 1) endWait',
+    'if (names.length < 1) endWait',
+    'failback-alone',
+  ),
+  fault(
+    'failback',
+    'who waits outside does not see that the cluster is up',
+    'gather(state, nowMs);\n    return;',
+    'return;',
+    'failback-alone',
   ),
   fault('agreement', 'nobody is waited for', 'if (!isSilent(state, nowMs, peer)) return;', ''),
   fault('agreement', 'the checksum leaves out the rules', '...host.rules.map(', '...[].map('),

@@ -15,8 +15,8 @@ export interface Hunted {
 
 const SIZES = [2, 3, 3, 4];
 
-function hunt(seedMax: number, both: boolean): Hunted {
-  const scenario = huntScenarios();
+function hunt(seedMax: number, both: boolean, only: string): Hunted {
+  const scenario = huntScenarios(only);
   if (scenario !== null && !both) return { scenario, seed: null, hosts: null, what: 'plays differently' };
   for (let seed = 1; seed <= seedMax; seed++) {
     const hosts = SIZES[seed % SIZES.length]!;
@@ -31,10 +31,11 @@ function hunt(seedMax: number, both: boolean): Hunted {
   return { scenario, seed: null, hosts: null, what: scenario === null ? null : 'plays differently' };
 }
 
-function huntScenarios(): string | null {
+/** @param only  one of them; empty for all */
+function huntScenarios(only: string): string | null {
   const folder = new URL('./scenarios/', import.meta.url);
   for (const name of readdirSync(folder).sort()) {
-    if (!name.endsWith('.txt')) continue;
+    if (!name.endsWith('.txt') || (only !== '' && name !== only)) continue;
     const text = readFileSync(new URL(name, folder), 'utf8');
     try {
       if (playScenario(text) !== text) return name;
@@ -45,4 +46,5 @@ function huntScenarios(): string | null {
   return null;
 }
 
-console.log(JSON.stringify(hunt(Number(process.argv[2]), process.argv[3] === 'true')));
+const [, , seedMax, both, only = ''] = process.argv;
+console.log(JSON.stringify(hunt(Number(seedMax), both === 'true', only)));

@@ -8,6 +8,7 @@ import { agreeing, setService } from './drill.js';
 import { ownersIn } from './kernel.js';
 import { LARGE } from './liveness.js';
 import { pick } from './random.js';
+import { settle, settleOpening } from './settings.js';
 
 type Way = { what: string; go(): void; comeBack(): void };
 
@@ -23,19 +24,24 @@ export function keepsBack(cluster: Cluster, periodMs: number): void {
   if (never.length === 0) return;
   const index = pick(cluster.random, never);
   const host = pick(cluster.random, group);
-  const others = group.filter((each) => each !== host);
+  // Another one may go at the same time, and come back with it.
+  const second = group.length > 2 && cluster.random() < 0.3 ? pick(cluster.random, group) : host;
+  const others = group.filter((each) => each !== host && each !== second);
   upForLong(group);
-  const way = pick(cluster.random, waysOf(cluster, host, index, group.length));
+  const way = pick(cluster.random, waysOf(cluster, host, index, others.length + 1));
   way.go();
+  if (second !== host) cluster.kill(second);
   cluster.run(periodMs * 7 + 2000);
   const takers = takersOf(others[0]!, index);
   way.comeBack();
+  if (second !== host) cluster.start(second);
   if (takers.length > 0 && !takers.includes(host.name)) {
     const check = (hosts: SimHost[]) => {
       const wrong = hosts.find((each) => takersOf(each, index).join() !== takers.join());
       if (wrong === undefined) return;
       const found = `${wrong.name} has ${takersOf(wrong, index)} in rule ${index}, it was ${takers}`;
-      fail(cluster, `${host.name} ${way.what} and came back: ${found}`);
+      const together = second === host ? '' : `, and ${second.name} with it`;
+      fail(cluster, `${host.name} ${way.what} and came back${together}: ${found}`);
     };
     for (let i = 0; i < 120; i++) {
       cluster.run(periodMs / 10);
@@ -101,8 +107,8 @@ function upForLong(group: SimHost[]): void {
   for (const { state } of group) {
     state!.comingBack.gatheringSinceMs = null;
     // What an administrator gave to a rule whose service was down.
-    state!.comingBack.given.clear();
-    state!.comingBack.asked.clear();
+    const { given, asked, unopposed } = state!.comingBack;
+    for (const rules of [given, asked, unopposed]) rules.clear();
     for (const damper of [state!.hostDamper, ...state!.ruleDampers])
       Object.assign(damper, { returnCount: 0, waitUntilMs: 0 });
   }
@@ -110,10 +116,6 @@ function upForLong(group: SimHost[]): void {
 
 function waysOf(cluster: Cluster, host: SimHost, index: number, count: number): Way[] {
   const { settings } = host;
-  const settle = (next: SimHost['settings']) => {
-    host.settings = next;
-    cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings: next });
-  };
   const ways: Way[] = [
     { what: 'died', go: () => cluster.kill(host), comeBack: () => cluster.start(host) },
     {
@@ -124,8 +126,16 @@ function waysOf(cluster: Cluster, host: SimHost, index: number, count: number): 
       },
       comeBack: () => cluster.start(host),
     },
-    { what: 'stopped', go: () => settle({ ...settings, hostState: 'stopped' }), comeBack: () => settle(settings) },
-    { what: 'drained', go: () => settle({ ...settings, hostState: 'draining' }), comeBack: () => settle(settings) },
+    {
+      what: 'stopped',
+      go: () => settle(cluster, host, { ...settings, hostState: 'stopped' }),
+      comeBack: () => settleOpening(cluster, host, settings, cluster.random() * 500),
+    },
+    {
+      what: 'drained',
+      go: () => settle(cluster, host, { ...settings, hostState: 'draining' }),
+      comeBack: () => settle(cluster, host, settings),
+    },
     {
       what: 'had its service down',
       go: () => setService(cluster, host, index, false),

@@ -13,8 +13,6 @@ export interface LifeOptions {
   hostCount: number;
   /** Virtual time of accidents at a period of a second; a tenth of it where the period is 100 ms. */
   forMs: number;
-  /** Which accidents may happen: 1 for lives of before revisions. @default the newest */
-  edition?: number;
 }
 
 export interface Lived {
@@ -27,7 +25,16 @@ export interface Lived {
 
 /** Throws `BrokenPromise` where a promise is broken; the story of what was done before comes with it. */
 export function live(options: LifeOptions): Lived {
-  const { seed, hostCount, forMs, edition } = options;
+  const life = living(options);
+  for (;;) {
+    const { done, value } = life.next();
+    if (done) return value;
+  }
+}
+
+/** The same with pauses, for whoever has to answer others meanwhile: a life of 32 hosts takes minutes on a busy machine. */
+export function* living(options: LifeOptions): Generator<undefined, Lived, undefined> {
+  const { seed, hostCount, forMs } = options;
   const periodMs = seed % 3 === 0 ? 100 : 1000;
   const known = makeFile({ hostCount, periodMs, moreRules: seed % 4, never: seed % 2 === 1 });
   const cluster = new Cluster(seed, known);
@@ -38,13 +45,15 @@ export function live(options: LifeOptions): Lived {
     else startAll(cluster, periodMs);
     const until = cluster.now + (forMs * periodMs) / 1000;
     while (cluster.now < until) {
-      accident(cluster, periodMs, edition);
+      accident(cluster, periodMs);
       // Often one upon the other, now and then with time to agree between them.
       run(cluster, cluster.random() ** 2 * periodMs * 12);
+      yield;
     }
-    heal(cluster, periodMs);
+    yield* heal(cluster, periodMs);
     const views = cluster.hosts[0]!.state!.inForce!.view.number;
     keepsBack(cluster, periodMs);
+    yield;
     drill(cluster, periodMs);
     const { packetCount, accidents } = cluster;
     return { stepCount: cluster.checkers.stepCount, packetCount, views, accidents };
@@ -121,7 +130,7 @@ function coldStart(cluster: Cluster, periodMs: number): void {
  * The network is whole and all hosts run. In half of the lives somebody says `nlb start --now` everywhere, in the
  * others every damping is waited out: it is bounded as well.
  */
-function heal(cluster: Cluster, periodMs: number): void {
+function* heal(cluster: Cluster, periodMs: number): Generator<undefined, void, undefined> {
   cluster.story.push('heal');
   cluster.cuts.clear();
   Object.assign(cluster.weather, { loss: 0, repeat: 0, delayMin: 0.2, delayMax: 1 });
@@ -143,15 +152,17 @@ function heal(cluster: Cluster, periodMs: number): void {
     run(cluster, periodMs * 3);
     run(cluster, longestWaitMs(cluster));
   }
-  comeToRest(cluster, bound, periodMs);
+  yield;
+  yield* comeToRest(cluster, bound, periodMs);
 }
 
 /** One view within the bound, and nothing more for ten periods. Asked every tolerance, and let go: most of a life was this waiting. */
-function comeToRest(cluster: Cluster, bound: number, periodMs: number): void {
+function* comeToRest(cluster: Cluster, bound: number, periodMs: number): Generator<undefined, void, undefined> {
   const until = cluster.now + bound;
   while (cluster.now < until) {
     run(cluster, periodMs * 5);
     if (isWhole(cluster) && whoIsRestless(cluster, periodMs * 10) === undefined) return;
+    yield;
   }
   checkWhole(cluster);
   checkQuiet(cluster, periodMs * 10);

@@ -117,7 +117,7 @@ function absenceOf(host: SimHost, index: number): Absence | null {
   const { hostState, rules } = host.settings;
   if (hostState === 'suspended') return 'stopped';
   if (hostState !== 'started') return hostState;
-  if (rules[index]!.control === 'disabled') return 'ruleDisabled';
+  if (rules[index]!.control === 'disabled' || rules[index]!.isOpening) return 'ruleDisabled';
   if (rules[index]!.control === 'draining') return 'draining';
   return rules[index]!.serviceUp ? null : 'serviceDown';
 }

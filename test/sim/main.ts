@@ -24,7 +24,8 @@ if (values.planted) {
   const faults = FAULTS.filter(
     (fault) => values.only === undefined || fault.rule === values.only || fault.what === values.only,
   );
-  process.exitCode = huntAll(process.cwd(), faults, { seedMax: 1000, both: values.both }) === 0 ? 0 : 1;
+  const unseen = await huntAll(process.cwd(), faults, { seedMax: 1000, both: values.both });
+  process.exitCode = unseen === 0 ? 0 : 1;
 } else {
   runLives(Number(values.seed), Number(values.count), Number(values.hosts), Number(values.hours));
 }

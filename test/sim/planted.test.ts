@@ -22,13 +22,21 @@ test('every rule has a planted fault, and every fault its place in the protocol'
 });
 
 for (const fault of FAULTS.filter((fault) => QUICK.includes(fault.what))) {
-  test(`${fault.rule}: "${fault.what}" is found`, () => {
-    const found = plantation.hunt(fault, { seedMax: 100, both: false });
+  test(`${fault.rule}: "${fault.what}" is found`, async () => {
+    const found = await plantation.hunt(fault, { seedMax: 100, both: false });
     expect(found.scenario ?? found.seed, JSON.stringify(found)).not.toBeNull();
   });
 }
 
-test('the sources as they are play all scenarios and keep their promises', () => {
+for (const fault of FAULTS.filter((fault) => fault.scenario !== undefined)) {
+  const { rule, what, scenario } = fault;
+  test(`${rule}: "${what}" is found by the scenario ${scenario}`, async () => {
+    const found = await plantation.hunt(fault, { seedMax: 0, both: false, scenario: scenario! });
+    expect(found.scenario).toBe(scenario);
+  });
+}
+
+test('the sources as they are play all scenarios and keep their promises', async () => {
   const nothing = { rule: 'none', what: 'nothing', search: 'VIEW_GAP_MS = 200', replace: 'VIEW_GAP_MS = 200' };
-  expect(plantation.hunt(nothing, { seedMax: 10, both: true }).what).toBeNull();
+  expect((await plantation.hunt(nothing, { seedMax: 10, both: true })).what).toBeNull();
 });

@@ -5,10 +5,11 @@
  *
  * The copy is transpiled from the sources, so this runs from a work tree, not from an installation.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import ts from 'typescript';
 import type { Fault } from './faults.js';
 import type { Hunted } from './hunt.js';
@@ -17,6 +18,8 @@ export interface HuntOptions {
   seedMax: number;
   /** Hunt with random lives even where a scenario has found it. */
   both: boolean;
+  /** Play this scenario alone. @default all of them */
+  scenario?: string;
 }
 
 const FOLDERS = ['host/protocol', 'host/protocol/config', 'test/sim'];
@@ -38,17 +41,23 @@ export class Plantation {
     writeFileSync(join(this.#root, 'clean/package.json'), '{"type": "module"}');
   }
 
-  hunt(fault: Fault, options: HuntOptions): Hunted {
+  /** In a process of its own, while whoever waits for it goes on: a test's runner takes a silent worker for hung. */
+  async hunt(fault: Fault, options: HuntOptions): Promise<Hunted> {
     const { name, text } = this.planted(fault);
     this.#count += 1;
     const copy = join(this.#root, String(this.#count));
     cpSync(join(this.#root, 'clean'), copy, { recursive: true });
     writeFileSync(join(copy, 'host/protocol', name.replace(/ts$/, 'js')), transpiled(text));
-    const args = [join(copy, 'test/sim/hunt.js'), String(options.seedMax), String(options.both)];
-    const run = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 900_000 });
-    rmSync(copy, { recursive: true });
-    if (run.status !== 0) throw new Error(`fault ${fault.rule} "${fault.what}" died: ${run.stderr.slice(0, 600)}`);
-    return JSON.parse(run.stdout) as Hunted;
+    const { seedMax, both, scenario = '' } = options;
+    const args = [join(copy, 'test/sim/hunt.js'), String(seedMax), String(both), scenario];
+    try {
+      const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 900_000 });
+      return JSON.parse(stdout) as Hunted;
+    } catch (error) {
+      throw new Error(`fault ${fault.rule} "${fault.what}" died: ${String(error).slice(0, 600)}`);
+    } finally {
+      rmSync(copy, { recursive: true });
+    }
   }
 
   remove(): void {
@@ -82,13 +91,13 @@ function transpiled(text: string): string {
 }
 
 /** @returns how many faults stayed unseen */
-export function huntAll(repository: string, faults: readonly Fault[], options: HuntOptions): number {
+export async function huntAll(repository: string, faults: readonly Fault[], options: HuntOptions): Promise<number> {
   const plantation = new Plantation(repository);
   let unseen = 0;
   console.log('| rule | planted fault | scenario | first seed | promise |\n|---|---|---|---|---|');
   try {
     for (const fault of faults) {
-      const { scenario, seed, hosts, what } = plantation.hunt(fault, options);
+      const { scenario, seed, hosts, what } = await plantation.hunt(fault, options);
       if (scenario === null && seed === null) unseen += 1;
       const life = seed === null ? '-' : `${seed} (${hosts} hosts)`;
       console.log(`| ${fault.rule} | ${fault.what} | ${scenario ?? '-'} | ${life} | ${what ?? 'not found'} |`);

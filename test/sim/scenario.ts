@@ -7,13 +7,17 @@
  *     drainstop 2                 stop 2 (a planned end)    service 2 smtp down|up
  *     forget 2 on 1               (nlb forget; a living host is not)
  *     suspend 2                   resume 2                  disable|drain|enable 2 smtp
+ *     off 2 (nlb stop)            on 2 opens 1s (nlb start; so long does its Envoy take to use the services again)
  *     file 2 affinity none        offer 2 affinity none     key 2 7       claim 2 from 10.0.0.13
  *     replay 2                    now 2 (nlb start --now)   upgrade 2 (to the next release), older 2 (before its start)
- *     show views | states | problems | notices 1
+ *     double 2 (a second sidecar of its name at its address)
+ *     show views | states | problems | kernels (what each accepts of 32 buckets) | notices 1
  */
 import { Cluster, type SimHost } from './cluster.js';
 import { older, upgrade } from './accidents.js';
 import { makeFile } from './files.js';
+import { acceptedBits } from './kernel.js';
+import { settle, settleOpening } from './settings.js';
 
 export function playScenario(text: string): string {
   const out: string[] = [];
@@ -70,6 +74,8 @@ function act(cluster: Cluster, words: string[]): void {
       }
     },
     suspend: () => settle(cluster, host, { ...host.settings, hostState: 'suspended' }),
+    off: () => settle(cluster, host, { ...host.settings, hostState: 'stopped' }),
+    on: () => settleOpening(cluster, host, { ...host.settings, hostState: 'started' }, milliseconds(rest[1]!)),
     resume: () => settle(cluster, host, { ...host.settings, hostState: 'stopped' }),
     disable: () => setRule(cluster, host, rest[0]!, { control: 'disabled' }),
     drain: () => setRule(cluster, host, rest[0]!, { control: 'draining' }),
@@ -84,6 +90,7 @@ function act(cluster: Cluster, words: string[]): void {
     },
     key: () => Object.assign(host, { key: Number(rest[0]) }),
     claim: () => Object.assign(host, { claimsAddress: rest[1] }),
+    double: () => double(cluster, host),
     replay: () => {
       for (const each of cluster.recorded.filter((packet) => packet.from === host.address)) {
         cluster.deliver(each.to, each.from, each.bytes);
@@ -110,17 +117,20 @@ function restart(cluster: Cluster, host: SimHost, empty: boolean): void {
   cluster.start(host);
 }
 
+/** A machine is cloned, with all that it knows. */
+function double(cluster: Cluster, host: SimHost): void {
+  const copy = cluster.add(host.name, host.address, host.onDisk);
+  copy.disk = host.disk;
+  cluster.twins.add(host.name);
+  cluster.start(copy);
+}
+
 type RuleSettings = SimHost['settings']['rules'][number];
 
 function setRule(cluster: Cluster, host: SimHost, name: string, change: Partial<RuleSettings>): void {
   const index = host.onDisk.file.portRules.findIndex((rule) => rule.name === name);
   const rules = host.settings.rules.map((rule, i) => (i === index ? { ...rule, ...change } : rule));
   settle(cluster, host, { ...host.settings, rules });
-}
-
-function settle(cluster: Cluster, host: SimHost, settings: SimHost['settings']): void {
-  host.settings = settings;
-  cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings });
 }
 
 function fileOf(cluster: Cluster, [, affinity]: string[]) {
@@ -131,6 +141,7 @@ function fileOf(cluster: Cluster, [, affinity]: string[]) {
 
 function show(cluster: Cluster, [, what, which]: string[]): string[] {
   const living = cluster.hosts.filter((host) => host.state !== null);
+  if (what === 'kernels') return cluster.hosts.map((host) => `${host.name}: accepts ${acceptedCount(cluster, host)}`);
   if (what === 'notices') return cluster.host(`mail${which}`).notices;
   return living.flatMap((host) => {
     const status = cluster.status(host)!;
@@ -149,6 +160,11 @@ function show(cluster: Cluster, [, what, which]: string[]): string[] {
     const less = inForce.lostSince.length === 0 ? '' : ` less ${inForce.lostSince.join(', ')}`;
     return [`${host.name}: ${status.state}, view ${inForce.view.number} (${names.join(', ')})${less}`];
   });
+}
+
+function acceptedCount(cluster: Cluster, host: SimHost): number {
+  const bits = acceptedBits(cluster, host) >>> 0;
+  return [...bits.toString(2)].filter((bit) => bit === '1').length;
 }
 
 function hostsOf(cluster: Cluster, list: string): SimHost[] {
