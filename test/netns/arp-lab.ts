@@ -9,6 +9,7 @@ import {
   type Cluster,
   type ClusterHost,
   type ClusterOptions,
+  HASH_SEED,
   logsOf,
   startCluster,
   VIRTUAL_IP,
@@ -24,7 +25,6 @@ export const HTTP = 80;
 export const TABLE = 'envoy_nlb_handoff_mail_test_example';
 export const BOTH = [VIRTUAL_IP, VIRTUAL_IP6];
 const MULTICAST_TABLE = 'envoy_nlb_multicast_mail_test_example';
-const HASH_SEED = 0x5eed1234;
 /** Buckets of the one map that the rules share. */
 const BUCKETS = 65_536;
 const LIMIT_MS = 90_000;

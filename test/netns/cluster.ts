@@ -23,6 +23,7 @@ function sidecarProgram(): string {
 export const NLB = sidecarProgram();
 export const VIRTUAL_IP = '10.77.0.200';
 export const VIRTUAL_IP6 = 'fd77::200';
+export const HASH_SEED = 0x5eed1234;
 
 export interface ClusterHost extends NetworkHost {
   stateDir: string;
@@ -104,7 +105,7 @@ function clusterFile(hosts: NetworkHost[], options: ClusterOptions, loadWeight: 
     ...(options.mode === undefined ? ['mode: routed', 'listenOn: dedicatedIp'] : [`mode: ${options.mode}`]),
     `virtualIps: [${VIRTUAL_IP}, ${VIRTUAL_IP6}]`,
     ...(options.lines ?? []),
-    'hashSeed: 0x5eed1234',
+    `hashSeed: 0x${HASH_SEED.toString(16)}`,
     'keyFile: cluster.key',
     `heartbeat: {periodMs: ${options.heartbeatPeriodMs}, missedMax: ${options.missedHeartbeatsMax}}`,
     'hosts:',

@@ -17,9 +17,9 @@ describe.skipIf(why !== null)('a measured death', () => {
   it.each(['silent_fast', 'planned_stop'] as const)(
     'npm run takeover: %s, a client is answered again',
     async (name) => {
-      const waitedMs = await takeoverTime(name);
-      console.log(`takeover ${name}: ${Math.round(waitedMs)} ms`);
-      expect(waitedMs).toBeGreaterThan(0);
+      const { ipv4, ipv6 } = await takeoverTime(name);
+      console.log(`takeover ${name}: ${Math.round(ipv4)} ms, IPv6 ${Math.round(ipv6)} ms`);
+      expect(Math.min(ipv4, ipv6)).toBeGreaterThan(0);
     },
   );
 });

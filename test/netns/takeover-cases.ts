@@ -1,22 +1,40 @@
 /**
- * What `npm run takeover` measures. The client is a program of its own in its namespace (takeover-client.ts), so that its clock is not
- * held up by the ones that start and stop hosts. A silent death is a link taken down: its kernel passes nothing on either.
+ * What `npm run takeover` measures: the holder of the virtual IPs dies, and two of the clients that it owned, one of each address
+ * family, wait for the next host to hold and to own. The clients are programs of their own in their namespace (takeover-client.ts), so
+ * that their clock is not held up by the one that starts and stops hosts.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { loadDecision } from '../../host/edge/decision.js';
 import { waitFor } from '../e2e/harness/wait.js';
-import { type Cluster, type ClusterHost, logsOf, startCluster, VIRTUAL_IP } from './cluster.js';
+import { type Cluster, type ClusterHost, HASH_SEED, logsOf, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
 import { allConverged } from './detect-cases.js';
+import { clientAddresses } from './kernel-lab.js';
 
-const DEFAULTS = { heartbeatPeriodMs: 1000, missedHeartbeatsMax: 5, planned: false };
+/**
+ * How the holder dies: its link is down, so its kernel passes nothing on either; its sidecar and Envoy are killed, or stand still,
+ * and its kernel is there; or it is told to stop.
+ */
+type Death = 'link' | 'SIGKILL' | 'SIGSTOP' | 'stop';
+
+interface Case {
+  heartbeatPeriodMs: number;
+  missedHeartbeatsMax: number;
+  death: Death;
+}
+
+const DEFAULTS: Case = { heartbeatPeriodMs: 1000, missedHeartbeatsMax: 5, death: 'link' };
 
 export const TAKEOVER_CASES = {
   silent_default: DEFAULTS,
+  killed_default: { ...DEFAULTS, death: 'SIGKILL' },
+  frozen_default: { ...DEFAULTS, death: 'SIGSTOP' },
   silent_fast: { ...DEFAULTS, heartbeatPeriodMs: 100 },
-  planned_stop: { ...DEFAULTS, planned: true },
-} as const;
+  planned_stop: { ...DEFAULTS, death: 'stop' },
+} as const satisfies Record<string, Case>;
 export type TakeoverCase = keyof typeof TAKEOVER_CASES;
 
 const START_LIMIT_MS = 120_000;
@@ -33,17 +51,49 @@ function program(name: string): string {
   return here.includes('/build/') ? join(here, `${name}.js`) : join(here, `../../build/test/netns/${name}.js`);
 }
 
-function startPrograms(cluster: Cluster): { answers: Answer[]; end(): void } {
-  const inside = (namespace: string, ...command: string[]) =>
-    spawn('ip', ['netns', 'exec', namespace, process.execPath, ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const services = cluster.hosts.map((host) => inside(host.namespace, program('takeover-client'), 'serve'));
-  const client = inside(cluster.network.client.namespace, program('takeover-client'), 'ask', VIRTUAL_IP);
-  const answers: Answer[] = [];
-  createInterface({ input: client.stdout }).on('line', (line) => {
-    const [openedMs, answeredMs] = line.split(' ').map(Number);
-    answers.push({ openedMs: openedMs!, answeredMs: answeredMs! });
-  });
-  return { answers, end: () => [client, ...services].forEach((each) => void each.kill('SIGKILL')) };
+interface Programs {
+  /** By address family. */
+  answers: Record<Family, Answer[]>;
+  end(): void;
+}
+
+const FAMILIES = { ipv4: ['ip', VIRTUAL_IP], ipv6: ['ip6', VIRTUAL_IP6] } as const;
+export type Family = keyof typeof FAMILIES;
+/** BOUNDED: addresses among which one that a host owns is looked for; of three hosts each owns a third. */
+const CANDIDATES = 100;
+
+async function ownedBy(host: ClusterHost, cluster: Cluster, family: 'ip' | 'ip6'): Promise<string> {
+  const decision = await loadDecision();
+  const hosts = cluster.hosts.map(({ name }) => ({ name, loadWeight: 50 }));
+  const key = { affinity: 'single', port: 0, hashSeed: HASH_SEED, ipv6PrefixLength: 64 } as const;
+  const ownerOf = (address: string) => decision.owners(decision.bucket({ ...key, address }), hosts, HASH_SEED).owner;
+  return clientAddresses(family, CANDIDATES).find((address) => ownerOf(address) === host.name)!;
+}
+
+function inside(namespace: string, ...command: string[]): ChildProcessByStdio<null, Readable, null> {
+  const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
+  return spawn('ip', ['netns', 'exec', namespace, process.execPath, ...command], { stdio });
+}
+
+/** A client of each family, owned by `owner`. */
+async function startClients(cluster: Cluster, owner: ClusterHost): Promise<Programs> {
+  const answers: Programs['answers'] = { ipv4: [], ipv6: [] };
+  const clients = await Promise.all(
+    (Object.keys(FAMILIES) as Family[]).map(async (family) => {
+      const [kind, to] = FAMILIES[family];
+      const from = await ownedBy(owner, cluster, kind);
+      const { namespace } = cluster.network.client;
+      // A local route is enough for IPv4; for IPv6 a program has to ask for an address that no interface has, and Node.js cannot.
+      if (family === 'ipv6') execFileSync('ip', ['-n', namespace, 'addr', 'add', `${from}/128`, 'dev', 'lo', 'nodad']);
+      const client = inside(namespace, program('takeover-client'), 'ask', to, from);
+      createInterface({ input: client.stdout }).on('line', (line) => {
+        const [openedMs, answeredMs] = line.split(' ').map(Number);
+        answers[family].push({ openedMs: openedMs!, answeredMs: answeredMs! });
+      });
+      return client;
+    }),
+  );
+  return { answers, end: () => clients.forEach((each) => void each.kill('SIGKILL')) };
 }
 
 async function holderOf(cluster: Cluster, except?: ClusterHost): Promise<ClusterHost | undefined> {
@@ -61,34 +111,42 @@ function longestGapMs(answers: readonly Answer[], diedMs: number): number {
 
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
-/** @returns milliseconds in which no connection was answered, the longest time after the death or the verb */
-export async function takeoverTime(name: TakeoverCase): Promise<number> {
-  const { planned, ...heartbeat } = TAKEOVER_CASES[name];
+function die(cluster: Cluster, host: ClusterHost, death: Death): void {
+  if (death === 'stop') void cluster.post(host, 'stop');
+  else if (death === 'link') cluster.network.setLink(host, false);
+  else cluster.signal(host, death);
+}
+
+/** @returns by address family, milliseconds in which no connection was answered, the longest time after the death or the verb */
+export async function takeoverTime(name: TakeoverCase): Promise<Record<Family, number>> {
+  const { death, ...heartbeat } = TAKEOVER_CASES[name];
   const cluster = startCluster({ hostCount: 3, mode: 'arp', ...heartbeat });
-  const programs = startPrograms(cluster);
+  const ends: (() => void)[] = [];
   try {
+    for (const { namespace } of cluster.hosts) {
+      const service = inside(namespace, program('takeover-client'), 'serve');
+      ends.push(() => service.kill('SIGKILL'));
+    }
     await waitFor('three hosts converged', () => allConverged(cluster), START_LIMIT_MS);
-    await waitFor('the client is answered', () => programs.answers.length > 50, START_LIMIT_MS);
-    await new Promise((resolve) => setTimeout(resolve, 1500 + Math.random() * heartbeat.heartbeatPeriodMs));
-    // On a busy machine they may have moved since the start.
     const dying = await waitFor('a holder', () => holderOf(cluster), START_LIMIT_MS);
+    const { answers, end } = await startClients(cluster, dying);
+    ends.push(end);
+    const all = Object.values(answers);
+    await waitFor('clients are answered', () => all.every((each) => each.length > 50), START_LIMIT_MS);
+    await new Promise((resolve) => setTimeout(resolve, 1500 + Math.random() * heartbeat.heartbeatPeriodMs));
     const diedMs = nowMs();
-    if (planned) void cluster.post(dying, 'stop');
-    else cluster.network.setLink(dying, false);
+    die(cluster, dying, death);
     const hasMoved = async () => (await holderOf(cluster, dying)) !== undefined;
     await waitFor('another host holds', hasMoved, TAKEOVER_LIMIT_MS);
     const movedMs = nowMs();
-    await waitFor(
-      'new connections are answered',
-      () => programs.answers.some(({ openedMs }) => openedMs > movedMs + 200),
-      TAKEOVER_LIMIT_MS,
-    );
-    return longestGapMs(programs.answers, diedMs);
+    const areAnswered = () => all.every((each) => each.some(({ openedMs }) => openedMs > movedMs + 200));
+    await waitFor('new connections are answered', areAnswered, TAKEOVER_LIMIT_MS);
+    return { ipv4: longestGapMs(answers.ipv4, diedMs), ipv6: longestGapMs(answers.ipv6, diedMs) };
   } catch (error) {
     process.stderr.write(`${logsOf(cluster)}\n`);
     throw error;
   } finally {
-    programs.end();
+    for (const end of ends) end();
     cluster.remove();
   }
 }

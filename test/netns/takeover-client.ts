@@ -2,7 +2,7 @@
  * Two small programs for `npm run takeover`, each in a namespace of its own.
  *
  *     serve            a service that answers whoever connects, behind Envoy
- *     ask ADDRESS      opens a connection every 10 ms and prints when it was opened and answered, in ms of CLOCK_MONOTONIC
+ *     ask TO FROM      opens a connection every 10 ms and prints when it was opened and answered, in ms of CLOCK_MONOTONIC
  */
 import { connect, createServer } from 'node:net';
 
@@ -12,20 +12,22 @@ const WAITING_MAX = 500;
 const PATIENCE_MS = 5000;
 
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
-const [, , what, address] = process.argv;
+const [, , what, to = '', from = ''] = process.argv;
 let waiting = 0;
 
-function ask(host: string): void {
+function ask(): void {
   if (waiting >= WAITING_MAX) return;
   waiting += 1;
   const openedMs = nowMs();
-  const socket = connect({ host, port: 25 });
+  const socket = connect({ host: to, localAddress: from, port: 25 });
   socket.setTimeout(PATIENCE_MS, () => socket.destroy());
   socket.once('data', () => {
     process.stdout.write(`${openedMs} ${nowMs()}\n`);
     socket.destroy();
   });
-  socket.on('error', () => {});
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.syscall === 'bind') throw error;
+  });
   socket.on('close', () => {
     waiting -= 1;
   });
@@ -38,5 +40,5 @@ if (what === 'serve') {
   });
   server.listen(2525, '127.0.0.1');
 } else {
-  setInterval(() => ask(address ?? ''), EVERY_MS);
+  setInterval(ask, EVERY_MS);
 }

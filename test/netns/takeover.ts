@@ -1,13 +1,14 @@
 /**
- * `npm run takeover`: mode arp, how long a client that opens a connection to the virtual IP every 10 ms waits for one that is answered
- * after its holder died or was stopped. Real sidecars, Envoys and services, a network namespace a host, a fresh cluster for every run.
+ * `npm run takeover`: mode arp, how long a client that opens a connection to a virtual IP every 10 ms waits for one that is answered
+ * after the holder, which owned it, died or was stopped: over IPv4 (NAME) and IPv6 (NAME_ipv6), both in the same runs. Real sidecars,
+ * Envoys and services, a network namespace a host, a fresh cluster for every run.
  *
- *     npm run takeover -- [--runs 20] [--only silent_default,silent_fast,planned_stop] [--json]
+ *     npm run takeover -- [--runs 20] [--only silent_default,killed_default,frozen_default,silent_fast,planned_stop] [--json]
  */
 import { parseArgs } from 'node:util';
 import { summaryOf, type TimesSummary } from '../bench/statistics.js';
 import { whyNoNetwork } from './network.js';
-import { TAKEOVER_CASES, type TakeoverCase, takeoverTime } from './takeover-cases.js';
+import { type Family, TAKEOVER_CASES, type TakeoverCase, takeoverTime } from './takeover-cases.js';
 
 function fail(text: string, code: number): never {
   process.stderr.write(`takeover: ${text}\n`);
@@ -31,12 +32,17 @@ const why = whyNoNetwork();
 if (why) fail(why, 1);
 const results: Record<string, TimesSummary> = {};
 for (const name of names as TakeoverCase[]) {
-  const times: number[] = [];
+  const times: Record<Family, number>[] = [];
   for (let run = 0; run < runs; run++) {
-    times.push(await takeoverTime(name));
-    if (!values.json) process.stderr.write(`${name} ${run + 1}: ${Math.round(times.at(-1)!)} ms\n`);
+    const { ipv4, ipv6 } = await takeoverTime(name);
+    times.push({ ipv4, ipv6 });
+    if (!values.json) process.stderr.write(`${name} ${run + 1}: ${Math.round(ipv4)} ms, IPv6 ${Math.round(ipv6)} ms\n`);
   }
-  results[name] = summaryOf(times);
-  if (!values.json) console.log(name, JSON.stringify(results[name]));
+  const summaries = {
+    [name]: summaryOf(times.map(({ ipv4 }) => ipv4)),
+    [`${name}_ipv6`]: summaryOf(times.map(({ ipv6 }) => ipv6)),
+  };
+  Object.assign(results, summaries);
+  if (!values.json) for (const [key, summary] of Object.entries(summaries)) console.log(key, JSON.stringify(summary));
 }
 if (values.json) console.log(JSON.stringify({ results }));
