@@ -36,7 +36,7 @@ async function run({ parts, variants, plan, soak, changes }: Options, show: (tex
     show(`Memory:\n${fields(report.soak)}`);
   }
   if (parts.includes('sidecar')) {
-    report.sidecar = await sidecarDelay(say);
+    report.sidecar = await sidecarDelay(say, plan.pin);
     show(`Event-loop delay of a sidecar, 32 hosts and 32 port rules:\n${fields(report.sidecar)}`);
   }
   if (parts.includes('kernel')) {

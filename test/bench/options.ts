@@ -30,7 +30,8 @@ wants to know of its speed. docs/performance.md has the figures of one run and s
   --connections N   measured connections of one turn (default 1000)
   --warm-up N       connections before them in each turn, not measured (default 200)
   --parallel N      connections at a time (default 32)
-  --pin             proxies on the last CPU, clients and services on the others (taskset)
+  --pin             proxies on the last CPU, clients and services on the others (taskset); in the part sidecar that
+                    sidecar with its Envoy on the last CPU, the other hosts on the others
   --soak            1,000,000 connections and 10,000 view changes in the soak, instead of 50,000 and 500
   --soak-connections N, --soak-views N    others; 0 leaves one of the two out, to see which of them memory follows
   --changes N       changes of our cluster file under load (default 100); the others make a tenth of them, 10 at least

@@ -11,6 +11,8 @@ import { join } from 'node:path';
 import type { ClusterStatus } from '../../host/admin/status.js';
 import { endEnvoy, findOwnEnvoy } from '../../host/edge/envoy-process.js';
 import { sleep, waitFor } from '../e2e/harness/wait.js';
+import type { DelayAnswer, LoopDelay } from './delay-hook.js';
+import { pin } from './pin.js';
 import { SIDECAR_PREFIX } from './places.js';
 import { ROOT } from './root.js';
 import { estimateOf } from './statistics.js';
@@ -28,11 +30,20 @@ export interface SidecarDelay {
   /** Longest delay of the event loop in each change: the median of them, and the worst. */
   median_ms: number;
   worst_ms: number;
+  /** What the worst was made of, as the scheduler and V8 count it. */
+  worst_ran_ms: number;
+  worst_waited_for_cpu_ms: number;
+  worst_gc_ms: number;
+  /** So long did the event loop itself run, at most, without looking at its timers: the worst of all changes, and its part of gc. */
+  longest_turn_ms: number;
+  longest_turn_gc_ms: number;
   /** The same over as long a time without a change. */
   idle_ms: number;
+  idle_waited_for_cpu_ms: number;
 }
 
-export async function sidecarDelay(say: (text: string) => void): Promise<SidecarDelay> {
+/** @param isPinned  the sidecar with its Envoy has the last CPU, the other 31 hosts the others */
+export async function sidecarDelay(say: (text: string) => void, isPinned = false): Promise<SidecarDelay> {
   const directory = mkdtempSync(join(tmpdir(), 'nlb-bench-sidecar-'));
   const path = writeCluster(directory);
   const stateDir = join(directory, 'state');
@@ -45,20 +56,19 @@ export async function sidecarDelay(say: (text: string) => void): Promise<Sidecar
     const sidecar = startSidecar(path, stateDir, directory);
     children.push(sidecar);
     await waitFor('32 hosts to converge', () => isIn(stateDir, HOSTS), CONVERGENCE_MAX_MS);
+    const envoyPid = findOwnEnvoy(join(stateDir, 'envoy'));
+    if (isPinned) pin(envoyPid === null ? [sidecar.pid!] : [sidecar.pid!, envoyPid], fakes.pid!);
     await sleep(SETTLE_MS);
-    const idleMs = await longest(sidecar, () => sleep(SETTLE_MS));
-    const delays: number[] = [];
+    const idle = await delaysOf(sidecar, () => sleep(SETTLE_MS));
+    say(`no view change: ${delayText(idle)}`);
+    const changes: DelayAnswer[] = [];
     for (let change = 0; change < CHANGES; change++) {
       const hostState = change % 2 === 0 ? 'draining' : 'started';
-      delays.push(await longest(sidecar, () => changeView(fakes, stateDir, hostState)));
-      say(`view change ${change + 1} of ${CHANGES}: longest delay ${delays.at(-1)!.toFixed(1)} ms`);
+      const delays = await delaysOf(sidecar, () => changeView(fakes, stateDir, hostState));
+      changes.push(delays);
+      say(`view change ${change + 1} of ${CHANGES}: ${delayText(delays)}`);
     }
-    return {
-      view_changes: CHANGES,
-      median_ms: Number(estimateOf(delays).median.toFixed(1)),
-      worst_ms: Number(Math.max(...delays).toFixed(1)),
-      idle_ms: Number(idleMs.toFixed(1)),
-    };
+    return resultOf(idle, changes);
   } catch (error) {
     say(lastLines(join(directory, 'sidecar.log')));
     throw error;
@@ -68,13 +78,43 @@ export async function sidecarDelay(say: (text: string) => void): Promise<Sidecar
   }
 }
 
-async function longest(sidecar: ChildProcess, work: () => Promise<void>): Promise<number> {
+function resultOf(idle: DelayAnswer, changes: readonly DelayAnswer[]): SidecarDelay {
+  const worst = worstBy(changes, ({ longest }) => longest.delayMs).longest;
+  const { turn } = worstBy(changes, (each) => each.turn.ranMs);
+  return {
+    view_changes: changes.length,
+    median_ms: round(estimateOf(changes.map(({ longest }) => longest.delayMs)).median),
+    worst_ms: round(worst.delayMs),
+    worst_ran_ms: round(worst.ranMs),
+    worst_waited_for_cpu_ms: round(worst.waitedMs),
+    worst_gc_ms: round(worst.gcMs),
+    longest_turn_ms: round(turn.ranMs),
+    longest_turn_gc_ms: round(turn.gcMs),
+    idle_ms: round(idle.longest.delayMs),
+    idle_waited_for_cpu_ms: round(idle.longest.waitedMs),
+  };
+}
+
+function worstBy(changes: readonly DelayAnswer[], ms: (one: DelayAnswer) => number): DelayAnswer {
+  return changes.reduce((worst, one) => (ms(one) > ms(worst) ? one : worst));
+}
+
+const round = (ms: number): number => Number(ms.toFixed(1));
+
+function delayText({ longest, turn }: DelayAnswer): string {
+  const parts = ({ ranMs, waitedMs, gcMs }: LoopDelay) =>
+    `ran ${ranMs.toFixed(1)}, waited for a CPU ${waitedMs.toFixed(1)}, gc ${gcMs.toFixed(1)}`;
+  const longestText = `longest delay ${longest.delayMs.toFixed(1)} ms (${parts(longest)})`;
+  return `${longestText}; longest turn ${turn.ranMs.toFixed(1)} ms (gc ${turn.gcMs.toFixed(1)})`;
+}
+
+async function delaysOf(sidecar: ChildProcess, work: () => Promise<void>): Promise<DelayAnswer> {
   sidecar.send('reset');
   await work();
   const answer = once(sidecar, 'message');
   sidecar.send('read');
-  const [delayMs] = (await answer) as [number];
-  return delayMs;
+  const [delays] = (await answer) as [DelayAnswer];
+  return delays;
 }
 
 /** Another host begins to drain or comes back: all 32 rules have other owners. */
