@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const SCHEMAS = 'build/host/admin/schemas.json';
+const PACKAGES = 'build/node_modules';
 
 function filesUnder(path) {
   const full = join(root, path);
@@ -63,12 +64,17 @@ export function build() {
     ...filesUnder('host'),
     ...filesUnder('test').filter((f) => f.endsWith('.ts')),
     join(root, 'tsconfig.json'),
+    join(root, 'scripts/bundle.mjs'),
     lock,
   ];
   const types = [...filesUnder('host').filter((f) => f.endsWith('.ts')), join(root, 'scripts/schemas.mjs'), lock];
   whenChanged('schemas', types, [SCHEMAS], () => run('../scripts/schemas.mjs', ['host/admin/schemas.ts', SCHEMAS]));
+  const bundled = [join(root, 'scripts/bundle.mjs'), lock];
+  const outputs = ['yaml/index.js', 'ajv/dist/2020.js'].map((file) => `${PACKAGES}/${file}`);
+  whenChanged('packages', bundled, outputs, () => run('../scripts/bundle.mjs', ['packages', PACKAGES]));
   whenChanged('typescript', typescript, ['build/host/main.js'], () => {
     run('typescript/bin/tsc', ['-p', '.']);
+    run('../scripts/bundle.mjs', ['check', 'build/host/protocol/config']);
     cpSync(join(root, 'host/admin/ui'), join(root, 'build/host/admin/ui'), { recursive: true });
   });
 }

@@ -38,8 +38,15 @@ ${EXIT_HELP}`,
       const [now, then] = [before.file.remoteControl, loaded.file.remoteControl];
       terminal.err(ownWayText(door.server.url, now, then, call.text('confirm')));
     }
-    const answer = await bring(door, '/apply', { text: readFileSync(path, 'utf8') }, call, terminal);
-    const moves = answer.revision === null ? null : await movesOf(before, loaded.file);
+    // What moves is counted while the hosts look at the file.
+    const [brought, counted] = await Promise.allSettled([
+      bring(door, '/apply', { text: readFileSync(path, 'utf8') }, call, terminal),
+      movesOf(before, loaded.file),
+    ]);
+    if (brought.status === 'rejected') throw brought.reason;
+    const answer = brought.value;
+    if (answer.revision !== null && counted.status === 'rejected') throw counted.reason;
+    const moves = answer.revision === null || counted.status === 'rejected' ? null : counted.value;
     return say('apply', { ...answer, moves }, call, terminal, moves === null ? '' : movesText(moves));
   },
 };

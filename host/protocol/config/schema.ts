@@ -3,7 +3,7 @@
  * editor can complete and underline while somebody types.
  *
  * `x-expected` is what a message says was expected; where it is missing the message is made from the schema itself.
- * The formats `ip-address`, `port-range`, `service-address`, `stick-time` and `rule-failback` are ours (validate.ts).
+ * The formats `ip-address`, `port-range`, `service-address`, `stick-time` and `rule-failback` are ours (schema-formats.ts).
  */
 import { DEFAULTS } from './defaults.js';
 import { LINK_SCHEMA } from './link.js';

@@ -1,13 +1,9 @@
 /**
  * Shape and single values, by the JSON Schema; each of its errors turned into a sentence with what was expected.
  */
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import { isHostAddress, parseAddress } from './address.js';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import { keyHint } from './hints.js';
-import { parsePortRange } from './ports.js';
-import { CLUSTER_FILE_SCHEMA } from './schema.js';
-import { isServiceTemplate } from './service-address.js';
-import { parseFailback, parseStickTime } from './stick-time.js';
+import { schemaErrors } from './schema-check.js';
 import { valueText, type YamlPath } from './finding.js';
 import type { Complaint } from './yaml-text.js';
 import { notYetHint } from './not-yet.js';
@@ -21,25 +17,10 @@ interface SchemaNode {
   'x-expected'?: string;
 }
 
-/** Checked by a test and not at each start: the schema of schemas took more than half of what a start costs here. */
-const KNOWN_TO_BE_SOUND = { meta: false, validateSchema: false, code: { optimize: false } } as const;
-const ajv = new Ajv2020({ allErrors: true, verbose: true, allowUnionTypes: true, ...KNOWN_TO_BE_SOUND });
-ajv.addKeyword('x-expected');
-ajv.addFormat('ip-address', (text: string) => {
-  const address = parseAddress(text);
-  return address !== null && isHostAddress(address);
-});
-ajv.addFormat('port-range', (text: string) => parsePortRange(text) !== null);
-ajv.addFormat('service-address', isServiceTemplate);
-ajv.addFormat('stick-time', (text: string) => parseStickTime(text) !== null);
-ajv.addFormat('rule-failback', (text: string) => parseFailback(text) !== null);
-const validate = ajv.compile(CLUSTER_FILE_SCHEMA);
-
 /** Everything that the schema has to say against `value`, one complaint for a place. */
 export function schemaComplaints(value: unknown): Complaint[] {
-  if (validate(value)) return [];
   const complaints = new Map<string, Complaint>();
-  for (const error of validate.errors ?? []) {
+  for (const error of schemaErrors(value)) {
     const complaint = complaintOf(error);
     // One wrong value often breaks several keywords (type and range); the first says enough.
     const place = JSON.stringify(complaint.path);
