@@ -17,8 +17,9 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/{e2e,netns}/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 120_000,
+          // Bounds of a hang: ten times what the longest takes.
+          testTimeout: 300_000,
+          hookTimeout: 240_000,
           fileParallelism: false,
           pool: 'forks',
         },

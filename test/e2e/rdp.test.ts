@@ -40,7 +40,7 @@ describe.skipIf(missing !== null)('xrdp behind a rule with stickFor', () => {
       host.run();
     }
     await cluster.converged();
-  }, 120_000);
+  });
 
   afterAll(async () => {
     for (const client of clients) await client.cut();

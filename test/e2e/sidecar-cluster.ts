@@ -194,11 +194,14 @@ ${this.ruleText}    service:
       await host.serve();
       host.run();
     }
-    await this.converged();
+    await this.converged(90_000);
   }
 
-  /** Waits until every host has one and the same view with all of them, taken by its Envoy, which sees all others. */
-  async converged(): Promise<number> {
+  /**
+   * Waits until every host has one and the same view with all of them, taken by its Envoy, which sees all others. One that has come and
+   * gone three times is let back in after 40 s.
+   */
+  async converged(boundMs = 120_000): Promise<number> {
     return waitFor(
       'one view with all hosts',
       async () => {
@@ -216,7 +219,7 @@ ${this.ruleText}    service:
         const seen = all ? await Promise.all(this.hosts.map((host) => host.seesOwners())) : [false];
         return seen.every(Boolean) && identities.size === 1 ? statuses[0]!.view!.number : null;
       },
-      60_000,
+      boundMs,
     ).catch((error) => {
       throw new Error(`${error.message}\n${this.logs()}`);
     });

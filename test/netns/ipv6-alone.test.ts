@@ -96,5 +96,5 @@ portRules:
     expect(cleaned).toContain(`address ${VIRTUAL_IP6}/128 on lo`);
     expect(inside(first, 'nft', 'list', 'tables')).not.toContain('envoy_nlb');
     expect(inside(first, 'ip', 'addr')).not.toContain(VIRTUAL_IP6);
-  }, 180_000);
+  }, 300_000);
 });
