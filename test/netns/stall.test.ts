@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { cpus } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
 import { sleep, waitFor } from '../e2e/harness/wait.js';
-import { type Cluster, type ClusterHost, startCluster } from './cluster.js';
+import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
 import { allConverged } from './detect-cases.js';
 import { whyNoNetwork } from './network.js';
 
@@ -22,8 +22,9 @@ const LATE_MAX_MS = 10;
 let cluster: Cluster;
 const hogs: ChildProcess[] = [];
 
-afterEach(() => {
+afterEach(({ task }) => {
   for (const hog of hogs.splice(0)) hog.kill('SIGKILL');
+  if (task.result?.state === 'fail') console.log(logsOf(cluster));
   cluster?.remove();
 });
 
