@@ -7,6 +7,7 @@ import { DECISION_RESOURCE, type EnvoyJson, filterConfig } from '../../host/prot
 import { clusterFile, service } from '../e2e/harness/cluster.js';
 import { type RunningEnvoy, startEnvoy } from '../e2e/harness/envoy.js';
 import type { Place } from './load-process.js';
+import type { ChangeSettings } from './other-settings.js';
 import type { ProxyProcess } from './proxy-process.js';
 
 /** Hosts of a view in the benchmark, unless it says otherwise. */
@@ -21,6 +22,8 @@ export interface NlbEnvoy {
   /** Handoffs over TLS, as a cluster with a key has them, or plain. */
   tls?: boolean;
   listenersAs?: (generated: EnvoyJson[]) => EnvoyJson[];
+  /** Changes whatever of Envoy's configuration is generated: listeners, clusters, bootstrap. */
+  settingsAs?: ChangeSettings;
   /** Put before the command, e.g. `ip netns exec a`. */
   prefix?: string[];
 }
@@ -52,15 +55,25 @@ export function filterOf(file: ClusterFile, self: HostName, viewNumber: number, 
 }
 
 export async function startNlbEnvoy(options: NlbEnvoy): Promise<RunningEnvoy> {
-  const { file, self, wasmPath } = options;
+  const { file, self, wasmPath, settingsAs = (generated) => generated } = options;
   const identity = options.tls ? handoffIdentity(CLUSTER_KEY, file.clusterName) : null;
   const changed = (generated: EnvoyJson[]) => {
     const kept = wasmPath === null ? withoutFilter(generated) : generated;
-    return options.listenersAs?.(kept) ?? kept;
+    return settingsAs(options.listenersAs?.(kept) ?? kept);
   };
   const ecds = wasmPath === null ? {} : { ecds: filterOf(file, self, 1, wasmPath) };
   const { prefix = [] } = options;
-  return startEnvoy({ file, self, identity, prefix, openFilesMax: OPEN_FILES_MAX, listenersAs: changed, ...ecds });
+  return startEnvoy({
+    file,
+    self,
+    identity,
+    prefix,
+    openFilesMax: OPEN_FILES_MAX,
+    listenersAs: changed,
+    clustersAs: settingsAs,
+    bootstrapAs: settingsAs,
+    ...ecds,
+  });
 }
 
 /** All hosts of a cluster. */

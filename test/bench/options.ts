@@ -18,6 +18,11 @@ export interface Options {
   changes: ChangesPlan;
 }
 
+const namesOf = (isAsked: boolean): string =>
+  VARIANTS.filter((variant) => (variant.isAsked === true) === isAsked)
+    .map(({ name }) => name)
+    .join(' ');
+
 export const HELP = `npm run bench -- [options]
 
 CPU of the proxy's processes and of the whole machine per new connection, all variants in turns, and what else the project
@@ -25,7 +30,8 @@ wants to know of its speed. docs/performance.md has the figures of one run and s
 
   --json            one JSON object on standard output
   --part NAME,...   some of: ${PARTS.join(' ')} (default all)
-  --only NAME,...   of the turns some variants: ${VARIANTS.map(({ name }) => name).join(' ')}
+  --only NAME,...   of the turns some variants: ${namesOf(false)}
+                    and, only where they are named: ${namesOf(true)}
   --turns N         turns of each variant (default 40)
   --connections N   measured connections of one turn (default 1000)
   --warm-up N       connections before them in each turn, not measured (default 200)
@@ -60,7 +66,8 @@ export function readOptions(args: string[]): Options {
   const changes = positive('changes', values.changes);
   const parallel = positive('parallel', values.parallel);
   const names = VARIANTS.map(({ name }) => name);
-  const only = some('only', values.only, names);
+  const usual = VARIANTS.filter(({ isAsked }) => isAsked === undefined).map(({ name }) => name);
+  const only = values.only === undefined ? usual : some('only', values.only, names);
   return {
     help: values.help,
     json: values.json,

@@ -16,6 +16,9 @@ export const BARE_PREFIX = '127.0.65';
 export const EMPTY_PREFIX = '127.0.66';
 export const HANDOFF_PLAIN_PREFIX = '127.0.67';
 export const LOGGED_PREFIX = '127.0.71';
+/** Beginnings of prefixes: the variant's number follows. */
+export const OTHER_HANDOFFS = '127.0.20';
+export const OTHER_LOCALS = '127.0.21';
 /** Of the soak, which runs when the others have ended. */
 export const SOAK_PREFIX = '127.0.64';
 

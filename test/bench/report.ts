@@ -54,6 +54,10 @@ export function comparisonsOf(lanes: readonly Lane[]): Comparison[] {
     ...ratio('nlb_handoff_plain', 'plain', ''),
     ...ratio('handoff_tunnel', 'plain'),
     ...difference('nlb_local', 'nlb_empty', 'at most 5 us'),
+    ...['nlb_all_stats', 'nlb_big_buffers'].flatMap((name) => difference(name, 'nlb_local')),
+    ...['nlb_handoff', 'nlb_handoff_x25519', 'nlb_handoff_p256', 'nlb_handoff_tls13'].flatMap((name) =>
+      difference(name, 'nlb_handoff_plain'),
+    ),
     ...difference('empty_wasm', 'plain'),
     ...difference('nlb_empty', 'nlb_bare'),
     ...ratio('nlb_bare', 'plain'),

@@ -7,6 +7,7 @@ import type { RunningEnvoy } from '../e2e/harness/envoy.js';
 import { RULE_PORT } from '../e2e/harness/cluster.js';
 import type { Place } from './load-process.js';
 import { benchFile, entriesOf, proxyOf, startNlbCluster, startNlbEnvoy } from './nlb-envoy.js';
+import { type ChangeSettings, HANDOFF_SETTINGS, LOCAL_SETTINGS } from './other-settings.js';
 import { startHaproxy, startNginx } from './other-proxies.js';
 import { clientsOwnedBy } from './owners.js';
 import * as places from './places.js';
@@ -28,12 +29,15 @@ export interface Variant {
   /** One line for the table. */
   what: string;
   start(wasm: WasmPaths): Promise<Running>;
+  /** Measured only where `--only` names it. */
+  isAsked?: true;
 }
 
 const SERVICE_TEXT = `${places.SERVICE.host}:${places.SERVICE.port}`;
 /** The services of a cluster's hosts. */
 const OWN_SERVICE = `{dedicatedIp}:${places.SERVICE.port}`;
 
+const as = (settingsAs?: ChangeSettings) => (settingsAs === undefined ? {} : { settingsAs });
 const at = (port: number): Place => ({ host: places.PROXY_HOST, port });
 
 function stock(name: string, what: string, port: number, more: (wasm: WasmPaths) => object): Variant {
@@ -51,20 +55,21 @@ function local(
   prefix: string,
   wasmOf: (wasm: WasmPaths) => string | null,
   more: Partial<ClusterFile> = {},
+  settingsAs?: ChangeSettings,
 ): Variant {
   const start = async (wasm: WasmPaths): Promise<Running> => {
     const file = { ...benchFile(prefix, SERVICE_TEXT), ...more };
-    const envoy = await startNlbEnvoy({ file, self: 'mail1', wasmPath: wasmOf(wasm) });
+    const envoy = await startNlbEnvoy({ file, self: 'mail1', wasmPath: wasmOf(wasm), ...as(settingsAs) });
     return running(file, [envoy], 'mail1');
   };
   return { name, what, start };
 }
 
 /** Two generated hosts: clients enter at the first, the second owns them all. */
-function handoff(name: string, what: string, prefix: string, tls: boolean): Variant {
+function handoff(name: string, what: string, prefix: string, tls: boolean, settingsAs?: ChangeSettings): Variant {
   const start = async ({ filter }: WasmPaths): Promise<Running> => {
     const file = benchFile(prefix, SERVICE_TEXT);
-    const one = (self: string) => startNlbEnvoy({ file, self, wasmPath: filter, tls });
+    const one = (self: string) => startNlbEnvoy({ file, self, wasmPath: filter, tls, ...as(settingsAs) });
     return running(file, await Promise.all([one('mail1'), one('mail2')]), 'mail2');
   };
   return { name, what, start };
@@ -139,4 +144,16 @@ export const VARIANTS: Variant[] = [
   other('nginx_hash', 'nginx, hash $remote_addr consistent over three services', 4105, startNginx, places.SPREAD),
   cluster,
   other('haproxy_cluster', 'one HAProxy before the services of nlb_cluster', 4106, startHaproxy, CLUSTER_SERVICES),
+  ...otherSettings(),
 ];
+
+/** BOUNDED: each has a prefix of its own, and there are as many as settings. */
+function otherSettings(): Variant[] {
+  const handoffs = Object.entries(HANDOFF_SETTINGS).map(([name, [what, change]], i) =>
+    handoff(name, what, `${places.OTHER_HANDOFFS}${i}`, true, change),
+  );
+  const locals = Object.entries(LOCAL_SETTINGS).map(([name, [what, change]], i) =>
+    local(name, what, `${places.OTHER_LOCALS}${i}`, ({ filter }) => filter, {}, change),
+  );
+  return [...handoffs, ...locals].map((variant) => ({ ...variant, isAsked: true }));
+}

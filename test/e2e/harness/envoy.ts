@@ -35,6 +35,7 @@ export interface EnvoyOptions {
   self: string;
   /** Changes the generated listeners before they are written, e.g. chosenOwner(). */
   listenersAs?: (generated: EnvoyJson[]) => EnvoyJson[];
+  clustersAs?: (generated: EnvoyJson[]) => EnvoyJson[];
   /** Changes the generated bootstrap. */
   bootstrapAs?: (generated: EnvoyJson, paths: EnvoyPaths) => EnvoyJson;
   ecds?: EnvoyJson;
@@ -81,7 +82,8 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
     for (const kind of ['certificate', 'accepted'] as const) write(kind, [made[kind]], '1');
   }
   const generated = listeners(file, self, paths, secrets);
-  write('cds', envoyClusters(file, self, secrets), '1');
+  const clusters = envoyClusters(file, self, secrets);
+  write('cds', options.clustersAs?.(clusters) ?? clusters, '1');
   write('lds', options.listenersAs?.(generated) ?? generated, '1');
   if (options.ecds) write('ecds', [options.ecds], '1');
   const limits = { openFilesMax: options.openFilesMax ?? OPEN_FILES_MAX, workerCount: options.workerCount ?? 1 };
