@@ -1,6 +1,6 @@
 /** Mode arp where the kernel cannot hand off: the holder's Envoy does it, every client is served by its owner, and people are told. */
 import { execFileSync } from 'node:child_process';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import { ArpLab, asked, SMTP } from './arp-lab.js';
 import { NLB } from './cluster.js';
@@ -18,6 +18,9 @@ describe.skipIf(why !== null)('mode arp where the kernel cannot hand off', () =>
   beforeAll(async () => {
     broken = unhashedNft();
     lab = await ArpLab.start(NAMES.length, 'arp', { prefix: broken.prefix }, false);
+  });
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') console.log(lab.logs());
   });
   afterAll(() => {
     lab?.remove();
