@@ -2,7 +2,7 @@
  * Which host takes a client, and why: every number on the way, so that a person can follow it with docs/decision.md in
  * hand. The answer itself is what the filter's own code says; the rest shows how it comes to that.
  */
-import type { Connection, KeyQuestion, Outcome, Owners, Score, WeightedHost } from '../edge/decision.js';
+import type { Connection, KeyQuestion, Outcome, Owners, Score, ScoredHost } from '../edge/decision.js';
 import type {
   Absence,
   Affinity,
@@ -24,8 +24,8 @@ import { explanationText } from './explain-text.js';
 export interface ExplainDecision {
   readonly version: number;
   key(question: KeyQuestion): { key: Uint8Array; hash: number; bucket: number };
-  owners(bucket: number, hosts: readonly WeightedHost[], hashSeed: number): Owners;
-  scores(bucket: number, hosts: readonly WeightedHost[], hashSeed: number): Score[];
+  owners(bucket: number, hosts: readonly ScoredHost[], hashSeed: number): Owners;
+  scores(bucket: number, hosts: readonly ScoredHost[], hashSeed: number): Score[];
   decide(view: Uint8Array, connection: Connection): Outcome;
 }
 

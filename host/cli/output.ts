@@ -1,4 +1,5 @@
 /** Text for people: tables, shares, times. No colours: the words themselves say it, in a log as well. */
+export { counted } from '../counted.js';
 
 /** Columns as wide as their widest cell, two spaces between; numbers are the caller's to pad. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -20,11 +21,6 @@ export function timeText(iso: string): string {
 
 export function jsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
-}
-
-/** `1 host`, `3 hosts`. */
-export function counted(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
 /** Text broken at words to `width` columns, each line behind `indent`. */

@@ -1,4 +1,5 @@
 /** When a drain is over by itself, and what the log says then. */
+import { counted } from '../counted.js';
 import type { Milliseconds } from '../protocol/types.js';
 
 /** Open connections as Envoy counted them. */
@@ -34,6 +35,6 @@ export class QuietDrain {
 
 export function drainEndText(leftCount: number | null): string {
   if (leftCount === 0) return 'the drain is over: no connection is open any more';
-  const left = leftCount === null ? 'what is open' : `${leftCount} open connection${leftCount === 1 ? '' : 's'}`;
+  const left = leftCount === null ? 'what is open' : counted(leftCount, 'open connection');
   return `the drain took as long as it may: ${left} end with Envoy`;
 }

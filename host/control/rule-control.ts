@@ -1,5 +1,6 @@
 /** The verbs that change one port rule on this host: enable, disable, drain. */
 import type { VerbAnswer } from '../admin/api.js';
+import { counted } from '../counted.js';
 import type { ControlCause } from '../event-number.js';
 import type { ClusterFile, HostState, InForce, Milliseconds, PortRule, RuleControl } from '../protocol/types.js';
 import { stickTimeText } from '../protocol/config/stick-time.js';
@@ -100,7 +101,7 @@ function openText(host: ControlledRules, rules: readonly PortRule[]): string {
   const counts = rules.map(({ name }) => host.openCount(name));
   if (counts.some((count) => count === null)) return 'open connections';
   const sum = counts.reduce<number>((total, count) => total + count!, 0);
-  return `${sum} open connection${sum === 1 ? '' : 's'}`;
+  return counted(sum, 'open connection');
 }
 
 function effectText(verb: RuleVerb, open: string): string {
@@ -118,7 +119,7 @@ function limitText(drainForMs: Milliseconds | null): string {
 
 /** What the log says when that time is up. @param rule  null where the file has it no more */
 export function ruleDrainEndText(rule: PortRule | undefined, name: string, openCount: number | null): string {
-  const open = openCount === null ? 'open connections' : `${openCount} open connection${openCount === 1 ? '' : 's'}`;
+  const open = openCount === null ? 'open connections' : counted(openCount, 'open connection');
   const end = rule !== undefined && !hasGate(rule) ? 'go on until they finish' : 'end';
   return `the drain of port rule ${rule === undefined ? name : described(rule)} took as long as it may: it is disabled here now, ${open} to its service ${end}`;
 }

@@ -1,13 +1,7 @@
 /** What is asked of decision.wasm and what it answers; docs/decision.md says what the numbers mean. */
 import type { Affinity, HostName, Protocol } from '../protocol/types.js';
 
-/** A host as it is scored; `loadWeight` 0 takes no part. The order in a list plays no part. */
-export interface WeightedHost {
-  name: HostName;
-  loadWeight: number;
-  /** By whose name it is scored, where it stands in for another (protocol/seats.ts). @default its own */
-  scoredAs?: HostName;
-}
+export type { ScoredHost } from '../protocol/seats.js';
 
 /** 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. */
 export interface Endpoint {

@@ -19,7 +19,7 @@ import type {
   Owners,
   Score,
   ViewFault,
-  WeightedHost,
+  ScoredHost,
 } from './decision-types.js';
 
 export type * from './decision-types.js';
@@ -96,7 +96,7 @@ export class Decision {
   }
 
   /** Owner and next owner of a bucket. */
-  owners(bucket: number, hosts: readonly WeightedHost[], hashSeed: number): Owners {
+  owners(bucket: number, hosts: readonly ScoredHost[], hashSeed: number): Owners {
     const sorted = this.#setHosts(hosts, hashSeed);
     const owner = this.#wasm.owner(bucket, sorted.length);
     const nextOwner = owner < 0 ? -1 : this.#wasm.nextOwner(bucket, sorted.length, owner);
@@ -104,7 +104,7 @@ export class Decision {
   }
 
   /** The owner of each bucket, as index into `hosts`, 255 for nobody; in slices, so that the event loop goes on turning. */
-  async ownersOf(buckets: ArrayLike<number>, hosts: readonly WeightedHost[], hashSeed: number): Promise<Uint8Array> {
+  async ownersOf(buckets: ArrayLike<number>, hosts: readonly ScoredHost[], hashSeed: number): Promise<Uint8Array> {
     const owners = new Uint8Array(buckets.length);
     const indexOf = new Map(hosts.map((host, index) => [host.name, index]));
     for (let first = 0; first < buckets.length; first += SLICE) {
@@ -118,7 +118,7 @@ export class Decision {
   }
 
   /** Every host that takes part with its score, the owner first. */
-  scores(bucket: number, hosts: readonly WeightedHost[], hashSeed: number): Score[] {
+  scores(bucket: number, hosts: readonly ScoredHost[], hashSeed: number): Score[] {
     const left = [...hosts];
     const scores: Score[] = [];
     for (;;) {
@@ -147,7 +147,7 @@ export class Decision {
    * The owner of every bucket, as index into `hosts`; 255 where nobody takes part. Some 50 ms of work for 32 hosts, in
    * slices, so that the event loop goes on turning.
    */
-  async table(hosts: readonly WeightedHost[], hashSeed: number): Promise<Uint8Array> {
+  async table(hosts: readonly ScoredHost[], hashSeed: number): Promise<Uint8Array> {
     const table = new Uint8Array(BUCKETS);
     const indexOf = new Map(hosts.map((host, index) => [host.name, index]));
     for (let first = 0; first < BUCKETS; first += SLICE) {
@@ -166,7 +166,7 @@ export class Decision {
    * First and second of every bucket, as index into `hosts`; 255 where there is none. Some 100 ms of work for 32 hosts, in
    * slices as `table()`.
    */
-  async ranking(hosts: readonly WeightedHost[], hashSeed: number): Promise<{ first: Uint8Array; second: Uint8Array }> {
+  async ranking(hosts: readonly ScoredHost[], hashSeed: number): Promise<{ first: Uint8Array; second: Uint8Array }> {
     const first = await this.table(hosts, hashSeed);
     const second = new Uint8Array(BUCKETS).fill(NOBODY);
     const indexOf = new Map(hosts.map((host, index) => [host.name, index]));
@@ -183,7 +183,7 @@ export class Decision {
   }
 
   /** The part of the buckets that each host owns, 0-1, by host name. */
-  async shares(hosts: readonly WeightedHost[], hashSeed: number): Promise<Map<HostName, number>> {
+  async shares(hosts: readonly ScoredHost[], hashSeed: number): Promise<Map<HostName, number>> {
     const counts = new Array<number>(hosts.length).fill(0);
     for (const index of await this.table(hosts, hashSeed)) if (index < hosts.length) counts[index]! += 1;
     return new Map(hosts.map((host, index) => [host.name, counts[index]! / BUCKETS]));
@@ -226,9 +226,9 @@ export class Decision {
   }
 
   /** Sets the hosts in the order of the names they are scored by, bytes ascending: that order decides ties. */
-  #setHosts(hosts: readonly WeightedHost[], hashSeed: number): WeightedHost[] {
+  #setHosts(hosts: readonly ScoredHost[], hashSeed: number): ScoredHost[] {
     if (hosts.length > 32) throw new RangeError(`Cannot score ${hosts.length} hosts, expected at most 32`);
-    const scoredBy = ({ name, scoredAs }: WeightedHost) => scoredAs ?? name;
+    const scoredBy = ({ name, scoredAs }: ScoredHost) => scoredAs ?? name;
     const sorted = [...hosts].sort((a, b) => (scoredBy(a) < scoredBy(b) ? -1 : 1));
     sorted.forEach((host, index) => {
       const length = this.#write(new TextEncoder().encode(scoredBy(host)));

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostName, InForce, PortRule, RulePart } from '../protocol/types.js';
 import { scoredHost } from '../protocol/seats.js';
-import type { Decision, WeightedHost } from './decision.js';
+import type { Decision, ScoredHost } from './decision.js';
 
 export type SharesByRule = ReadonlyMap<string, ReadonlyMap<HostName, number>>;
 
@@ -70,7 +70,7 @@ export class Shares {
       const [first] = [...parts].sort((a, b) => a.part.handlingPriority - b.part.handlingPriority);
       return new Map(first ? [[first.name, 1]] : []);
     }
-    const hosts: WeightedHost[] = parts.map(({ name, part }) => scoredHost(name, part));
+    const hosts: ScoredHost[] = parts.map(({ name, part }) => scoredHost(name, part));
     const key = JSON.stringify([hashSeed, hosts]);
     const shares = known.get(key) ?? this.known.get(key) ?? (await this.decision.shares(hosts, hashSeed));
     known.set(key, shares);

@@ -22,7 +22,7 @@ export interface Claim {
   standsInFor: HostName | null;
 }
 
-/** A host as the decision scores it. */
+/** A host as the decision scores it; `loadWeight` 0 takes no part. The order in a list plays no part. */
 export interface ScoredHost {
   name: HostName;
   loadWeight: number;

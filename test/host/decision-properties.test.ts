@@ -1,6 +1,6 @@
 /** What must hold for any cluster, over random ones. The seed is printed; NLB_SEED=<seed> runs the same again. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { BUCKETS, type Decision, type WeightedHost } from '../../host/edge/decision.js';
+import { BUCKETS, type Decision, type ScoredHost } from '../../host/edge/decision.js';
 import { encodeView } from '../../host/protocol/view-bytes.js';
 import { freshDecision } from '../vectors/fresh-decision.js';
 import { inForceOf, loadVectors } from '../vectors/load.js';
@@ -23,7 +23,7 @@ const random = randomFrom(SEED);
 const below = (limit: number): number => Math.floor(random() * limit);
 const randomSeed = (): number => below(2 ** 32);
 
-function randomHosts(count: number, weight: () => number): WeightedHost[] {
+function randomHosts(count: number, weight: () => number): ScoredHost[] {
   const prefix = below(36 ** 4).toString(36);
   return Array.from({ length: count }, (_, i) => ({ name: `${prefix}-${i + 1}`, loadWeight: weight() }));
 }
@@ -39,12 +39,12 @@ beforeAll(async () => {
 }, 120_000);
 
 /** The owner of every bucket by name; null where nobody takes part. */
-async function ownersOf(hosts: readonly WeightedHost[], hashSeed: number): Promise<(string | null)[]> {
+async function ownersOf(hosts: readonly ScoredHost[], hashSeed: number): Promise<(string | null)[]> {
   return [...(await decision.table(hosts, hashSeed))].map((index) => hosts[index]?.name ?? null);
 }
 
 /** Runs a property over random clusters of 2-32 hosts with weights 1-100. */
-async function overClusters(property: (hosts: WeightedHost[], hashSeed: number) => Promise<void>): Promise<void> {
+async function overClusters(property: (hosts: ScoredHost[], hashSeed: number) => Promise<void>): Promise<void> {
   for (let round = 0; round < 12; round++)
     await property(
       randomHosts(2 + below(31), () => 1 + below(100)),

@@ -1,13 +1,13 @@
 /** Owners as the Python model of docs/decision.md names them, which shares no code with what it judges. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { WeightedHost } from '../../host/edge/decision.js';
+import type { ScoredHost } from '../../host/edge/decision.js';
 import type { KeySettings } from './oracle-markings.js';
 
 /** @param of  clients, with their family told by the address */
 export function modelOwners(
   settings: KeySettings,
-  hosts: readonly WeightedHost[],
+  hosts: readonly ScoredHost[],
   of: readonly { address: string; port: number }[],
 ): string[] {
   const endpoints = of.map(({ address, port }) =>

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Decision, loadDecision, type WeightedHost } from '../../host/edge/decision.js';
+import { type Decision, loadDecision, type ScoredHost } from '../../host/edge/decision.js';
 import type { Affinity } from '../../host/protocol/types.js';
 import { randomFrom } from '../sim/random.js';
 import { modelOwners } from './model-owners.js';
@@ -25,10 +25,10 @@ const randomSeed = Math.floor(random() * 2 ** 32);
 const HASH_SEEDS = [0, 0xffffffff, randomSeed];
 const HEX_SEEDS = HASH_SEEDS.map((seed) => seed.toString(16).padStart(8, '0'));
 
-const hostsOf = (loadWeights: readonly number[]): WeightedHost[] =>
+const hostsOf = (loadWeights: readonly number[]): ScoredHost[] =>
   loadWeights.map((loadWeight, i) => ({ name: `mail${i + 1}`, loadWeight }));
 /** The first of the 32 has weight 0: it takes no part. */
-const VIEWS: { affinity: Affinity; hosts: WeightedHost[] }[] = [
+const VIEWS: { affinity: Affinity; hosts: ScoredHost[] }[] = [
   { affinity: 'none', hosts: hostsOf([50, 30, 100]) },
   { affinity: 'single', hosts: hostsOf(Array.from({ length: 32 }, (_, i) => (i * 37) % 101)) },
 ];

@@ -1,0 +1,4 @@
+/** `1 host`, `3 hosts`. */
+export function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`;
+}
