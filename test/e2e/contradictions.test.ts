@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { greeting } from './harness/client.js';
 import { waitFor } from './harness/wait.js';
-import { contradiction, diagnosis, type Said, says, saysEverywhere, sorted } from './said.js';
+import { contradiction, diagnosis, eventually, type Said, says, saysEverywhere, sorted } from './said.js';
 import { PORTS, SidecarCluster, SidecarHost } from './sidecar-cluster.js';
 
 const AHEAD_MS = 400 * 86_400_000;
@@ -227,13 +227,16 @@ describe('a host that contradicts the others', () => {
     });
     await saysEverywhere(mail1, row.said.mail1, logFrom);
     await says(mail2, row.said.mail1);
-    const own = [...row.said.mail3, ...(await ownPlace())];
-    await saysEverywhere(mail3, own, ownLogFrom, /^cluster: (\S+)/.exec(row.change(FILE))![1]);
+    const ownSaid = async () => [...row.said.mail3, ...(await ownPlace())];
+    await saysEverywhere(mail3, ownSaid, ownLogFrom, /^cluster: (\S+)/.exec(row.change(FILE))![1]);
     const owners = await servesOn();
-    const { said, others } = await diagnosis(mail1);
-    const ofCluster = row.said.mail1.map(({ text, todo }) => [`hosts mail1 and mail2 say: ${text}`, todo]);
-    const ofOdd = others.includes('channel') ? [] : own.map(({ text, todo }) => [`host mail3 says: ${text}`, todo]);
-    expect([sorted(said), others]).toEqual([sorted([...ofCluster, ...ofOdd]), row.others]);
+    await eventually('the doctor finds what they say', async () => {
+      const { said, others } = await diagnosis(mail1);
+      const own = await ownSaid();
+      const ofCluster = row.said.mail1.map(({ text, todo }) => [`hosts mail1 and mail2 say: ${text}`, todo]);
+      const ofOdd = others.includes('channel') ? [] : own.map(({ text, todo }) => [`host mail3 says: ${text}`, todo]);
+      expect([sorted(said), others]).toEqual([sorted([...ofCluster, ...ofOdd]), row.others]);
+    });
     const entered = (await served(mail3)).map((line) => line.replace('refused ', ''));
     const theirs = entered.filter((name) => owners.includes(name));
     const expected = { owners, theirs, mail3: owners.map(() => 'mail3'), nobody: owners.map(() => 'ECONNREFUSED') };
@@ -263,7 +266,9 @@ describe('a machine that the cluster does not know', () => {
     };
     await saysEverywhere(mail1, [claimed], logFrom);
     await says(mail3, [claimed]);
-    expect((await diagnosis(mail1)).said).toEqual([[`hosts mail1 and mail3 say: ${claimed.text}`, claimed.todo]]);
+    await eventually('the doctor finds it', async () =>
+      expect((await diagnosis(mail1)).said).toEqual([[`hosts mail1 and mail3 say: ${claimed.text}`, claimed.todo]]),
+    );
     expect(await cluster.converged()).toBe(view);
     await falseMail2.ask('POST', '/stop');
     await waitFor('its Envoy has ended', () => falseMail2.envoyPid === null);
@@ -279,7 +284,9 @@ describe('a machine that the cluster does not know', () => {
     const text = `host mail4 (${mail4.ip}) has the cluster key and is not listed in this host's file`;
     await saysEverywhere(mail1, [contradiction(null, text, todo)], logFrom);
     for (const host of [mail2, mail3]) await says(host, [contradiction(null, text, todo)]);
-    expect((await diagnosis(mail1)).said).toEqual([[`hosts mail1, mail2 and mail3 say: ${text}`, todo]]);
+    await eventually('the doctor finds it', async () =>
+      expect((await diagnosis(mail1)).said).toEqual([[`hosts mail1, mail2 and mail3 say: ${text}`, todo]]),
+    );
     expect(await cluster.converged()).toBe(view);
     await mail4.end('SIGTERM');
     for (const host of cluster.hosts) await says(host, []);
@@ -369,7 +376,7 @@ describe('two hosts with differing files', () => {
     };
     const isSettled = async () => (await second.status()).hosts[1]!.state === 'outside';
     await waitFor('mail2 is outside', isSettled);
-    await saysEverywhere(second, await own(), 0);
+    await saysEverywhere(second, own, 0);
     await first.end('SIGKILL');
     first.run();
     await waitFor('mail1 is back', async () => (await first.status()).state === 'alone').catch((error) => {
