@@ -111,6 +111,24 @@ describe.skipIf(binary === null)('the manager page', () => {
     expect(rows).toEqual(['mail1 50.0 % 50.0 % 340', 'mail2 50.0 % 49.6 % 349', 'mail3 · lost 0.0 % 2.0 % 21']);
   });
 
+  test('shows who stands in for another, and who is on standby', async () => {
+    const status = statusOf(['converged', 'stopped', 'converged', 'converged']);
+    const [own, away, seat, spare] = status.rules[0]!.hosts;
+    const onStandby = { ...spare!, takesPart: false, absence: 'standby' as const, expectedShare: 0 };
+    const hosts = [own!, away!, { ...seat!, standsInFor: 'mail2' }, onStandby];
+    server.status = { ...status, rules: [{ ...status.rules[0]!, hosts }] };
+    const texts = `[...document.querySelectorAll('[data-rule="smtp"] tbody th')].map((e) => e.firstChild.data + e.querySelector('.absent').textContent)`;
+    await browser.until(`${texts}.length === 4`);
+    expect(await browser.evaluate(texts)).toEqual([
+      'mail1',
+      'mail2 · stopped',
+      'mail3 · stands in for mail2',
+      'mail4 · on standby (failback never)',
+    ]);
+    server.status = { ...status, rules: [{ ...status.rules[0]!, hosts: [own!, away!, seat!, spare!] }] };
+    await browser.until(`!document.body.textContent.includes('stands in')`);
+  });
+
   test('names who holds the virtual IPs, and what depends on it', async () => {
     const held = { addresses: ['10.0.0.100'], device: 'eth0', holder: 'mail1', since: new Date().toISOString() };
     const rest = { isHeldHere: true, outgoing: 'dedicatedIp' as const, leaseMs: 750 };

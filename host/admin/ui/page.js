@@ -235,8 +235,8 @@ function ownSetting(host, rule) {
 
 function updateRuleHost(parts, host, rule) {
   const why = host.control === 'draining' ? 'rule draining there' : ABSENCES[host.absence];
-  const absent = host.takesPart ? '' : ` · ${why ?? 'does not take part'}`;
-  setText(parts.absence, absent);
+  const part = host.standsInFor == null ? '' : ` · stands in for ${host.standsInFor}`;
+  setText(parts.absence, host.takesPart ? part : ` · ${why ?? 'does not take part'}`);
   const label = `${host.host}${ownSetting(host, rule)}`;
   if (parts.label !== label) {
     parts.label = label;
