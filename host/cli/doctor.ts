@@ -11,6 +11,9 @@ import { findAll, findSidecar } from './find-sidecar.js';
 import { counted, jsonText, wrapped } from './output.js';
 import type { Terminal } from './terminal.js';
 
+/** As client.ts waits for an answer; an examination looks at services for 8 s, DNS is asked for 6 s. */
+const MAX_S = 10;
+
 export const verb: Verb = {
   usage: 'nlb doctor [--no-dns] [--state-dir DIR] [--json]',
   help: `
@@ -24,6 +27,9 @@ does not answer, and every problem the sidecars know of.
 
 Mail servers are asked with EHLO and RCPT TO for a stranger; nothing is sent.
 What could not be found out is said at the end, and why.
+
+All of it is done side by side. A service, or a host, that says nothing is
+waited for 10 s at most; on a terminal the last line shows for whom.
 
 Exit code 0: nothing found. 1: something. 3: no sidecar answers.`,
   options: { 'no-dns': { type: 'boolean', help: 'do not ask DNS' }, ...SIDECAR_OPTIONS },
@@ -47,13 +53,39 @@ async function diagnosis(call: Call, terminal: Terminal): Promise<Diagnosis> {
   const doors = call.has('host')
     ? [{ host: call.text('host')!, door: await findSidecar(call, terminal) }]
     : await findAll(call, terminal);
-  const outcomes = await Promise.all(doors.map(({ host, door }) => examination(host, door)));
+  const waiting = new Waiting(terminal);
+  // All side by side: whoever is slow, or does not answer, is waited for once.
+  const asked = fileInForce(doors.map(({ door }) => door));
+  const askedDns = call.flag('no-dns') ? null : waiting.until('DNS', asked.then(dnsOf));
+  const examinations = doors.map(({ host, door }) => waiting.until(host, examination(host, door)));
+  const [file, dns, outcomes] = await Promise.all([asked, askedDns, Promise.all(examinations)]);
   const examined = outcomes.flatMap((outcome) => ('facts' in outcome ? [outcome] : []));
   const silent = outcomes.flatMap((outcome) => ('reason' in outcome ? [outcome] : []));
-  const file = await fileInForce(examined.map(({ door }) => door));
-  const dns = call.flag('no-dns') ? null : await dnsOf(file);
   const findings = judge(file, examined, silent, dns, new Date().toISOString());
   return { findings, notKnown: notKnownOf(file, examined, dns), examined: examined.map(({ facts }) => facts.host) };
+}
+
+/** Shows who has not answered yet. */
+class Waiting {
+  private readonly names = new Set<string>();
+
+  constructor(private readonly terminal: Terminal) {}
+
+  async until<T>(name: string, answer: Promise<T>): Promise<T> {
+    this.names.add(name);
+    this.show();
+    try {
+      return await answer;
+    } finally {
+      this.names.delete(name);
+      this.show();
+    }
+  }
+
+  private show(): void {
+    const text = `waiting for ${[...this.names].join(', ')}; ${MAX_S} s at most ...`;
+    this.terminal.progress?.(this.names.size === 0 ? '' : text);
+  }
 }
 
 async function examination(host: HostName, door: Door): Promise<(Examined & { door: Door }) | Silent> {
@@ -73,13 +105,18 @@ async function examination(host: HostName, door: Door): Promise<(Examined & { do
 
 /** @throws CliError where no host knows one */
 async function fileInForce(doors: readonly Door[]): Promise<InForce['file']> {
-  let last: unknown = { ok: false, text: 'no sidecar could be examined' };
+  let last = 'no sidecar could be examined';
   for (const door of doors) {
-    const { code, body } = await ask(door, 'GET', '/in-force');
-    if (code === 200) return (body as InForce).file;
-    last = body;
+    try {
+      const { code, body } = await ask(door, 'GET', '/in-force');
+      if (code === 200) return (body as InForce).file;
+      last = saidBy(body);
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      last = error.message;
+    }
   }
-  throw new CliError(EXIT.unreachable, saidBy(last));
+  throw new CliError(EXIT.unreachable, last);
 }
 
 function doctorText({ findings, notKnown, examined }: Diagnosis): string {

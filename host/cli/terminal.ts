@@ -7,6 +7,8 @@ export interface Terminal {
   /** Asks one question and waits for a line; null where nobody can be asked. */
   ask: ((question: string) => Promise<string>) | null;
   env: Readonly<Record<string, string | undefined>>;
+  /** What is waited for, in one line that the next one takes the place of; '' takes it away. Null or nothing where nobody sees it. */
+  progress?: ((text: string) => void) | null;
   /** The whole screen, for what is drawn live; null or nothing where output is no terminal. */
   screen?: Screen | null;
 }
@@ -30,8 +32,15 @@ export function processTerminal(): Terminal {
     err: (text) => void process.stderr.write(text),
     ask: process.stdin.isTTY ? askPerson : null,
     env: process.env,
+    progress: process.stderr.isTTY ? showProgress : null,
     screen: process.stdin.isTTY && process.stdout.isTTY ? processScreen() : null,
   };
+}
+
+function showProgress(text: string): void {
+  const { stderr } = process;
+  // To the left end, and what was there away.
+  stderr.write(`\r\x1b[K${text.slice(0, (stderr.columns || 80) - 1)}`);
 }
 
 function processScreen(): Screen {

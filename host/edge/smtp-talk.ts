@@ -7,6 +7,8 @@ import { systemCode } from './edge-error.js';
 const REPLY_BYTES_MAX = 16_384;
 /** A reply, or several lines of one: `250-SIZE 52428800`, `250 HELP`. */
 const REPLY = /^(?:[0-9]{3}-[^\n]*\n)*[0-9]{3}(?:[ \r][^\n]*)?\n/;
+/** A whole line that is none: whoever says it speaks no SMTP, and is not waited for. */
+const NO_REPLY = /^(?![0-9]{3}[ \r\n-])[^\n]*\n/;
 
 /** A socket with an idle time, plain or TLS. */
 type Talkative = Duplex & { setTimeout(timeoutMs: number, callback?: () => void): unknown };
@@ -95,6 +97,8 @@ export class SmtpTalk {
         this.text = this.text.slice(match[0].length);
         return match[0].trimEnd().split(/\r?\n/);
       }
+      const [line] = NO_REPLY.exec(this.text) ?? [];
+      if (line !== undefined) throw new Error(`said "${line.trimEnd().slice(0, 200)}", expected a reply of SMTP`);
       if (this.ended !== null) throw new Error(this.ended);
       await new Promise<void>((resolve) => {
         this.wake = resolve;

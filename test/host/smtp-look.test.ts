@@ -58,6 +58,12 @@ async function scripted(replies: Record<string, string>, greeting = '220 mx.test
 
 const look = (server: Server, kind: LookKind = 'smtp') => lookAt(serviceAt(server), '10.0.0.11', kind);
 
+test('whoever says something that is no SMTP is not waited for', async () => {
+  const server = await scripted({ EHLO: 'EHLO doctor.invalid' });
+  const { smtp, failure } = await look(server);
+  expect([smtp, failure]).toEqual([null, 'said "EHLO doctor.invalid", expected a reply of SMTP']);
+});
+
 describe('lookAt()', () => {
   test('reads what a mail server offers, its certificate, and that it does not relay', async () => {
     const seen = await look(await mailServer({ size: 10_240_000 }));
