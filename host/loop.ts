@@ -45,6 +45,11 @@ export class Loop<State> {
   private timer: NodeJS.Timeout | null = null;
   private timerDueMs = 0;
   private turnSinceMs: number | null = null;
+  /** Events that were put into the queue, and those that are carried out. */
+  private takenCount = 0;
+  private doneCount = 0;
+  /** BOUNDED: by the verbs under way, hence by the connections of the doors. */
+  private readonly waiters: { count: number; resolve(): void }[] = [];
   /** Packets that found the queue full. */
   overflowCount = 0;
   private saidOverflowCount = 0;
@@ -99,6 +104,18 @@ export class Loop<State> {
     return this.options.tickDueMs?.(this.current, nowMs) ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Resolves when all that was posted until now is carried out, whatever comes meanwhile; at once where the loop is stopped. */
+  settled(): Promise<void> {
+    if (this.stopped || this.doneCount >= this.takenCount) return Promise.resolve();
+    const count = this.takenCount;
+    return new Promise((resolve) => this.waiters.push({ count, resolve }));
+  }
+
+  private release(): void {
+    while (this.waiters[0] && (this.stopped || this.waiters[0].count <= this.doneCount))
+      this.waiters.shift()!.resolve();
+  }
+
   /** Resolves when the effect under way is done; none is begun after it, also of the step that it belongs to. */
   async stop(): Promise<void> {
     this.halt();
@@ -109,6 +126,7 @@ export class Loop<State> {
     this.stopped = true;
     if (this.timer) clearTimeout(this.timer);
     this.queue.length = 0;
+    this.release();
   }
 
   post(arrival: Arrival): void {
@@ -124,6 +142,7 @@ export class Loop<State> {
     // Ticks say only that time has passed: one that waits is enough.
     if (arrival.kind === 'tick' && this.queue.some((waiting) => waiting.kind === 'tick')) return;
     this.queue.push(arrival);
+    this.takenCount += 1;
     if (!this.running) this.ran = this.run();
   }
 
@@ -139,6 +158,8 @@ export class Loop<State> {
         this.current = state;
         this.waitLess(event.nowMs);
         await this.carryOut(effects);
+        this.doneCount += 1;
+        this.release();
         if (this.turnMs(event.nowMs) >= TURN_MAX_MS) await new Promise((resolve) => setImmediate(resolve));
       }
     } catch (error) {

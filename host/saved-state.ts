@@ -39,6 +39,8 @@ export function savedState(saved: unknown, path: string): SavedState {
 export class StateKeeper {
   private numberOnDisk: number;
   private isSaved = true;
+  private problem: string | null = null;
+  private saving: Promise<void> = Promise.resolve();
 
   /** @param say  told what is wrong after each save, or null */
   constructor(
@@ -55,23 +57,36 @@ export class StateKeeper {
   }
 
   /** A full disk does not stop a host that serves, so this never rejects; what was not saved waits for saveAgain(). */
-  async keep(change: Partial<SavedState>): Promise<void> {
+  keep(change: Partial<SavedState>): Promise<void> {
     this.state = { ...this.state, ...change };
+    this.saving = this.save();
+    return this.saving;
+  }
+
+  /** Resolves when all that is kept so far is on disk, or has found no room there. @returns what is wrong then, or null */
+  async saved(): Promise<string | null> {
+    await this.saving;
+    return this.problem;
+  }
+
+  async saveAgain(): Promise<void> {
+    if (!this.isSaved) await this.keep({});
+  }
+
+  private async save(): Promise<void> {
     const { highestNumber } = this.state.protocol;
     try {
       await this.directory.save(this.state);
       this.numberOnDisk = Math.max(this.numberOnDisk, highestNumber);
       this.isSaved = true;
+      this.problem = null;
       this.say(null);
     } catch (error) {
       this.isSaved = false;
       const text = (error as Error).message;
+      this.problem = text;
       const less = `; until view number ${highestNumber} is saved this host sends no heartbeats and confirms nothing`;
       this.say(this.mayConfirm ? text : text + less);
     }
-  }
-
-  async saveAgain(): Promise<void> {
-    if (!this.isSaved) await this.keep({});
   }
 }

@@ -83,7 +83,17 @@ export class SidecarApi implements AdminApi {
     return explain(protocol.inForce, options.host.name, decision, question, 'running', this.sidecar.stick.knowledge());
   }
 
+  /** Answers when a restart of the sidecar would know of it, and says where it would not. */
   async verb(verb: Verb, asked: URLSearchParams): Promise<VerbAnswer> {
+    const answer = await this.carryOut(verb, asked);
+    if (!answer.ok) return answer;
+    const { loop, keeper } = this.sidecar;
+    await loop.settled();
+    const problem = await keeper.saved();
+    return problem === null ? answer : { ok: true, text: answer.text + notKeptText(problem) };
+  }
+
+  private async carryOut(verb: Verb, asked: URLSearchParams): Promise<VerbAnswer> {
     const { control, options } = this.sidecar;
     const { name } = options.host;
     if (control.state() === 'suspended' && verb !== 'suspend' && verb !== 'resume') {
@@ -150,6 +160,10 @@ export class SidecarApi implements AdminApi {
     const text = `${options.filePath} (${fingerprint}) is offered; it comes in force when every host of the view has the same file`;
     return { ok: true, text };
   }
+}
+
+function notKeptText(problem: string): string {
+  return `. This is not on disk, and forgotten should the sidecar end before it is: ${problem}`;
 }
 
 function wrongTimeout(asked: URLSearchParams): VerbAnswer {

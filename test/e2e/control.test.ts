@@ -1,9 +1,11 @@
 /** What an administrator does to one host of a running cluster: single port rules, suspend, and draining with a deadline. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EntryAnswer, VerbAnswer } from '../../host/admin/api.js';
 import { dispatch } from '../../host/cli/dispatch.js';
+import type { SavedState } from '../../host/saved-state.js';
 import { greeting, openClient, type TestClient } from './harness/client.js';
 import { waitFor } from './harness/wait.js';
 import { PORTS, SidecarCluster, type SidecarHost } from './sidecar-cluster.js';
@@ -329,6 +331,45 @@ describe('nlb forget', () => {
     mail1.run();
     await waitFor('mail3 is forgotten after a restart', async () => (await state()) === 'forgotten');
     mail3.run();
+    await cluster.converged();
+  });
+});
+
+describe('a verb that is answered', () => {
+  /** Loaded into a sidecar: its disk takes its time with `state.json`, so that an answer before that would be seen. */
+  const SLOW_DISK = `import files from 'node:fs/promises'; import { syncBuiltinESMExports } from 'node:module';
+    const { rename } = files; const wait = () => new Promise((resolve) => setTimeout(resolve, 300));
+    files.rename = async (from, to) => { if (to.endsWith('state.json')) await wait(); await rename(from, to); };
+    syncBuiltinESMExports();`;
+  const saved = () =>
+    JSON.parse(readFileSync(join(mail3.stateDir, 'state.json'), 'utf8')) as Pick<
+      SavedState,
+      'hostState' | 'ruleControls'
+    >;
+
+  async function runAnew(environment: Record<string, string>): Promise<void> {
+    await mail3.end('SIGKILL');
+    mail3.environment = environment;
+    mail3.run();
+    await waitFor('its sidecar answers', async () => (await mail3.status()).thisHost === 'mail3');
+  }
+
+  it('is on disk: a sidecar that is killed the moment after goes on with it', async () => {
+    await cluster.converged();
+    const slow = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(SLOW_DISK)}` };
+    await runAnew(slow);
+    await cluster.converged();
+    expect(await post(mail3, `/disable?port=${PORTS.rule}`)).toMatchObject({ ok: true });
+    await mail3.end('SIGKILL');
+    expect(saved()).toMatchObject({ hostState: 'started', ruleControls: { smtp: 'disabled' } });
+    await runAnew(slow);
+    expect(await post(mail3, '/stop')).toMatchObject({ ok: true });
+    await mail3.end('SIGKILL');
+    expect(saved()).toMatchObject({ hostState: 'stopped', ruleControls: { smtp: 'disabled' } });
+    await runAnew({});
+    expect((await mail3.status()).rules[0]!.hosts[2]!.control).toBe('disabled');
+    for (const verb of ['start', `enable?port=${PORTS.rule}`])
+      expect(await post(mail3, `/${verb}`)).toMatchObject({ ok: true });
     await cluster.converged();
   });
 });

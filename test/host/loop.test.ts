@@ -49,6 +49,31 @@ describe('Loop', () => {
     loop.stop();
   });
 
+  it('tells when what was posted is carried out, though more comes all the time, and at once when it is stopped', async () => {
+    const saves: (() => void)[] = [];
+    const { loop } = recording(
+      (event) => (event.kind === 'packet' ? [] : [{ kind: 'persist' } as unknown as Effect]),
+      () => new Promise((resolve) => saves.push(resolve)),
+    );
+    const order: string[] = [];
+    await loop.settled();
+    loop.post({ kind: 'leave' });
+    const first = loop.settled().then(() => order.push('first'));
+    loop.post({ kind: 'leave' });
+    const second = loop.settled().then(() => order.push('second'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([saves.length, order]).toEqual([1, []]);
+    saves[0]!();
+    await first;
+    expect(order).toEqual(['first']);
+    const stopped = loop.stop();
+    await second;
+    await loop.settled();
+    saves[1]!();
+    await stopped;
+    expect(order).toEqual(['first', 'second']);
+  });
+
   it('begins no effect any more once it is stopped, and is stopped when the one under way is done', async () => {
     const order: string[] = [];
     let onDisk = () => {};

@@ -98,6 +98,23 @@ withDisk(`StateKeeper${ifSkipped}`, () => {
     expect([kept.mayConfirm, numberOnDisk(), problem]).toEqual([true, 8, null]);
   });
 
+  it('tells when what it was given is on disk, and what is wrong where it is not', async () => {
+    const kept = keeper();
+    expect(await kept.saved()).toBeNull();
+    void kept.keep({ hostState: 'stopped' });
+    void kept.keep({ hostState: 'started' });
+    expect(await kept.saved()).toBeNull();
+    expect(JSON.parse(readFileSync(join(path, 'state.json'), 'utf8')).hostState).toBe('started');
+    fillDisk();
+    void kept.keep({ hostState: 'stopped' });
+    expect(await kept.saved()).toMatch(
+      /^Cannot write .*state\.json: the disk is full \(ENOSPC\); the last good file stays$/,
+    );
+    rmSync(join(path, 'filler'));
+    await kept.saveAgain();
+    expect(await kept.saved()).toBeNull();
+  });
+
   it('confirms nothing that a restart would forget (R3), says so, and goes on when it is saved', async () => {
     const kept = keeper();
     await kept.keep(durable(7));
