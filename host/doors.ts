@@ -63,7 +63,8 @@ export class Doors {
   async open(): Promise<void> {
     await this.channel.open();
     const { door, socketPath } = this;
-    this.admin = await openAdminServer({ door, socketPath, page: this.pageAddress() });
+    const { log } = this.sidecar.options;
+    this.admin = await openAdminServer({ door, socketPath, page: this.pageAddress(), log });
   }
 
   /** Everybody who watches hears of a change at once. */

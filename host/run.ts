@@ -6,8 +6,9 @@ import { createLog, type Log, type LogForm, logLine } from './edge/log.js';
 import { createLogWriter } from './edge/log-writer.js';
 import { findThisHost, localAddresses } from './edge/this-host.js';
 import { findingLine } from './protocol/config/index.js';
-import { Sidecar, type SidecarOptions } from './sidecar.js';
+import { Sidecar } from './sidecar.js';
 import { SidecarApi } from './sidecar-api.js';
+import type { SidecarOptions } from './sidecar-options.js';
 
 export interface RunOptions {
   clusterFilePath: string;
@@ -62,19 +63,29 @@ async function run(options: RunOptions, clock: Clock, log: Log): Promise<number>
     return prepared.code;
   }
   log.identify(prepared.file.clusterName, prepared.host.name);
-  const sidecar = new Sidecar(prepared);
+  const starting = new AbortController();
+  const sidecar = new Sidecar({ ...prepared, whileStarting: starting.signal });
+  // Signals are heard before anything is opened.
+  const opening = Promise.resolve().then(() => sidecar.open());
+  const forget = onSignals(sidecar, opening, log, options.signal, () => {
+    starting.abort(new EndedAtStart());
+    end(EXIT.yes);
+  });
   try {
-    await sidecar.open();
+    await opening;
   } catch (error) {
+    forget();
+    if (error instanceof EndedAtStart) return EXIT.yes;
     log.error((error as Error).message);
     return EXIT.refused;
   }
-  const forget = onSignals(sidecar, log, options.signal, () => end(EXIT.yes));
   const code = await ended;
   forget();
   await sidecar.close();
   return code;
 }
+
+class EndedAtStart extends Error {}
 
 type Prepared = SidecarOptions | { mistakes: readonly string[]; code: number };
 
@@ -110,12 +121,28 @@ function prepare(options: RunOptions, clock: Clock, log: Log, onBroken: (error: 
  *
  * @returns takes the handlers away again
  */
-function onSignals(sidecar: Sidecar, log: Log, signal: AbortSignal | undefined, end: () => void): () => void {
+function onSignals(
+  sidecar: Sidecar,
+  opening: Promise<void>,
+  log: Log,
+  signal: AbortSignal | undefined,
+  end: () => void,
+): () => void {
+  let isOpen = false;
+  const opened = opening.then(
+    () => {
+      isOpen = true;
+    },
+    () => {},
+  );
   const stop = () => {
-    log.info('the sidecar ends; Envoy serves on by the last view (nlb stop takes the host out)');
+    if (isOpen) log.info('the sidecar ends; Envoy serves on by the last view (nlb stop takes the host out)');
+    else log.info('the sidecar ends before it has started; an Envoy of before serves on, none is started');
     end();
   };
   const reload = async () => {
+    await opened;
+    if (!isOpen) return;
     const { ok, text } = await new SidecarApi(sidecar).verb('reload', new URLSearchParams());
     if (ok) log.info(text);
     else log.error(text);

@@ -8,17 +8,15 @@ import { durableAtStart, fileAtStart } from './apply/at-start.js';
 import { RevisionStore } from './apply/store.js';
 import { AgainAndAgain } from './again-and-again.js';
 import { authenticatorOf } from './edge/authenticator.js';
-import type { Clock } from './edge/clock.js';
 import { type Controlled, controlledBy } from './control/controlled.js';
 import { DrainLeft } from './control/drain-left.js';
 import { lookAtTraffic } from './control/look-at-traffic.js';
 import { isFreshStart, ownPart } from './control/own-part.js';
 import { type Decision, loadDecision } from './edge/decision.js';
 import { handoffIdentityOf } from './edge/cluster-identity.js';
-import type { Keyring } from './edge/keyring.js';
 import { knockAt } from './edge/knock.js';
-import type { Log } from './edge/log.js';
 import { noticeLine } from './event-number.js';
+import { openFilesProblem } from './edge/open-files.js';
 import { OwnEnvoy } from './edge/own-envoy.js';
 import { PortRedirect } from './edge/port-redirect.js';
 import { Reserve } from './edge/reserve.js';
@@ -33,30 +31,15 @@ import { Loop } from './loop.js';
 import { Problems, sayOwn } from './problems.js';
 import type { Effect, ProtocolStatus } from './protocol/events.js';
 import { createState, type ProtocolState, statusOf, tickDueMs } from './protocol/protocol.js';
-import type { ClusterFile, Fingerprint, HostConfig, InForce } from './protocol/types.js';
+import type { ClusterFile, InForce } from './protocol/types.js';
 import { savedState, StateKeeper } from './saved-state.js';
+import type { SidecarOptions } from './sidecar-options.js';
 import { type SidecarStick, stickOf } from './sidecar-stick.js';
 import type { TakingPart } from './taking-part.js';
 import { ViewHistory } from './view-history.js';
 import type { LinkMode } from './virtual-ip/link-mode.js';
 import { claimOf, linkModeOf, stepWith } from './virtual-ip/sidecar-link-mode.js';
 import { type MulticastMode, openMode, sayTaken } from './virtual-ip/multicast-mode.js';
-
-export interface SidecarOptions {
-  /** As it was given, for messages and `nlb reload`. */
-  filePath: string;
-  file: ClusterFile;
-  fingerprint: Fingerprint;
-  keyring: Keyring;
-  host: HostConfig;
-  stateDirectory: string;
-  existingEnvoyAdmin: string | null;
-  envoyArguments: readonly string[];
-  clock: Clock;
-  log: Log;
-  /** The protocol broke a promise: nothing more is decided here, Envoy serves on. */
-  onBroken(error: unknown): void;
-}
 
 /** Envoy is read and this host's own state looked at this often. */
 const LOOK_MS = 500;
@@ -81,7 +64,7 @@ export class Sidecar {
   linkMode: LinkMode | null = null;
   multicast: MulticastMode | null = null;
   private directory!: StateDirectory;
-  private keeper!: StateKeeper;
+  keeper!: StateKeeper;
   private reserve!: Reserve;
   private udp!: UdpSocket;
   private revisions!: RevisionStore;
@@ -141,7 +124,7 @@ export class Sidecar {
   }
 
   private async openParts(decision: Decision): Promise<void> {
-    const { host, log, clock, fingerprint } = this.options;
+    const { host, log, clock, fingerprint, whileStarting } = this.options;
     const saved = savedState(this.directory.saved, join(this.directory.path, 'state.json'));
     const durable = durableAtStart(saved.protocol, this.options);
     this.keeper = new StateKeeper(this.directory, saved, (problem) => {
@@ -169,9 +152,12 @@ export class Sidecar {
     this.services.watch(file);
     this.multicast = await openMode(this, file, saved.protocol.inForce?.file, () => this.keeper.mayConfirm);
     // Neither knows of the other: an adopted Envoy serves while the services are asked for the first time.
-    const [isAdopted] = await Promise.all([this.envoy.open(file, !this.takingPart.isOff), this.services.firstChecks()]);
+    const checked = this.services.firstChecks(whileStarting);
+    const [isAdopted] = await Promise.all([this.envoy.open(file, !this.takingPart.isOff), checked]);
+    whileStarting?.throwIfAborted();
     this.linkMode = linkModeOf(this, this.directory.path, file);
     const claim = (await this.linkMode?.open()) ?? claimOf(file); // What changes meanwhile is in the settings below.
+    whileStarting?.throwIfAborted();
     this.loop = new Loop({
       clock,
       initial: createState({
@@ -194,6 +180,7 @@ export class Sidecar {
     this.doors = new Doors(this, this.directory.socketPath, this.revisions);
     await this.doors.open();
     await this.stick.begin(file, isAdopted);
+    whileStarting?.throwIfAborted();
     this.loop.start(() => this.file.heartbeat.periodMs / 10);
     this.looking.begin(LOOK_MS);
     this.envoyWatch.watchServices(this.services);
@@ -284,6 +271,7 @@ export class Sidecar {
 
   async look(): Promise<void> {
     this.options.log.flush();
+    this.sayProblem('openFiles', openFilesProblem());
     await this.keeper.saveAgain();
     this.sayProblem('reserve', await this.reserve.look());
     sayOwn(this, 'viewsChangeOften', this.history.frequent());

@@ -6,7 +6,9 @@
 import { chmod, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { isIPv6 } from 'node:net';
+import { sayAcceptErrors } from '../edge/accept-errors.js';
 import { EdgeError, systemCode } from '../edge/edge-error.js';
+import type { Log } from '../edge/log.js';
 import { type Asker, type Door, send, serve } from './door.js';
 import { no } from './route.js';
 
@@ -18,6 +20,7 @@ export interface AdminServerOptions {
   door: Door;
   socketPath: string;
   page: { address: string; port: number };
+  log: Pick<Log, 'repeating'>;
 }
 
 /** Whoever has the right to the socket may do everything. */
@@ -27,7 +30,7 @@ const AT_THE_PAGE: Asker = { role: 'read', by: null };
 /**
  * @throws EdgeError PORT_TAKEN for the page's port, STATE_DIRECTORY_UNUSABLE for the socket
  */
-export async function openAdminServer({ door, socketPath, page }: AdminServerOptions): Promise<AdminServer> {
+export async function openAdminServer({ door, socketPath, page, log }: AdminServerOptions): Promise<AdminServer> {
   const control = createServer((request, response) => void serve(door, AT_THE_SOCKET, request, response));
   const pageServer = createServer((request, response) => {
     const refusal = foreign(request, page);
@@ -42,6 +45,8 @@ export async function openAdminServer({ door, socketPath, page }: AdminServerOpt
     control.close();
     throw error;
   }
+  sayAcceptErrors(control, 'the control socket', log);
+  sayAcceptErrors(pageServer, 'the page', log);
   return {
     async close() {
       await Promise.all([control, pageServer].map(closeServer));

@@ -76,6 +76,7 @@ export class HostChannel {
       identity: this.identity,
       hostAt: (address) => this.hostAt(address),
       answer: (request) => this.answer(request),
+      log,
       onRefused: (address, reason) => {
         log.repeating('warning', `channel ${address}`, `Host channel: ${address} was turned away: ${reason}`);
       },

@@ -10,9 +10,11 @@ import type { TLSSocket } from 'node:tls';
 import { parseAddress } from '../protocol/config/address.js';
 import type { HostName } from '../protocol/types.js';
 import type { HandoffIdentity } from '../protocol/xds/index.js';
+import { sayAcceptErrors } from './accept-errors.js';
 import { publicKeyHash } from './cluster-identity.js';
 import { EdgeError, systemCode } from './edge-error.js';
 import { readJsonBody } from './json-body.js';
+import type { Log } from './log.js';
 
 export interface ChannelRequest {
   /** By the address it came from; the certificate only proves that it is one of the cluster. */
@@ -38,6 +40,7 @@ export interface ChannelServerOptions {
   answer(request: ChannelRequest): Promise<ChannelReply>;
   /** Somebody was turned away: whence and why. */
   onRefused(fromAddress: string, reason: string): void;
+  log: Pick<Log, 'repeating'>;
 }
 
 export interface ChannelServer {
@@ -85,6 +88,7 @@ export async function openChannelServer(options: ChannelServerOptions): Promise<
     else request.socket.destroy();
   });
   await listening(server, options);
+  sayAcceptErrors(server, 'the host channel', options.log);
   return {
     use(identity) {
       accepted = new Set(identity.publicKeyHashesBase64);

@@ -11,23 +11,28 @@ export interface Dial {
   /** Said once the answer came, so that a mail server does not log a lost connection; null for nothing. */
   farewell: string | null;
   timeoutMs: number;
+  /** Ends it before its time: whoever asked wants no answer any more. */
+  signal?: AbortSignal;
 }
 
 /** BOUNDED: bytes kept of an answer; an expectation is a few bytes long, a message shows the first 80. */
 const ANSWER_BYTES_MAX = 512;
 
 /** @returns null when it went as expected, else one sentence of why not */
-export function dial({ to, say, expect, farewell, timeoutMs }: Dial): Promise<string | null> {
+export function dial({ to, say, expect, farewell, timeoutMs, signal }: Dial): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(to);
     let answer = '';
     let finished = false;
     const timer = setTimeout(() => finish(late()), timeoutMs);
+    const abort = () => finish('not waited for');
+    signal?.addEventListener('abort', abort, { once: true });
 
     function finish(failure: string | null): void {
       if (finished) return;
       finished = true;
       clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
       if (failure === null && farewell !== null) socket.end(farewell);
       // The other side gets a moment to read the farewell; a reset would lose it.
       if (failure === null && farewell !== null) setTimeout(() => socket.destroy(), 1000).unref();

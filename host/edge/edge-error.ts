@@ -5,6 +5,7 @@ export type EdgeErrorCode =
   | 'ENVOY_TOO_OLD'
   | 'ENVOY_NOT_OURS'
   | 'ENVOY_ADMIN_SILENT'
+  | 'ENVOY_NOT_ASKED'
   | 'ENVOY_REFUSED'
   | 'PORT_TAKEN'
   | 'STATE_DIRECTORY_UNUSABLE'

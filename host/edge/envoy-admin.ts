@@ -6,6 +6,7 @@
 import { Agent } from 'node:http';
 import fetch from 'node-fetch';
 import { EdgeError, systemCode } from './edge-error.js';
+import { isOutOfFiles } from './open-files.js';
 
 export interface ServerInfo {
   nodeId: string;
@@ -64,7 +65,9 @@ export function connectEnvoyAdmin(socketPath: string): EnvoyAdmin {
       );
     } catch (error) {
       if (error instanceof EdgeError) throw error;
-      throw new EdgeError('ENVOY_ADMIN_SILENT', `Envoy does not answer ${path} at ${socketPath}: ${systemCode(error)}`);
+      const code = systemCode(error);
+      if (isOutOfFiles(code)) throw new EdgeError('ENVOY_NOT_ASKED', `Cannot ask Envoy at ${socketPath}: ${code}`);
+      throw new EdgeError('ENVOY_ADMIN_SILENT', `Envoy does not answer ${path} at ${socketPath}: ${code}`);
     }
   }
 

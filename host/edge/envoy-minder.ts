@@ -3,7 +3,7 @@
  * growing delay when it ends, and passes on why. Only while the host is meant to serve; a stopped host has no Envoy.
  */
 import type { Clock } from './clock.js';
-import { systemCode } from './edge-error.js';
+import { type EdgeError, systemCode } from './edge-error.js';
 import type { EnvoyAdmin } from './envoy-admin.js';
 import { type EnvoyLog, followEnvoyLog } from './envoy-log.js';
 import {
@@ -175,8 +175,10 @@ export class EnvoyMinder {
         this.become({ ...this.state, state: 'serving', version, detail: null });
       }
     } catch (error) {
+      // Its silence counts from when it was asked.
+      if ((error as EdgeError).code === 'ENVOY_NOT_ASKED') this.answeredAtMs = clock.nowMs();
+      else if (this.state.state !== 'starting') return this.sayHung();
       if (this.state.state === 'starting') this.become({ ...this.state, detail: (error as Error).message });
-      else this.sayHung();
     }
   }
 

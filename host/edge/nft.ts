@@ -44,27 +44,28 @@ export function runProgram(command: readonly string[], input = ''): Promise<Prog
   const [program, ...args] = command;
   return new Promise((resolve) => {
     const child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+    // First of all: where no file is free there is an error, and none of the pipes.
+    child.on('error', (error: NodeJS.ErrnoException) => end(null, notStarted(program!, error)));
     favour(child.pid);
     let [stdout, stderr] = ['', ''];
     const patience = setTimeout(() => {
       stderr += `${program} did not end within ${PATIENCE_MS} ms`;
       child.kill('SIGKILL');
     }, PATIENCE_MS);
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
     // It may end before it has read all: its exit code says why.
-    child.stdin.on('error', () => {});
+    child.stdin?.on('error', () => {});
     const end = (code: number | null, more = '') => {
       clearTimeout(patience);
       resolve({ code, stdout, stderr: stderr + more });
     };
-    child.on('error', (error: NodeJS.ErrnoException) => end(null, notStarted(program!, error)));
     child.on('close', (code) => end(code));
-    child.stdin.end(input);
+    child.stdin?.end(input);
   });
 }
 

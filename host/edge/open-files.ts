@@ -1,10 +1,38 @@
-/** The hard limit of open files, which Envoy is started with: 2 of them make one connection. */
-import { readFileSync } from 'node:fs';
+/**
+ * How many files may be open: Envoy is started with the hard limit, of which 2 make one connection; and what is said where this
+ * process has none left. Node.js then takes what wants to come in and closes it without a word, so somebody has to look.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { systemCode } from './edge-error.js';
+
+const LIMITS = '/proc/self/limits';
+/** As many as a look at Envoy and a change of the view take for a moment. */
+const ROOM_MIN = 8;
 
 /** Source: proc(5), /proc/<pid>/limits: `Max open files  1024  20000  files`. */
-export function openFilesMax(limits = readFileSync('/proc/self/limits', 'utf8')): number {
+export function openFilesMax(limits = readFileSync(LIMITS, 'utf8')): number {
   const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
   // `unlimited` is in truth fs.nr_open, 1,048,576 where nobody changed it.
   if (hard === 'unlimited' || hard === undefined) return 1_048_576;
   return Number(hard);
+}
+
+/** Not the fault of whoever was asked: this process, or the whole machine, has no file left to ask with. */
+export function isOutOfFiles(code: string): boolean {
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+/** What an administrator has to mend, or null while this process has room. */
+export function openFilesProblem(): string | null {
+  try {
+    const openCount = readdirSync('/proc/self/fd').length;
+    const max = Number(/^Max open files\s+(\d+)/m.exec(readFileSync(LIMITS, 'utf8'))?.[1] ?? Number.POSITIVE_INFINITY);
+    return max - openCount >= ROOM_MIN ? null : outOfFilesText(`${openCount} of the ${max}`);
+  } catch (error) {
+    return isOutOfFiles(systemCode(error)) ? outOfFilesText('all of the') : null;
+  }
+}
+
+function outOfFilesText(how: string): string {
+  return `${how} files that this sidecar may have open are in use: whoever asks it anything may be turned away, Envoy serves on. Close what holds them (ss -tnp), or raise LimitNOFILE= (ulimit -n)`;
 }

@@ -6,12 +6,13 @@
  *
  * A check that waits for a banner has witnesses: connections of clients that have waited for as long as a check does. While a
  * check of our own has failed each of them counts as one more, so a service that hangs is down with the first check; alone
- * they decide nothing.
+ * they decide nothing. A check that found no file to connect with says nothing of the service.
  */
 import type { NetConnectOpts } from 'node:net';
 import { checkedAddress, parseServiceAddress } from '../protocol/config/index.js';
 import type { Service } from '../protocol/types.js';
 import { dial } from './dial.js';
+import { isOutOfFiles } from './open-files.js';
 import { localProxyHeader } from './proxy-header.js';
 import type { WaitingFor } from './silent-service.js';
 
@@ -47,12 +48,17 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
   let isDoubted = false;
   let isFirst = true;
   let stopped = false;
+  const ended = new AbortController();
   let timer: NodeJS.Timeout | null = null;
 
   async function checkOnce(): Promise<void> {
     timer = null;
-    const failure = await checkService(service);
+    const failure = await checkService(service, ended.signal);
     if (stopped) return;
+    if (!isFirst && failure !== null && isOutOfFiles(failure)) {
+      timer = setTimeout(checkInTurn, check.periodMs);
+      return;
+    }
     failuresInARow = failure === null ? 0 : failuresInARow + 1;
     watch.failure = failure;
     judge();
@@ -101,6 +107,7 @@ export function watchService(service: Service, onChange: (up: boolean, failure: 
     },
     stop() {
       stopped = true;
+      ended.abort();
       if (timer) clearTimeout(timer);
     },
   };
@@ -116,7 +123,7 @@ function clientsText(count: number): string {
  *
  * @returns null when the service is up, else one sentence of why not
  */
-export function checkService(service: Service): Promise<string | null> {
+export function checkService(service: Service, signal?: AbortSignal): Promise<string | null> {
   const { proxyProtocol, check } = service;
   const isBanner = check.kind === 'banner';
   return dial({
@@ -126,6 +133,7 @@ export function checkService(service: Service): Promise<string | null> {
     // 220 is SMTP (and FTP): both end politely with QUIT.
     farewell: isBanner && check.expect.startsWith('220') ? 'QUIT\r\n' : null,
     timeoutMs: check.timeoutMs,
+    ...(signal === undefined ? {} : { signal }),
   });
 }
 

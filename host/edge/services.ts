@@ -41,9 +41,15 @@ export class Services {
     }
   }
 
-  /** Resolves when every service was checked once, so that a restarted sidecar does not call a healthy one down. */
-  async firstChecks(): Promise<void> {
-    await Promise.all([...this.watched.values()].map(({ first }) => first));
+  /**
+   * Resolves when every service was checked once, so that a restarted sidecar does not call a healthy one down; or when
+   * `whileWanted` is aborted.
+   */
+  async firstChecks(whileWanted?: AbortSignal): Promise<void> {
+    const checks = Promise.all([...this.watched.values()].map(({ first }) => first));
+    if (whileWanted?.aborted) return;
+    const aborted = new Promise((resolve) => whileWanted?.addEventListener('abort', resolve, { once: true }));
+    await Promise.race([checks, aborted]);
   }
 
   /** Index-aligned with the rules of the file; a rule without a service has nothing that could be down. */

@@ -12,6 +12,7 @@ import type { Socket } from 'node:net';
 import { type Door, routeAt, send, serve, urlOf } from '../admin/door.js';
 import { isRoute, no } from '../admin/route.js';
 import type { Clock } from '../edge/clock.js';
+import { sayAcceptErrors } from '../edge/accept-errors.js';
 import { EdgeError, systemCode } from '../edge/edge-error.js';
 import type { Log } from '../edge/log.js';
 import { isNamedBy, type RemoteCertificate } from './certificate.js';
@@ -81,6 +82,7 @@ export class RemoteServer {
       const text = `Cannot open remote control on ${address} TCP port ${port}: ${why}; remoteControl.port of the cluster file names it`;
       throw new EdgeError('PORT_TAKEN', text);
     }
+    sayAcceptErrors(this.server, 'remote control', this.options.log);
   }
 
   /** Shown to whoever connects from now on. */

@@ -58,7 +58,7 @@ export class Lease {
     const { table, device, leaseMs, clock } = this.options;
     this.nft ??= this.start();
     this.renewedMs = clock.nowMs();
-    this.nft.stdin.write(renewalText(table, device, leaseMs));
+    this.nft.stdin?.write(renewalText(table, device, leaseMs));
   }
 
   /** No renewal is on its way any more when this resolves. */
@@ -76,16 +76,20 @@ export class Lease {
   private start(): NftProcess {
     const [program, ...args] = [...this.options.prefix, 'nft', '-i'];
     const nft = spawn(program!, args, { stdio: ['pipe', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
-    favour(nft.pid);
     const refused = (text: string) => {
       if (this.timer !== null) this.options.onRefused(text);
     };
-    nft.stderr.setEncoding('utf8').on('data', (text: string) => {
+    // First of all: where no file is free there is an error, and none of the pipes.
+    nft.on('error', (error) => {
+      if (this.nft === nft) this.nft = null;
+      refused(error.message);
+    });
+    favour(nft.pid);
+    nft.stderr?.setEncoding('utf8').on('data', (text: string) => {
       const [line] = text.split('\n').filter((each) => /error/i.test(each));
       if (line !== undefined) refused(line.trim());
     });
-    nft.stdin.on('error', () => {});
-    nft.on('error', (error) => refused(error.message));
+    nft.stdin?.on('error', () => {});
     nft.on('exit', () => {
       if (this.nft === nft) this.nft = null;
     });

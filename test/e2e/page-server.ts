@@ -43,7 +43,8 @@ export class PageServer {
     const socketPath = join(this.directory, 'nlb.sock');
     this.events = createEvents(() => this.shown);
     const door = { routes: adminRoutes(api), elsewhere: async () => null, events: this.events };
-    this.server = await openAdminServer({ door, socketPath, page: { address: ADDRESS, port: PORT } });
+    const log = { repeating: () => {} };
+    this.server = await openAdminServer({ door, socketPath, page: { address: ADDRESS, port: PORT }, log });
   }
 
   /** As when the sidecar dies: open connections are cut, new ones refused. */

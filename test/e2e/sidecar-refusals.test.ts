@@ -1,6 +1,6 @@
 /** What `nlb run` says and returns when it cannot run here; nothing is left running or locked after it. */
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/edge/clock.js';
 import { createLog } from '../../host/edge/log.js';
@@ -74,5 +74,35 @@ describe('nlb run', () => {
     const other = await openStateDirectory(cluster.hosts[0]!.stateDir, owner);
     expect(await run()).toMatchObject({ code: 4, said: expect.stringContaining('is in use by another sidecar') });
     await other.close();
+  });
+
+  it('ends with 0 where it is asked to while it starts, and leaves no Envoy and no lock', async () => {
+    const [host] = cluster.hosts;
+    // It waits for the first check of a service that says nothing.
+    const text = cluster
+      .fileText('equal')
+      .replace('periodMs: 500, timeoutMs: 500', 'periodMs: 60000, timeoutMs: 60000');
+    writeFileSync(cluster.filePath, text);
+    const asked: Socket[] = [];
+    const silent = createServer((socket) => void asked.push(socket.on('error', () => {}))).listen(
+      PORTS.service,
+      host!.ip,
+    );
+    try {
+      host!.run();
+      await waitFor('its first check', () => asked.length > 0);
+      await host!.end('SIGTERM');
+      expect([host!.sidecar!.exitCode, host!.sidecar!.signalCode]).toEqual([0, null]);
+      expect(host!.log()).toContain(
+        'the sidecar ends before it has started; an Envoy of before serves on, none is started',
+      );
+      expect(host!.envoyPid).toBeNull();
+      const owner = { clusterName: 'mail.example.org', host: 'mail1', dedicatedIp: '127.0.58.1' };
+      await (await openStateDirectory(host!.stateDir, owner)).close();
+    } finally {
+      await host!.end('SIGKILL');
+      silent.close();
+      for (const socket of asked) socket.destroy();
+    }
   });
 });

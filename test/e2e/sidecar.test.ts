@@ -1,10 +1,12 @@
 /** Three sidecars with their Envoys and services on loopback: what outlives what, and what comes back by itself. */
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { greeting, openClient, type TestClient } from './harness/client.js';
-import { waitFor } from './harness/wait.js';
+import { sleep, waitFor } from './harness/wait.js';
 import { PORTS, SidecarCluster, type SidecarHost } from './sidecar-cluster.js';
 
 const cluster = new SidecarCluster('127.0.53', 3);
@@ -99,6 +101,31 @@ describe('a cluster of sidecars', () => {
     socket.close();
     expect(dropped).toBeTruthy();
     expect(await cluster.converged()).toBe(number);
+  });
+
+  it('goes on where it may open no more files, says so, keeps its part, and mends itself', async () => {
+    const number = await cluster.converged();
+    const pid = String(mail1.sidecar!.pid);
+    const allowed = execFileSync('prlimit', ['--pid', pid, '--nofile', '--output', 'SOFT', '--noheadings'], {
+      encoding: 'utf8',
+    });
+    const isSaid = async () =>
+      (await mail1.status()).problems.some(({ text }) => text.includes('files that this sidecar may'));
+    const few = readdirSync(`/proc/${pid}/fd`).length + 4;
+    execFileSync('prlimit', ['--pid', pid, `--nofile=${few}:`]);
+    const crowd = Array.from({ length: 60 }, () => connect({ host: mail1.ip, port: PORTS.page }).on('error', () => {}));
+    try {
+      await waitFor('it says so', () => mail1.log().includes('files that this sidecar may have open are in use'));
+      // Longer than a service or an Envoy may be silent: neither was asked, so neither is taken for dead.
+      await sleep(3500);
+      expect(await ownerOf('127.0.55.201', mail1)).toMatch(/^mail\d$/);
+    } finally {
+      for (const socket of crowd) socket.destroy();
+      execFileSync('prlimit', ['--pid', pid, `--nofile=${allowed.trim()}:`]);
+    }
+    await waitFor('it is mended', async () => !(await isSaid()));
+    expect(mail1.sidecar!.exitCode, mail1.log()).toBeNull();
+    expect(await cluster.converged(), cluster.logs()).toBe(number);
   });
 
   it('lets open connections finish at drainstop, then stops; start brings it back', async () => {
