@@ -81,6 +81,8 @@ export interface Peer {
   sharedMs: Milliseconds;
   /** The view it confirmed when it was heard again, and the number of the one it had in force. */
   backAs: BackAs | null;
+  /** Which start of it was lost last; null where none was. */
+  lostInstance: bigint | null;
 }
 
 export function newPeer(config: HostConfig, nameHash: number): Peer {
@@ -109,6 +111,7 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     sharedMs: Number.NEGATIVE_INFINITY,
     unansweredKnocks: 0,
     backAs: null,
+    lostInstance: null,
   };
 }
 

@@ -62,6 +62,8 @@ function wasApart(state: ProtocolState, nowMs: Milliseconds, name: HostName): bo
   const { number, head, agreed } = peer.backAs ?? backAs(row, peer.said?.inForceNumber ?? 0);
   const lostFrom = state.lostFrom.get(name)!;
   if (number <= lostFrom) return false;
+  // Nor had one that was started since: it is about to agree on its first view with whomever it meets.
+  if (agreed <= lostFrom && peer.lostInstance !== null && row.instance !== peer.lostInstance) return false;
   // It may be taking this host in already, from a view that it had agreed on meanwhile.
   return !isOurs(state, nowMs, number, head) || (agreed > lostFrom && agreed < number);
 }

@@ -308,6 +308,22 @@ describe('failback: never', () => {
     }
   });
 
+  test('holds for two that come back together: the one that served meanwhile was not apart from them', () => {
+    for (let offsetMs = 0; offsetMs <= 3; offsetMs += 0.25) {
+      for (const host of [mail1, mail2]) cluster.kill(host);
+      cluster.run(3000);
+      for (const host of [mail1, mail2]) {
+        cluster.start(host);
+        cluster.run(offsetMs);
+      }
+      cluster.run(1000);
+      expect(cluster.hosts.map((host) => partOf(mail3, host, MORE))).toEqual(['standby', 'standby', 50]);
+      expect(mail3.state!.hostDamper.returnCount).toBe(0);
+      for (const host of cluster.hosts) startNow(cluster, host);
+      cluster.run(1000);
+    }
+  });
+
   test('holds over starts of all sidecars, and for a host that lost its state directory', () => {
     away(mail3);
     for (const host of cluster.hosts) {
