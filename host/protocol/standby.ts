@@ -156,7 +156,8 @@ function lookAtSeat(
   seats: ReadonlyMap<HostName, HostName>,
 ): void {
   const { comingBack, self, side } = state;
-  const isAsked = comingBack.asked.has(rule.name) && knowSeats(side.versions.protocol, side.known.file);
+  const areKnown = knowSeats(side.versions.protocol, side.known.file);
+  const isAsked = comingBack.asked.has(rule.name) && areKnown;
   const since = comingBack.standsIn?.rules.get(rule.name);
   if (since === undefined) {
     if (isAsked && [...seats.values()].includes(self)) sitDown(state, rule, emptySeat(state, rule, seats));
@@ -164,7 +165,8 @@ function lookAtSeat(
   }
   const seat = comingBack.standsIn!.host;
   const isOver = (state.inForce?.view.number ?? 0) > since && seatsInForce(state, rule.name).includes(seat);
-  if (!hasSeat(rule, seat)) giveUpSeat(state, rule.name);
+  // Beside a host that knows no seats it says that it is up, and has its own part.
+  if (!areKnown || !hasSeat(rule, seat)) giveUpSeat(state, rule.name);
   else if (isOver && isAsked) sitDown(state, rule, emptySeat(state, rule, seats));
   else if (isOver) enter(state, nowMs, rule, seats);
 }

@@ -283,6 +283,19 @@ describe('failback: never', () => {
     expect(seats(mail1)).toEqual([50, 'standby', 50]);
   });
 
+  test('has its own part, and keeps it, where it stood in when a host of an older release came', () => {
+    away(mail1);
+    away(mail2);
+    expect(seats(mail3)).toEqual(['mail2', 'standby', 50]);
+    cluster.killSidecar(mail3);
+    older(mail3);
+    cluster.start(mail3);
+    expect(partsOver(cluster, 6000, mail1, mail1, MORE)).toEqual([50]);
+    startNow(cluster, mail2);
+    expect(partsOver(cluster, 3000, mail1, mail1, MORE)).toEqual([50]);
+    expect(seats(mail1)).toEqual([50, 50, 50]);
+  });
+
   test('brings a host in at once where the last one that took part dies', () => {
     away(mail2);
     away(mail3);
