@@ -49,29 +49,63 @@ export function binomialQuantiles(n: number, p: number, qs: readonly number[]): 
 function busiestOf(shares: readonly number[], clientCount: number): Spread['busiest'] {
   if (shares.length === 0) return { mean: 0, p95: 0 };
   const random = mulberry32(clientCount);
-  const ends = endsOf(shares);
+  const logFactorials = logFactorialsTo(clientCount);
   const mosts: number[] = [];
   for (let draw = 0; draw < DRAWS; draw++) {
-    const counts = new Uint32Array(shares.length);
-    for (let client = 0; client < clientCount; client++) counts[hostAt(ends, random())]! += 1;
-    mosts.push(Math.max(...counts) / clientCount);
+    let [most, clientsLeft, shareLeft] = [0, clientCount, 1];
+    // Host by host: each has a binomial part of what those before it have not.
+    shares.forEach((share, index) => {
+      const isLast = index === shares.length - 1;
+      const count = isLast ? clientsLeft : binomialDraw(clientsLeft, share / shareLeft, random(), logFactorials);
+      most = Math.max(most, count);
+      clientsLeft -= count;
+      shareLeft -= share;
+    });
+    mosts.push(most / clientCount);
   }
   mosts.sort((a, b) => a - b);
   const mean = mosts.reduce((sum, most) => sum + most, 0) / DRAWS;
   return { mean, p95: mosts[Math.ceil(0.95 * DRAWS) - 1]! };
 }
 
-function endsOf(shares: readonly number[]): number[] {
-  let end = 0;
-  return shares.map((share) => {
-    end += share;
-    return end;
-  });
+/**
+ * One of 0 to n, as likely as Binomial(n, p) has it: outcomes are taken from the likeliest one outwards until their
+ * probabilities add up to `point`, so it takes some standard deviations of steps and not n.
+ *
+ * @param point  drawn from 0-1
+ */
+export function binomialDraw(n: number, p: number, point: number, logFactorials: Float64Array): number {
+  if (n === 0 || p <= 0) return 0;
+  if (p >= 1) return n;
+  const odds = p / (1 - p);
+  let above = Math.min(n, Math.floor((n + 1) * p));
+  let below = above;
+  const ways = logFactorials[n]! - logFactorials[above]! - logFactorials[n - above]!;
+  let likelihoodAbove = Math.exp(ways + above * Math.log(p) + (n - above) * Math.log1p(-p));
+  let likelihoodBelow = likelihoodAbove;
+  let left = point - likelihoodAbove;
+  while (left >= 0 && (above < n || below > 0)) {
+    if (above < n) {
+      likelihoodAbove *= ((n - above) / (above + 1)) * odds;
+      above += 1;
+      left -= likelihoodAbove;
+      if (left < 0) return above;
+    }
+    if (below > 0) {
+      likelihoodBelow *= below / ((n - below + 1) * odds);
+      below -= 1;
+      left -= likelihoodBelow;
+      if (left < 0) return below;
+    }
+  }
+  return Math.min(n, Math.floor((n + 1) * p));
 }
 
-function hostAt(ends: readonly number[], point: number): number {
-  for (let index = 0; index < ends.length - 1; index++) if (point < ends[index]!) return index;
-  return ends.length - 1;
+/** By k from 0 to n: the natural logarithm of k! */
+export function logFactorialsTo(n: number): Float64Array {
+  const logs = new Float64Array(n + 1);
+  for (let k = 1; k <= n; k++) logs[k] = logs[k - 1]! + Math.log(k);
+  return logs;
 }
 
 /** A small generator of good spread (T. Ettinger, public domain); chance is of no matter here, sameness is. */

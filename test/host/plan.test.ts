@@ -7,7 +7,7 @@ import { planText } from '../../host/cli/plan-text.js';
 import type { Decision } from '../../host/edge/decision.js';
 import { type Change, changed as afterChange } from '../../host/plan/change.js';
 import { type PlannedRule, planOf } from '../../host/plan/plan.js';
-import { binomialQuantiles, spreadOf } from '../../host/plan/spread.js';
+import { binomialDraw, binomialQuantiles, logFactorialsTo, spreadOf } from '../../host/plan/spread.js';
 import type { InForce } from '../../host/protocol/types.js';
 import { freshDecision } from '../vectors/fresh-decision.js';
 import { fakeSidecar, freshDirectory, nlb } from './cli-fixture.js';
@@ -167,6 +167,28 @@ describe('spreadOf()', () => {
     expect(binomialQuantiles(50, 0.5, [0.05, 0.95])).toEqual([19, 31]);
     expect(binomialQuantiles(5000, 0.999, [0.05, 0.95])).toEqual([4991, 4998]);
     expect(binomialQuantiles(50, 1, [0.05, 0.95])).toEqual([50, 50]);
+  });
+
+  test('draws each number of clients as often as it is likely', () => {
+    for (const [n, p] of [
+      [20, 0.3],
+      [50, 0.5],
+      [1, 0.25],
+      [7, 0.999],
+    ] as const) {
+      const points = 100_000;
+      const counts = new Array<number>(n + 1).fill(0);
+      for (let i = 0; i < points; i++) counts[binomialDraw(n, p, (i + 0.5) / points, logFactorialsTo(n))]! += 1;
+      let likelihood = (1 - p) ** n;
+      for (let k = 0; k <= n; k++) {
+        expect(Math.abs(counts[k]! - likelihood * points), `${k} of ${n} at ${p}`).toBeLessThan(2);
+        likelihood *= ((n - k) / (k + 1)) * (p / (1 - p));
+      }
+    }
+    expect([0, 0.5, 0.999999].map((point) => binomialDraw(9, 1, point, logFactorialsTo(9)))).toEqual([9, 9, 9]);
+    expect([binomialDraw(9, 0, 0.5, logFactorialsTo(9)), binomialDraw(0, 0.5, 0.5, logFactorialsTo(0))]).toEqual([
+      0, 0,
+    ]);
   });
 
   test('the busiest of many hosts is far above the mean with few clients, and near it with many', () => {
