@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterStatus } from '../../host/admin/status.js';
 import { favour } from '../../host/edge/nft.js';
-import { createNetwork, type Network, type NetworkHost } from './network.js';
+import { createNetwork, type Network, type NetworkHost, WITH_SYSCTLS } from './network.js';
 
 /** `build/host/main.js`, from build/test/netns as from test/netns. */
 function sidecarProgram(): string {
@@ -132,8 +132,8 @@ function spawnSidecar(
   const logFd = openSync(join(directory, `${host.name}.log`), 'a');
   const place = ['--config', join(directory, file), '--state-dir', join(directory, host.name)];
   const args = [NLB, 'run', ...place, '--host', host.name, ...(options.sidecarArguments ?? [])];
-  const [command = '', ...rest] = [...(options.prefix ?? []), process.execPath, ...args];
-  const sidecar = network.spawn(host, command, rest, logFd);
+  const command = [...(options.prefix ?? []), process.execPath, ...args];
+  const sidecar = network.spawn(host, 'sh', ['-c', WITH_SYSCTLS, 'sh', ...command], logFd);
   if (options.isFavoured) favour(sidecar.pid);
   closeSync(logFd);
   return sidecar;

@@ -61,7 +61,8 @@ export function whyNoNetwork(): string | null {
 }
 
 /** In a container /proc/sys is mounted for reading only; `ip netns exec` has mounts of its own, so only they change. */
-const SET_SYSCTLS = 'mount -o remount,rw,bind /proc/sys 2>/dev/null; exec sysctl -qw "$@"';
+export const WITH_SYSCTLS = 'mount -o remount,rw,bind /proc/sys 2>/dev/null; exec "$@"';
+const SET_SYSCTLS = WITH_SYSCTLS.replace('"$@"', 'sysctl -qw "$@"');
 
 function addHost(sw: string, host: NetworkHost): void {
   const { namespace, name, address, address6 } = host;
