@@ -2,16 +2,13 @@
  * Rules that are a host's own to take under `failback` (returning.ts, `given`): what an administrator gives it with `nlb start` and
  * `nlb enable`, and until when.
  */
+import { isOut } from './report.js';
 import { seatsOfOthers } from './seats-now.js';
 import { persist, type ProtocolState } from './state.js';
 import type { Milliseconds, OwnSettings } from './types.js';
 
 /** In `given`: all weights at once, for `failback: slowly`. No rule has that name. */
 export const EVERY = '*';
-
-export function endGift({ comingBack: { given, asked, unopposed } }: ProtocolState, rule: string): void {
-  for (const rules of [given, asked, unopposed]) rules.delete(rule);
-}
 
 export function giveUpSeat({ comingBack }: ProtocolState, rule: string): void {
   comingBack.standsIn?.rules.delete(rule);
@@ -24,9 +21,7 @@ export function giveBack(state: ProtocolState): void {
   comingBack.sinceMs = null;
   comingBack.standby.clear();
   const names = known.file.portRules.map(({ name }) => name);
-  comingBack.given = new Set([EVERY, ...names]);
-  comingBack.asked = new Set(names);
-  comingBack.unopposed.clear();
+  comingBack.given = new Map([EVERY, ...names].map((name) => [name, 'asked']));
   known.file.portRules.forEach((rule, index) => {
     if (![...seatsOfOthers(state, rule, index, true).values()].includes(self)) giveUpSeat(state, rule.name);
   });
@@ -35,30 +30,22 @@ export function giveBack(state: ProtocolState): void {
 
 /** `nlb enable`; where it is on standby in none of them, nothing changes. */
 export function giveRules(state: ProtocolState, rules: readonly string[]): void {
-  const { standby, given, asked, unopposed } = state.comingBack;
-  for (const name of rules) {
-    if (!standby.delete(name)) continue;
-    given.add(name);
-    asked.add(name);
-    unopposed.delete(name);
-  }
+  const { standby, given } = state.comingBack;
+  for (const name of rules) if (standby.delete(name)) given.set(name, 'asked');
   persist(state);
 }
 
 /** A host that was off comes back; a rule that somebody enables here is given to it, on standby there before or not. */
 export function noteStart(state: ProtocolState, nowMs: Milliseconds, settings: OwnSettings): void {
   const { comingBack, known } = state;
-  const { hostState } = state.settings;
-  const wasOff = hostState === 'stopped' || hostState === 'suspended';
-  if (wasOff && settings.hostState === 'started' && !comingBack.given.has(EVERY)) comingBack.sinceMs = nowMs;
+  if (isOut(state.settings.hostState) && settings.hostState === 'started' && !comingBack.given.has(EVERY))
+    comingBack.sinceMs = nowMs;
   settings.rules.forEach(({ control }, index) => {
     const before = state.settings.rules[index]?.control ?? 'enabled';
     const name = known.file.portRules[index]?.name;
     if (name === undefined || before === 'enabled' || control !== 'enabled') return;
     comingBack.standby.delete(name);
     giveUpSeat(state, name);
-    comingBack.given.add(name);
-    comingBack.asked.add(name);
-    comingBack.unopposed.delete(name);
+    comingBack.given.set(name, 'asked');
   });
 }

@@ -18,7 +18,7 @@ import { receive } from './membership.js';
 import { noteAlone } from './own-notices.js';
 import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
-import { updateReports } from './report.js';
+import { isOut, updateReports } from './report.js';
 import { newComingBack } from './returning.js';
 import { OWN_VERSIONS } from './seal.js';
 import { sendWhatIsDue } from './sending.js';
@@ -231,7 +231,8 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
  * has not come and gone: what returns after `nlb start` returns for the first time.
  */
 function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSettings): void {
-  if (isOff(state.settings) && !isOff(settings)) for (const damper of state.ruleDampers) forgive(damper);
+  if (isOut(state.settings.hostState) && !isOut(settings.hostState))
+    for (const damper of state.ruleDampers) forgive(damper);
   settings.rules.forEach((rule, index) => {
     const before = state.settings.rules[index];
     const damper = state.ruleDampers[index];
@@ -244,10 +245,6 @@ function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSe
   });
   noteStart(state, nowMs, settings);
   state.settings = settings;
-}
-
-function isOff({ hostState }: OwnSettings): boolean {
-  return hostState === 'stopped' || hostState === 'suspended';
 }
 
 function takeOffer(state: ProtocolState, nowMs: Milliseconds, event: OfferEvent): void {

@@ -8,6 +8,12 @@ import type { HostName, Milliseconds, PortRule } from './types.js';
 
 const EIGHTHS = 8;
 
+/**
+ * Why a rule is a host's to take: the administrator gave it, so it takes a part there in any case; or `unopposed`, it saw nobody
+ * there, and of two that come back together one may be heard before who serves; or others left it.
+ */
+export type Gift = 'asked' | 'unopposed' | 'left';
+
 export interface ComingBack {
   /** Since when it takes its weights again; null where it has all of them. */
   sinceMs: Milliseconds | null;
@@ -22,11 +28,7 @@ export interface ComingBack {
    */
   standsIn: { host: HostName; rules: Map<string, number> } | null;
   /** Rules that are this host's to take, until what is in force gives it its part. BOUNDED: the rules of two files. */
-  given: Set<string>;
-  /** And those of them that the administrator gave it: it takes a part there in any case. BOUNDED likewise. */
-  asked: Set<string>;
-  /** And those that it took because it saw nobody there: of two that come back together, one may be heard before who serves. BOUNDED likewise. */
-  unopposed: Set<string>;
+  given: Map<string, Gift>;
   /** Since when the cluster comes up with this host; null where that is over, or was never so. */
   gatheringSinceMs: Milliseconds | null;
   /** Its Envoy did not serve before, and it has no part in a view of this life yet. */
@@ -42,9 +44,7 @@ export function newComingBack(durable: DurableState, nowMs: Milliseconds, isFres
     sinceMs: isFresh ? nowMs : sinceMs,
     standby: new Map(standby.map((rule) => [rule, null])),
     standsIn: standsIn && { host: standsIn.host, rules: new Map(standsIn.rules.map((rule) => [rule, 0])) },
-    given: new Set(),
-    asked: new Set(),
-    unopposed: new Set(),
+    given: new Map(),
     gatheringSinceMs: isFresh ? nowMs : null,
     isFresh,
     isReturned: false,

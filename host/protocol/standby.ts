@@ -10,7 +10,7 @@
  * of others is asked, and all decide alike. A cluster that comes up as a whole is no return: hosts that came together find
  * their places as without it, for ten minutes or until all are there.
  */
-import { endGift, EVERY, giveUpSeat } from './giving.js';
+import { EVERY, giveUpSeat } from './giving.js';
 import { eighths } from './returning.js';
 import { rulesOfSelf } from './rule-states.js';
 import { hasSeat, knowSeats, seatFor } from './seats.js';
@@ -42,7 +42,7 @@ export function comeBack(state: ProtocolState, nowMs: Milliseconds): void {
       return;
     }
     standby.delete(rule.name);
-    endGift(state, rule.name);
+    given.delete(rule.name);
     giveUpSeat(state, rule.name);
   });
   const names = side.known.file.portRules.map(({ name }) => name);
@@ -74,9 +74,9 @@ function lookAtRule(
   const isReady = state.settings.hostState === 'started' && isWell && isListed(rule, state.self);
   const seats = seatsOfOthers(state, rule, index, knowSeats(side.versions.protocol, side.known.file));
   const part = partInForce(state, rule.name);
-  if (part?.absence === null && !comingBack.isReturned) endGift(state, rule.name);
+  if (part?.absence === null && !comingBack.isReturned) given.delete(rule.name);
   const isUp = [...seats.keys()].some((name) => !state.peers.get(name)!.row!.gathering);
-  if (comingBack.unopposed.has(rule.name) && isServedElsewhere(state, seats)) endGift(state, rule.name);
+  if (given.get(rule.name) === 'unopposed' && isServedElsewhere(state, seats)) given.delete(rule.name);
   const isNew = comingBack.isReturned || (comingBack.isFresh && !(isUnbroken && isUp));
   if (!isReady) {
     // Its service may be up before what is in force says that it has been away.
@@ -157,7 +157,7 @@ function lookAtSeat(
 ): void {
   const { comingBack, self, side } = state;
   const areKnown = knowSeats(side.versions.protocol, side.known.file);
-  const isAsked = comingBack.asked.has(rule.name) && areKnown;
+  const isAsked = comingBack.given.get(rule.name) === 'asked' && areKnown;
   const since = comingBack.standsIn?.rules.get(rule.name);
   if (since === undefined) {
     if (isAsked && [...seats.values()].includes(self)) sitDown(state, rule, emptySeat(state, rule, seats));
@@ -198,7 +198,7 @@ function enter(
 ): void {
   const isNew = !state.comingBack.standby.has(rule.name);
   giveUpSeat(state, rule.name);
-  endGift(state, rule.name);
+  state.comingBack.given.delete(rule.name);
   // Who serves beside it is known with the first view in which it stands by.
   state.comingBack.standby.set(rule.name, []);
   if (!isNew) return;
@@ -209,11 +209,9 @@ function enter(
 }
 
 function leave(state: ProtocolState, nowMs: Milliseconds, rule: PortRule, why: string | null): void {
-  const { standby, given, unopposed } = state.comingBack;
+  const { standby, given } = state.comingBack;
   giveUpSeat(state, rule.name);
-  given.add(rule.name);
-  if (why === null) unopposed.add(rule.name);
-  else unopposed.delete(rule.name);
+  given.set(rule.name, why === null ? 'unopposed' : 'left');
   if (!standby.delete(rule.name) || why === null) return;
   const text = `port rule ${rule.name}: this host is on standby no more, ${why}`;
   notice(state, nowMs, 'standby', state.self, text);

@@ -7,6 +7,7 @@ import type { OwnSettings } from '../../host/protocol/types.js';
 import { older } from '../sim/accidents.js';
 import { Cluster, type SimHost } from '../sim/cluster.js';
 import { cheapAuthenticator, makeFile } from '../sim/files.js';
+import { settle as settleAt } from '../sim/settings.js';
 
 const [SMTP, SINGLE, MORE] = [0, 1, 2];
 
@@ -18,8 +19,7 @@ function upCluster(never: boolean): Cluster {
 }
 
 function settle(cluster: Cluster, host: SimHost, change: Partial<OwnSettings>): void {
-  host.settings = { ...host.settings, ...change };
-  cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings: host.settings });
+  settleAt(cluster, host, { ...host.settings, ...change });
 }
 
 const startNow = (cluster: Cluster, host: SimHost) => cluster.give(host, { kind: 'start', nowMs: cluster.clock(host) });

@@ -184,8 +184,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'failback',
     'what nobody seemed to serve is kept when somebody does',
-    'comingBack.unopposed.has(rule.name) &&',
-    'comingBack.unopposed.has(rule.name) && nowMs < 0 &&',
+    "given.get(rule.name) === 'unopposed' &&",
+    "given.get(rule.name) === 'unopposed' && nowMs < 0 &&",
     'failback-two-fresh',
   ),
   fault(

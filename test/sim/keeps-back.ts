@@ -107,8 +107,7 @@ function upForLong(group: SimHost[]): void {
   for (const { state } of group) {
     state!.comingBack.gatheringSinceMs = null;
     // What an administrator gave to a rule whose service was down.
-    const { given, asked, unopposed } = state!.comingBack;
-    for (const rules of [given, asked, unopposed]) rules.clear();
+    state!.comingBack.given.clear();
     for (const damper of [state!.hostDamper, ...state!.ruleDampers])
       Object.assign(damper, { returnCount: 0, waitUntilMs: 0 });
   }

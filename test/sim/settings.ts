@@ -1,4 +1,5 @@
 /** What a host says of itself: the accidents of its state, its rules and its services, and how it is told to the sidecar. */
+import { isOut } from '../../host/protocol/report.js';
 import type { OwnSettings, RuleControl } from '../../host/protocol/types.js';
 import type { Cluster, SimHost } from './cluster.js';
 import { pick } from './random.js';
@@ -29,17 +30,13 @@ function opened({ rules }: OwnSettings): OwnSettings['rules'] {
   return rules.map(({ control, serviceUp }) => ({ control, serviceUp }));
 }
 
-export function isOff({ hostState }: OwnSettings): boolean {
-  return hostState === 'stopped' || hostState === 'suspended';
-}
-
 /** What was closed while the host was off, or its rule disabled, opens after a while. */
 function say(cluster: Cluster, host: SimHost, next: OwnSettings): string {
   const before = host.settings;
   const rules = opened(next).map((rule, i) => {
     const was = before.rules[i]!;
-    const wasClosed = isOff(before) || was.control === 'disabled' || was.isOpening;
-    return wasClosed && !isOff(next) && rule.control === 'enabled' ? { ...rule, isOpening: true } : rule;
+    const wasClosed = isOut(before.hostState) || was.control === 'disabled' || was.isOpening;
+    return wasClosed && !isOut(next.hostState) && rule.control === 'enabled' ? { ...rule, isOpening: true } : rule;
   });
   const settings = { ...next, rules };
   settle(cluster, host, settings);
