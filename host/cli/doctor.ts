@@ -103,18 +103,23 @@ async function examination(host: HostName, door: Door): Promise<(Examined & { do
   }
 }
 
-/** @throws CliError where no host knows one */
+/**
+ * All are asked side by side; the first of them, in their order, that knows one.
+ *
+ * @throws CliError where no host knows one
+ */
 async function fileInForce(doors: readonly Door[]): Promise<InForce['file']> {
   let last = 'no sidecar could be examined';
-  for (const door of doors) {
-    try {
-      const { code, body } = await ask(door, 'GET', '/in-force');
-      if (code === 200) return (body as InForce).file;
-      last = saidBy(body);
-    } catch (error) {
-      if (!(error instanceof CliError)) throw error;
-      last = error.message;
+  const asked = doors.map((door) => ask(door, 'GET', '/in-force').catch((error: Error) => error));
+  for (const answer of asked) {
+    const said = await answer;
+    if (said instanceof Error) {
+      if (!(said instanceof CliError)) throw said;
+      last = said.message;
+      continue;
     }
+    if (said.code === 200) return (said.body as InForce).file;
+    last = saidBy(said.body);
   }
   throw new CliError(EXIT.unreachable, last);
 }
