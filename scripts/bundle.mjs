@@ -65,12 +65,11 @@ async function compileCheck(directory) {
   const { _ } = await import('ajv');
   const { default: standalone } = await import('ajv/dist/standalone/index.js');
   const load = (name) => import(pathToFileURL(join(directory, name)).href);
-  const { AJV_OPTIONS, EXPECTED_KEYWORD, FORMATS } = await load('schema-formats.js');
+  const { AJV_OPTIONS, teach } = await load('schema-formats.js');
   const { CLUSTER_FILE_SCHEMA } = await load('schema.js');
   const code = { ...AJV_OPTIONS.code, source: true, esm: true, formats: _`FORMATS` };
   const ajv = new Ajv2020({ ...AJV_OPTIONS, code });
-  ajv.addKeyword(EXPECTED_KEYWORD);
-  for (const [name, isLawful] of Object.entries(FORMATS)) ajv.addFormat(name, isLawful);
+  teach(ajv);
   const contents = `import { FORMATS } from './schema-formats.js';
 ${standalone.default(ajv, ajv.compile(CLUSTER_FILE_SCHEMA))}
 export const schemaErrors = (value) => (validate(value) ? [] : (validate.errors ?? []));`;

@@ -3,12 +3,11 @@
  * scripts/bundle.mjs: to make it at each start was most of what `nlb check` took.
  */
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import { AJV_OPTIONS, EXPECTED_KEYWORD, FORMATS } from './schema-formats.js';
+import { AJV_OPTIONS, teach } from './schema-formats.js';
 import { CLUSTER_FILE_SCHEMA } from './schema.js';
 
 const ajv = new Ajv2020(AJV_OPTIONS);
-ajv.addKeyword(EXPECTED_KEYWORD);
-for (const [name, isLawful] of Object.entries(FORMATS)) ajv.addFormat(name, isLawful);
+teach(ajv);
 const validate = ajv.compile(CLUSTER_FILE_SCHEMA);
 
 /** All that is wrong, in the order of the schema. */

@@ -1,4 +1,5 @@
 /** What the schema of the cluster file (schema.ts) needs of its checker: our formats, and how it is made. */
+import type { Ajv2020 } from 'ajv/dist/2020.js';
 import { isHostAddress, parseAddress } from './address.js';
 import { parsePortRange } from './ports.js';
 import { isServiceTemplate } from './service-address.js';
@@ -15,7 +16,11 @@ export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
   'rule-failback': (text) => parseFailback(text) !== null,
 };
 
-export const EXPECTED_KEYWORD = 'x-expected';
+/** Of what is in the schema and not in JSON Schema itself. */
+export function teach(ajv: Pick<Ajv2020, 'addKeyword' | 'addFormat'>): void {
+  ajv.addKeyword('x-expected');
+  for (const [name, isLawful] of Object.entries(FORMATS)) ajv.addFormat(name, isLawful);
+}
 
 export const AJV_OPTIONS = {
   allErrors: true,
