@@ -132,8 +132,8 @@ function spawnSidecar(
   const logFd = openSync(join(directory, `${host.name}.log`), 'a');
   const place = ['--config', join(directory, file), '--state-dir', join(directory, host.name)];
   const args = [NLB, 'run', ...place, '--host', host.name, ...(options.sidecarArguments ?? [])];
-  const command = [...(options.prefix ?? []), process.execPath, ...args];
-  const sidecar = network.spawn(host, 'sh', ['-c', WITH_SYSCTLS, 'sh', ...command], logFd);
+  const [program, ...rest] = [...WITH_SYSCTLS, ...(options.prefix ?? []), process.execPath, ...args];
+  const sidecar = network.spawn(host, program, rest, logFd);
   if (options.isFavoured) favour(sidecar.pid);
   closeSync(logFd);
   return sidecar;

@@ -61,8 +61,11 @@ export function whyNoNetwork(): string | null {
 }
 
 /** In a container /proc/sys is mounted for reading only; `ip netns exec` has mounts of its own, so only they change. */
-export const WITH_SYSCTLS = 'mount -o remount,rw,bind /proc/sys 2>/dev/null; exec "$@"';
-const SET_SYSCTLS = WITH_SYSCTLS.replace('"$@"', 'sysctl -qw "$@"');
+export const WITH_SYSCTLS = ['sh', '-c', 'mount -o remount,rw,bind /proc/sys 2>/dev/null; exec "$@"', 'sh'] as const;
+
+function setSysctls(namespace: string, settings: readonly string[]): void {
+  execFileSync('ip', ['netns', 'exec', namespace, ...WITH_SYSCTLS, 'sysctl', '-qw', ...settings]);
+}
 
 function addHost(sw: string, host: NetworkHost): void {
   const { namespace, name, address, address6 } = host;
@@ -75,7 +78,7 @@ function addHost(sw: string, host: NetworkHost): void {
   // Nobody else is on this network. With duplicate detection even the link-local address, which asks for neighbours,
   // would be of no use for a second or two.
   const ipv6 = ['disable_ipv6', 'accept_dad'].flatMap((s) => [`net.ipv6.conf.all.${s}=0`, `net.ipv6.conf.eth0.${s}=0`]);
-  execFileSync('ip', ['netns', 'exec', namespace, 'sh', '-c', SET_SYSCTLS, 'sh', ...ipv4, ...ipv6]);
+  setSysctls(namespace, [...ipv4, ...ipv6]);
   ip('-n', namespace, 'addr', 'add', `${address6}/64`, 'dev', 'eth0');
   ip('-n', namespace, 'link', 'set', 'eth0', 'up');
 }
@@ -94,7 +97,7 @@ function addClients(hosts: NetworkHost[], client: NetworkHost): void {
 function addVirtualIp({ namespace }: NetworkHost, address: string, role: 'holder' | 'other'): void {
   const whole = isIpv6(address) ? `${address}/128` : `${address}/32`;
   const quiet = ['net.ipv4.conf.eth0.arp_ignore=1', 'net.ipv4.conf.eth0.arp_announce=2'];
-  execFileSync('ip', ['netns', 'exec', namespace, 'sh', '-c', SET_SYSCTLS, 'sh', ...quiet]);
+  setSysctls(namespace, quiet);
   const [device, off] = role === 'holder' ? ['eth0', 'lo'] : ['lo', 'eth0'];
   // On one of the two, and never on none: open connections go on.
   ip('-n', namespace, 'addr', 'replace', whole, 'dev', device, ...(isIpv6(address) ? ['nodad'] : []));

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { loadDecision } from '../../host/edge/decision.js';
+import { ownedAmong } from '../bench/owners.js';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, HASH_SEED, logsOf, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
 import { allConverged } from './detect-cases.js';
@@ -63,11 +63,10 @@ export type Family = keyof typeof FAMILIES;
 const CANDIDATES = 100;
 
 async function ownedBy(host: ClusterHost, cluster: Cluster, family: 'ip' | 'ip6'): Promise<string> {
-  const decision = await loadDecision();
   const hosts = cluster.hosts.map(({ name }) => ({ name, loadWeight: 50 }));
-  const key = { affinity: 'single', port: 0, hashSeed: HASH_SEED, ipv6PrefixLength: 64 } as const;
-  const ownerOf = (address: string) => decision.owners(decision.bucket({ ...key, address }), hosts, HASH_SEED).owner;
-  return clientAddresses(family, CANDIDATES).find((address) => ownerOf(address) === host.name)!;
+  const key = { affinity: 'single', hashSeed: HASH_SEED, ipv6PrefixLength: 64 } as const;
+  const [first] = await ownedAmong(host.name, hosts, key, clientAddresses(family, CANDIDATES));
+  return first!;
 }
 
 function inside(namespace: string, ...command: string[]): ChildProcessByStdio<null, Readable, null> {
