@@ -1,4 +1,5 @@
 /** R4: two hosts that are converged with one view and decide by different things. It must never be. */
+import type { Peer } from './peer.js';
 import { problem } from './problems.js';
 import { type ProtocolState, toleranceMs } from './state.js';
 import { TODO } from './todo.js';
@@ -15,7 +16,7 @@ export function noteDisagreement(state: ProtocolState, nowMs: Milliseconds): voi
     if (said === null || peer.link !== 'heard' || said.row.phase !== 'taken') continue;
     const beginning = `host ${peer.config.name} decides otherwise`;
     const isSameNumber = said.inForceNumber === state.inForce.view.number;
-    if (isSameNumber && said.confirmedChecksum === state.inForce.view.checksum && isLater(state, nowMs)) {
+    if (isSameNumber && said.confirmedChecksum === state.inForce.view.checksum && isLater(state, peer)) {
       if (said.inForceChecksum === state.inForceChecksum) continue;
       const text = `${beginning}: view ${said.inForceNumber} is ${said.inForceChecksum} there, ${state.inForceChecksum} here`;
       problem(state, nowMs, { cause: 'disagreement', host: peer.config.name, text, todo: TODO.disagreement });
@@ -23,7 +24,7 @@ export function noteDisagreement(state: ProtocolState, nowMs: Milliseconds): voi
   }
 }
 
-/** What changed within the last tolerance may still be on its way. */
-function isLater(state: ProtocolState, nowMs: Milliseconds): boolean {
-  return nowMs - state.inForceSinceMs >= toleranceMs(state);
+/** What changed here may be on its way there, or its answer on the way back, for a tolerance; a host that died meanwhile gives none. */
+function isLater(state: ProtocolState, { saidMs }: Peer): boolean {
+  return saidMs - state.inForceSinceMs >= toleranceMs(state);
 }

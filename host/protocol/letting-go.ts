@@ -45,7 +45,11 @@ export function awaitOwners(state: ProtocolState, nowMs: Milliseconds, before: I
     ? lost.filter((name) => isSeen(state, name) || isNotHeardYet(state, name))
     : [...ownersIn(before), ...now.view.hosts.map((host) => host.name)];
   // One that was confirmed before may be waiting in the socket, agreed upon and given up by the others meanwhile.
-  if (lettingGo.absence !== null && now.view.number > lettingGo.absence.number) lettingGo.absence = null;
+  if (lettingGo.absence !== null && now.view.number > lettingGo.absence.number) {
+    lettingGo.absence = null;
+    // Hosts with another file did not agree to it, and may have taken all that this one owned.
+    names.push(...state.side.visible);
+  }
   for (const name of names) if (name !== state.self) lettingGo.awaited.set(name, nowMs);
 }
 

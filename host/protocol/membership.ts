@@ -189,6 +189,7 @@ function takeDirect(
   noteChange(state, peer, row);
   takeRow(peer, row, hearsOf(state, peer, row));
   peer.said = heartbeat;
+  peer.saidMs = nowMs;
   peer.directMs = nowMs;
   peer.advancedMs = nowMs;
   peer.suspicion = null;

@@ -49,6 +49,8 @@ export interface Peer {
   hears: ReadonlySet<HostName>;
   /** Last heartbeat that came from the host itself, of the instance in `row`. */
   said: Heartbeat | null;
+  /** When that came. */
+  saidMs: Milliseconds;
   /** When its own sequence last advanced as seen here; null where it was only told of and never moved (R1). */
   advancedMs: Milliseconds | null;
   /** When another first told of the instance in `row`. */
@@ -93,6 +95,7 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     row: null,
     hears: new Set(),
     said: null,
+    saidMs: Number.NEGATIVE_INFINITY,
     advancedMs: null,
     toldMs: Number.NEGATIVE_INFINITY,
     directMs: Number.NEGATIVE_INFINITY,

@@ -130,12 +130,41 @@ test('two that say they are converged with one view and decide otherwise are an 
   cluster.checkers.areForged = true;
   cluster.run(10_000);
   const host = cluster.hosts[0]!;
-  const peer = host.state!.peers.get('mail2')!;
-  peer.said = { ...peer.said!, inForceChecksum: '0123456789abcdef' };
-  cluster.give(host, { kind: 'tick', nowMs: cluster.clock(host) });
+  saysOtherwise(cluster, host);
   expect(cluster.status(host)!.problems.map((each) => each.text)).toEqual([
     expect.stringMatching(/^host mail2 decides otherwise: view 1 is 0123456789abcdef there, [0-9a-f]{16} here$/),
   ]);
+});
+
+/** The last word of mail2 as it stands, but for what it decides by. */
+function saysOtherwise(cluster: Cluster, host: Cluster['hosts'][number]): void {
+  const peer = host.state!.peers.get('mail2')!;
+  peer.said = { ...peer.said!, inForceChecksum: '0123456789abcdef' };
+  cluster.give(host, { kind: 'tick', nowMs: cluster.clock(host) });
+}
+
+test('a word that may be of before a change here is no alarm, however long ago the change was: its host may have died since (R4)', () => {
+  const cluster = converged(2);
+  cluster.checkers.areForged = true;
+  cluster.run(10_000);
+  const [host] = cluster.hosts;
+  const peer = host!.state!.peers.get('mail2')!;
+  host!.state!.inForceSinceMs = peer.saidMs - 4900;
+  saysOtherwise(cluster, host!);
+  expect(cluster.status(host!)!.problems).toEqual([]);
+  host!.state!.inForceSinceMs = peer.saidMs - 5000;
+  saysOtherwise(cluster, host!);
+  expect(cluster.status(host!)!.problems).toHaveLength(1);
+});
+
+test('a host that leaves judges nobody: the others go on without it (R4)', () => {
+  const cluster = converged(2);
+  cluster.checkers.areForged = true;
+  cluster.run(10_000);
+  const [host] = cluster.hosts;
+  cluster.give(host!, { kind: 'leave', nowMs: cluster.clock(host!) });
+  saysOtherwise(cluster, host!);
+  expect(cluster.status(host!)!.problems).toEqual([]);
 });
 
 test('two sidecars of one name at one address: the one in the view stays, and both are told of (R5)', () => {

@@ -29,15 +29,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'R4',
     'an alarm at every failure',
-    'if (isSameNumber && said.confirmedChecksum === state.inForce.view.checksum && isLater(state, nowMs)) {',
+    'if (isSameNumber && said.confirmedChecksum === state.inForce.view.checksum && isLater(state, peer)) {',
     'if (isSameNumber !== null) {',
-  ),
-  fault(
-    'R4',
-    'who leaves judges those that go on without it',
-    '!state.taken || state.leaving !== null) return;',
-    '!state.taken) return;',
-    'r4-leaving',
   ),
   fault(
     'R5',
@@ -109,6 +102,13 @@ export const FAULTS: readonly Fault[] = [
     '> leaseMs(periodMs(state))) awaitAfterAbsence',
     '> leaseMs(periodMs(state)) && state.lettingGo.isSure) awaitAfterAbsence',
     'r10-stall',
+  ),
+  fault(
+    'R10',
+    'who stood still does not wait for hosts with another file',
+    'names.push(...state.side.visible);',
+    '',
+    'r10-two-files',
   ),
   fault('R10', 'a lease outlives the patience of the others', 'LEASE_PART = 0.9', 'LEASE_PART = 3'),
   fault('R11', 'nothing is damped', 'if (damper.returnCount < 2) return;', 'return;'),
