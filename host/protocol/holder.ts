@@ -46,20 +46,14 @@ export type HolderStep =
 
 /**
  * @param from  whom the virtual IPs came from last, for the sentence; null where nobody is known
- * @param hasBeenIn  this host was in the view since its start: outside, it may have to stand in for the hosts of the view
  */
-export function holderStep(
-  self: HostName,
-  contenders: readonly Contender[],
-  from: HostName | null,
-  hasBeenIn = false,
-): HolderStep {
+export function holderStep(self: HostName, contenders: readonly Contender[], from: HostName | null): HolderStep {
   const own = contenders.find(({ name }) => name === self);
   if (own === undefined) return { kind: 'leave' };
   if (own.holds) return whileHolding(own, contenders);
   const holder = contenders.find(({ holds }) => holds);
   if (holder !== undefined) return { kind: 'leave' };
-  const isOutside = !own.isIn && hasBeenIn && isViewUnable(contenders);
+  const isOutside = !own.isIn && isViewUnable(contenders);
   if (firstOf(contenders, isOutside)?.name !== self) return { kind: 'leave' };
   if (isOutside) return { kind: 'take', why: 'no host of the view can hold them' };
   const why = own.wish === 'wants' ? 'it is to have them' : 'it is the first that can hold them';
@@ -89,6 +83,11 @@ function whileHolding(own: Contender, contenders: readonly Contender[]): HolderS
 function isViewUnable(contenders: readonly Contender[]): boolean {
   const inView = contenders.filter(({ isIn }) => isIn);
   return inView.length > 0 && inView.every(({ wish, isWishKnown }) => isWishKnown && wish === 'unable');
+}
+
+/** A view is there and this host is not in it. Where it never was, it takes nothing, and others need not leave it to this host. */
+export function isOutsider(self: HostName, contenders: readonly Contender[]): boolean {
+  return contenders.some(({ isIn }) => isIn) && !contenders.some(({ name, isIn }) => isIn && name === self);
 }
 
 function canTake({ wish, grade }: Contender): boolean {

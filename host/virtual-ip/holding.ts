@@ -8,7 +8,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../edge/clock.js';
 import type { Log } from '../edge/log.js';
-import { type Contender, holderSeen, type HolderStep, holderStep, wantsBack } from '../protocol/holder.js';
+import { type Contender, holderSeen, type HolderStep, holderStep, isOutsider, wantsBack } from '../protocol/holder.js';
 import type { HolderClaim, HolderWish } from '../protocol/holder-claim.js';
 import { holderLeaseMs, permitMs, renewEveryMs } from '../protocol/lease.js';
 import type { ClusterFile, HostConfig, HostName, Milliseconds } from '../protocol/types.js';
@@ -55,7 +55,7 @@ export class Holding {
   private readonly ready: Readiness;
   private readonly upkeep: Upkeep;
   private claimed: HolderClaim = { holds: false, wish: 'none' };
-  /** In a view with the file of this host, since its start. */
+  /** In a view with the file of this host, since its start: outside, it may have to stand in for the hosts of the view. */
   private hasBeenIn = false;
   private moveUntilMs = 0;
   private pausedUntilMs = 0;
@@ -181,7 +181,7 @@ export class Holding {
     if (this.ready.link === null) return this.sayClaim({ holds: false, wish: 'unable' });
     const contenders = options.contenders();
     this.hasBeenIn ||= contenders.some(({ name, isIn }) => isIn && name === options.host.name);
-    const step = holderStep(options.host.name, this.withWish(contenders), this.holder?.name ?? null, this.hasBeenIn);
+    const step = holderStep(options.host.name, this.withWish(contenders), this.holder?.name ?? null);
     await this.act(step, contenders);
     this.sayClaim({ ...this.claimed, wish: this.wish() });
     this.noteHolder();
@@ -210,7 +210,7 @@ export class Holding {
       if (!(await this.asking.isFree(device, before === null))) return;
       // It may have been a while: somebody else may hold them now.
       const again = this.withWish(this.options.contenders());
-      if (this.isLeaving || holderStep(name, again, null, this.hasBeenIn).kind !== 'take') return;
+      if (this.isLeaving || holderStep(name, again, null).kind !== 'take') return;
     }
     const isTaken = await takeInTime(device, {
       ...this.options,
@@ -267,6 +267,7 @@ export class Holding {
     // Until the kernel has let go of what ran out, nobody is to take it without asking.
     if (this.isLeaving || nowMs < this.pausedUntilMs || this.kernel.isLeaseOver) return 'unable';
     if (this.whyUnable() !== null) return 'unable';
+    if (!this.claimed.holds && !this.hasBeenIn && isOutsider(host.name, contenders())) return 'unable';
     if (nowMs < this.moveUntilMs && !this.claimed.holds) return 'wants';
     const now = new Date(clock.wallIso());
     const minute = now.getHours() * 60 + now.getMinutes();

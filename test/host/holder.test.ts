@@ -1,6 +1,6 @@
 /** Who holds the virtual IPs in mode arp, from what the hosts say of themselves. */
 import { describe, expect, test } from 'vitest';
-import { type Contender, holderSeen, holderStep, wantsBack } from '../../host/protocol/holder.js';
+import { type Contender, holderSeen, holderStep, isOutsider, wantsBack } from '../../host/protocol/holder.js';
 import { holderLeaseMs, renewEveryMs } from '../../host/protocol/lease.js';
 import { lostAfterMs } from '../../host/protocol/probing.js';
 
@@ -64,7 +64,7 @@ describe('holderStep()', () => {
   describe('where the hosts of the view are in mode routed, which cannot hold them', () => {
     const routed = [host(1, { wish: 'unable' }), host(2, { wish: 'unable' })];
     const last = (part: Partial<Contender> = {}) => host(3, { isIn: false, grade: 2, ...part });
-    const outside = (self: string, ...contenders: Contender[]) => holderStep(self, contenders, 'mail2', true).kind;
+    const outside = (self: string, ...contenders: Contender[]) => holderStep(self, contenders, 'mail2').kind;
 
     test('lets the host that is outside keep them, and take them again', () => {
       expect(step('mail3', ...routed, last({ holds: true })).kind).toBe('keep');
@@ -80,8 +80,12 @@ describe('holderStep()', () => {
       expect(outside('mail3', ...routed, last(), { ...second, holds: true })).toBe('leave');
     });
 
-    test('gives them to no host that was never in a view with its own file', () => {
-      expect(step('mail3', ...routed, last()).kind).toBe('leave');
+    test('gives them past a host that is outside and says that it was in no view: it is never to have them, nor to be waited for', () => {
+      const wrong = last({ wish: 'unable' });
+      const second = host(4, { isIn: false, grade: 2 });
+      expect(['mail3', 'mail4'].map((name) => outside(name, ...routed, wrong, second))).toEqual(['leave', 'take']);
+      expect([isOutsider('mail3', [...routed, wrong]), isOutsider('mail2', [...routed, wrong])]).toEqual([true, false]);
+      expect(isOutsider('mail3', [wrong, second])).toBe(false);
     });
 
     test('gives them to the host that is outside only where every host of the view says so itself', () => {
