@@ -41,7 +41,7 @@ ${EXIT_HELP}`,
     // What moves is counted while the hosts look at the file.
     const [brought, counted] = await Promise.allSettled([
       bring(door, '/apply', { text: readFileSync(path, 'utf8') }, call, terminal),
-      movesOf(before, loaded.file),
+      movesOf(before, loaded.file, call.flag('json')),
     ]);
     if (brought.status === 'rejected') throw brought.reason;
     const answer = brought.value;
@@ -57,13 +57,13 @@ async function inForceAt(door: Door): Promise<InForce> {
   throw new CliError(EXIT.refused, 'There is no view yet; the hosts are still agreeing on the first');
 }
 
-/** What the decision itself says; loaded late, as a file with mistakes needs none of it. */
-async function movesOf(before: InForce, file: InForce['file']): Promise<Plan> {
+/** What the decision itself says; loaded late, as a file with mistakes needs none of it. Spreads are told with --json alone. */
+async function movesOf(before: InForce, file: InForce['file'], hasSpreads: boolean): Promise<Plan> {
   const [{ loadDecision }, { planOf }, { changed }] = await Promise.all([
     import('../edge/decision.js'),
     import('../plan/plan.js'),
     import('../plan/change.js'),
   ]);
   const after = changed(before, { file, weights: [], drained: [], lost: [] });
-  return planOf(before, after, await loadDecision(), false);
+  return planOf(before, after, await loadDecision(), { hasSpreads });
 }

@@ -42,12 +42,8 @@ Exit code 0: told. 1: a file has mistakes. 2: no such rule or host.
     const change = await changeOf(call);
     const decision = await loadDecision();
     const before = from === null ? await askSidecar(call, terminal) : await inForceOf(from, decision.version);
-    const plan = await planOf(
-      before,
-      orUsage(() => changed(before, change)),
-      decision,
-      from !== null,
-    );
+    const after = orUsage(() => changed(before, change));
+    const plan = await planOf(before, after, decision, { isFromFile: from !== null });
     const only = call.text('rule');
     const rules = plan.rules.filter(({ name }) => only === null || name === only);
     if (rules.length === 0 && only !== null) {

@@ -4,6 +4,8 @@ import type { HostName, InForce, PortRule } from '../protocol/types.js';
 
 export const BUCKET_COUNT = 65_536;
 const NOBODY = 255;
+/** A place in `hosts` or NOBODY. */
+export const PLACES = 256;
 
 /** What a plan asks of decision.wasm; host/edge/decision.ts is it. */
 export interface PlanDecision {
@@ -43,6 +45,7 @@ export function sharesOf({ hosts, table }: RuleOwners): Map<HostName, number> {
   return new Map(hosts.map((name, index) => [name, counts[index]! / BUCKET_COUNT]));
 }
 
-export function ownerAt({ hosts, table }: RuleOwners, bucket: number): HostName | null {
-  return hosts[table[bucket]!] ?? null;
+/** Whose bucket it is, as index into `hosts`; 255 for nobody, also where the rule is not there. */
+export function placeAt(owners: RuleOwners | null, bucket: number): number {
+  return owners === null ? NOBODY : owners.table[bucket]!;
 }

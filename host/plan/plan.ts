@@ -5,7 +5,7 @@
  */
 import type { Affinity, FilteringMode, HostName, InForce, PortRule } from '../protocol/types.js';
 import { type Damped, dampedOf } from './damped.js';
-import { BUCKET_COUNT, ownerAt, ownersOf, type PlanDecision, type RuleOwners, sharesOf } from './owners.js';
+import { BUCKET_COUNT, ownersOf, PLACES, placeAt, type PlanDecision, type RuleOwners, sharesOf } from './owners.js';
 import { CLIENT_COUNTS, type Spread, spreadOf } from './spread.js';
 
 export interface PlannedHost {
@@ -37,7 +37,7 @@ export interface PlannedRule {
   flows: Flow[];
   /** What lets fewer of them move, or later. */
   damped: Damped;
-  /** Of 50, 500 and 5,000 clients, after the change. Empty unless several hosts share the rule. */
+  /** Of 50, 500 and 5,000 clients, after the change. Empty unless several hosts share the rule, and where nobody asked for them. */
   spreads: Spread[];
 }
 
@@ -46,20 +46,23 @@ export interface Plan {
   rules: PlannedRule[];
 }
 
-/** @param fromFile  true where `before` is a file alone and no view */
+/**
+ * @param isFromFile  `before` is a file alone and no view
+ * @param hasSpreads  without them it takes half the time
+ */
 export async function planOf(
   before: InForce,
   after: InForce,
   decision: PlanDecision,
-  fromFile: boolean,
+  { isFromFile = false, hasSpreads = true } = {},
 ): Promise<Plan> {
   const names = [...after.file.portRules, ...before.file.portRules].map(({ name }) => name);
   const spreads = new Map<string, Spread[]>();
   const rules: PlannedRule[] = [];
   for (const name of new Set(names)) {
-    rules.push(await planRule(before, after, name, decision, spreads));
+    rules.push(await planRule(before, after, name, decision, hasSpreads ? spreads : null));
   }
-  return { viewNumber: fromFile ? null : before.view.number, rules };
+  return { viewNumber: isFromFile ? null : before.view.number, rules };
 }
 
 async function planRule(
@@ -67,7 +70,7 @@ async function planRule(
   after: InForce,
   name: string,
   decision: PlanDecision,
-  spreads: Map<string, Spread[]>,
+  spreads: Map<string, Spread[]> | null,
 ): Promise<PlannedRule> {
   const [was, is] = [ruleOf(before, name), ruleOf(after, name)];
   const rule = (is ?? was)!;
@@ -91,7 +94,7 @@ async function planRule(
     })),
     flows,
     damped: dampedOf(before, after, name, flows),
-    spreads: sharesAfter !== null && sharesAfter.size > 1 ? spreadsOf(sharesAfter, spreads) : [],
+    spreads: spreads !== null && sharesAfter !== null && sharesAfter.size > 1 ? spreadsOf(sharesAfter, spreads) : [],
   };
 }
 
@@ -111,23 +114,29 @@ function isOtherHash(before: string | null, after: string | null): boolean {
 }
 
 function flowsOf(before: RuleOwners | null, after: RuleOwners | null, isRehashed: boolean): Flow[] {
-  const counts = new Map<string, Flow>();
-  const add = (from: HostName | null, to: HostName | null, share: number): void => {
-    if (from === to) return;
-    const key = JSON.stringify([from, to]);
-    const flow = counts.get(key) ?? { from, to, share: 0 };
-    flow.share += share;
-    counts.set(key, flow);
-  };
-  if (before !== null && after !== null && isRehashed) {
-    for (const [from, part] of sharesWithNobody(before))
-      for (const [to, other] of sharesWithNobody(after)) add(from, to, part * other);
-  } else {
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      add(before && ownerAt(before, bucket), after && ownerAt(after, bucket), 1 / BUCKET_COUNT);
-    }
+  const flows = before !== null && after !== null && isRehashed ? expected(before, after) : counted(before, after);
+  return flows.filter(({ from, to }) => from !== to).sort((a, b) => b.share - a.share);
+}
+
+function expected(before: RuleOwners, after: RuleOwners): Flow[] {
+  const theirs = sharesWithNobody(after);
+  return sharesWithNobody(before).flatMap(([from, part]) =>
+    theirs.map(([to, other]) => ({ from, to, share: part * other })),
+  );
+}
+
+/** Bucket by bucket. */
+function counted(before: RuleOwners | null, after: RuleOwners | null): Flow[] {
+  const counts = new Map<number, number>();
+  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+    const pair = placeAt(before, bucket) * PLACES + placeAt(after, bucket);
+    counts.set(pair, (counts.get(pair) ?? 0) + 1);
   }
-  return [...counts.values()].sort((a, b) => b.share - a.share);
+  return [...counts].map(([pair, count]) => ({
+    from: before?.hosts[Math.floor(pair / PLACES)] ?? null,
+    to: after?.hosts[pair % PLACES] ?? null,
+    share: count / BUCKET_COUNT,
+  }));
 }
 
 function sharesWithNobody(owners: RuleOwners): [HostName | null, number][] {

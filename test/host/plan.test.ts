@@ -25,7 +25,7 @@ beforeAll(async () => {
 const inForce = (text = THREE): InForce => inForceOfFile(fileOf(text), decision.version);
 
 async function planned(before: InForce, change: Partial<Change>): Promise<PlannedRule[]> {
-  const plan = await planOf(before, afterChange(before, { ...NONE, ...change }), decision, true);
+  const plan = await planOf(before, afterChange(before, { ...NONE, ...change }), decision, { isFromFile: true });
   return plan.rules;
 }
 
