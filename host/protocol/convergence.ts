@@ -14,7 +14,7 @@ import { noteReturns } from './returns.js';
 import { comeBack } from './standby.js';
 import { contentOfSide, findSide } from './side.js';
 import { problem, solved } from './problems.js';
-import { notice, persist, type ProtocolState } from './state.js';
+import { isWaitingHost, notice, persist, type ProtocolState } from './state.js';
 import { TODO } from './todo.js';
 import type { HostName, InForce, Milliseconds, OwnRule } from './types.js';
 
@@ -23,6 +23,8 @@ export const VIEW_GAP_MS = 200;
 
 export function converge(state: ProtocolState, nowMs: Milliseconds): void {
   const before = state.side;
+  // Agreed elsewhere it is in force, and who waits no more there is not to be the only one.
+  if (isWaitingHost(state, nowMs) && before.outside === null) agree(state, nowMs);
   state.side = findSide(state, nowMs);
   if (noteReturns(state, nowMs)) state.side = findSide(state, nowMs);
   noteSide(state, nowMs, before);
@@ -43,10 +45,11 @@ export function converge(state: ProtocolState, nowMs: Milliseconds): void {
   agree(state, nowMs);
 }
 
-/** A host that just started waits one tolerance for the others, unless all are there or some have met already. */
+/** A host that just started waits one tolerance for the others, unless all are there, some have met already or it has followed their view. */
 function isSettled(state: ProtocolState, nowMs: Milliseconds): boolean {
+  const { confirmed, inForce, resumed } = state;
   if (nowMs >= state.graceUntilMs) return true;
-  if (state.confirmed !== null && !state.resumed) return true;
+  if ((confirmed !== null || inForce !== null) && !resumed) return true;
   const others = state.side.visible.filter((name) => name !== state.self);
   if (others.length >= state.peers.size - state.forgotten.size) return true;
   return others.some((name) => state.peers.get(name)!.row!.phase !== 'starting');
@@ -141,8 +144,8 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
   const cause = causeOf(inForce, content, state.cause);
   state.cause = '';
   const view = viewOf(content, number);
-  // Who serves alone does not go out again because another one comes: that would move all clients there and back.
-  if (names.length === 1) endWait(state.hostDamper);
+  // Where all that are left wait, they serve, and go out again for nobody who comes: that would move all clients there and back.
+  endWait(state.hostDamper);
   putInForce(state, nowMs, { file: content.file, view, lostSince: [] }, content.text, cause);
 }
 

@@ -35,6 +35,8 @@ export interface ComingBack {
   isFresh: boolean;
   /** The others went on without it; seen when it met them again. */
   isReturned: boolean;
+  /** The number of what it had in force then, which tells nothing of who serves now; 0 where it never returned. */
+  returnedFrom: number;
 }
 
 export function newComingBack(durable: DurableState, nowMs: Milliseconds, isFresh: boolean): ComingBack {
@@ -48,6 +50,7 @@ export function newComingBack(durable: DurableState, nowMs: Milliseconds, isFres
     gatheringSinceMs: isFresh ? nowMs : null,
     isFresh,
     isReturned: false,
+    returnedFrom: 0,
   };
 }
 

@@ -39,6 +39,7 @@ function healed(apart: readonly HostName[]): string {
 function count(state: ProtocolState, nowMs: Milliseconds): void {
   noteReturn(state.hostDamper, nowMs);
   state.comingBack.isReturned = true;
+  state.comingBack.returnedFrom = state.inForce?.view.number ?? 0;
   persist(state);
   if (!isWaitingHost(state, nowMs)) return;
   const seconds = waitLeftS(state.hostDamper, nowMs);

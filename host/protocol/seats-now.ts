@@ -48,10 +48,22 @@ export function partInForce({ inForce, self }: ProtocolState, rule: string): Rul
 }
 
 /** Of others that take part. */
-export function seatsInForce({ inForce, self }: ProtocolState, rule: string): HostName[] {
+export function seatsInForce(state: ProtocolState, rule: string): HostName[] {
+  return [...seatingInForce(state, rule).values()];
+}
+
+/** Who sits in a seat by what is in force; undefined where it is this host, or nobody. */
+export function sitterInForce(state: ProtocolState, rule: string, seat: HostName): HostName | undefined {
+  return [...seatingInForce(state, rule)].find(([, each]) => each === seat)?.[0];
+}
+
+/** The seats of others that take part, by host. */
+function seatingInForce({ inForce, self }: ProtocolState, rule: string): Map<HostName, HostName> {
   const index = inForce?.file.portRules.findIndex(({ name }) => name === rule) ?? -1;
-  return (inForce?.view.hosts ?? []).flatMap(({ name, rules }) => {
+  const seating = new Map<HostName, HostName>();
+  for (const { name, rules } of inForce?.view.hosts ?? []) {
     const part = rules[index];
-    return name !== self && part?.absence === null ? [part.standsInFor ?? name] : [];
-  });
+    if (name !== self && part?.absence === null) seating.set(name, part.standsInFor ?? name);
+  }
+  return seating;
 }

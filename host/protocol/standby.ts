@@ -14,7 +14,7 @@ import { EVERY, giveUpSeat } from './giving.js';
 import { eighths } from './returning.js';
 import { rulesOfSelf } from './rule-states.js';
 import { hasSeat, knowSeats, seatFor } from './seats.js';
-import { isListed, partInForce, seatsInForce, seatsOfOthers, waitingIn } from './seats-now.js';
+import { isListed, partInForce, seatsInForce, seatsOfOthers, sitterInForce, waitingIn } from './seats-now.js';
 import { notice, persist, type ProtocolState } from './state.js';
 import { TODO } from './todo.js';
 import type { HostName, Milliseconds, PortRule, RulePart } from './types.js';
@@ -72,7 +72,8 @@ function lookAtRule(
   const own = rulesOfSelf(state, nowMs, side.known)[index] ?? 'up';
   const isWell = own === 'up' || own === 'standby' || own === 'standingIn';
   const isReady = state.settings.hostState === 'started' && isWell && isListed(rule, state.self);
-  const seats = seatsOfOthers(state, rule, index, knowSeats(side.versions.protocol, side.known.file));
+  const areKnown = knowSeats(side.versions.protocol, side.known.file);
+  const seats = seatsOfOthers(state, rule, index, areKnown);
   const part = partInForce(state, rule.name);
   if (part?.absence === null && !comingBack.isReturned) given.delete(rule.name);
   const isUp = [...seats.keys()].some((name) => !state.peers.get(name)!.row!.gathering);
@@ -94,10 +95,18 @@ function lookAtRule(
     return;
   }
   const before = standby.get(rule.name) ?? seatsInForce(state, rule.name);
-  const free = before.filter((seat) => ![...seats.values()].includes(seat));
+  // Beside a host that knows no seats, who sat in another one's says no more whose it was.
+  const isTaken = (seat: HostName) =>
+    [...seats.values()].includes(seat) || (!areKnown && seats.has(sitterInForce(state, rule.name, seat) ?? ''));
+  const free = before.filter((seat) => !isTaken(seat));
   if (seats.size === 0) leave(state, nowMs, rule, 'no other host takes part');
   else if (free.length > 0 && rule.filteringMode === 'multiple') comeIn(state, nowMs, rule, index, seats, free);
-  else standby.set(rule.name, part?.absence === 'standby' ? seatsThatServe(state, rule, seats) : []);
+  else standby.set(rule.name, isKnown(state, part) ? seatsThatServe(state, rule, seats) : []);
+}
+
+/** Who serves is known with the first view in which it stands by; not with one that it had before the others went on without it. */
+function isKnown({ inForce, comingBack }: ProtocolState, part: RulePart | undefined): boolean {
+  return part?.absence === 'standby' && inForce!.view.number !== comingBack.returnedFrom;
 }
 
 /** By somebody who is up, and who was not there when this host confirmed that it takes part. */
@@ -199,7 +208,6 @@ function enter(
   const isNew = !state.comingBack.standby.has(rule.name);
   giveUpSeat(state, rule.name);
   state.comingBack.given.delete(rule.name);
-  // Who serves beside it is known with the first view in which it stands by.
   state.comingBack.standby.set(rule.name, []);
   if (!isNew) return;
   const takers = [...seats.keys()].sort();

@@ -213,6 +213,27 @@ describe('failback: never', () => {
     }
   });
 
+  test('takes nobody for one that left who served by what was in force before the others went on without this host', () => {
+    const serviceOf2 = (serviceUp: boolean) =>
+      settle(cluster, mail2, {
+        rules: mail2.settings.rules.map((rule, i) => (i === MORE ? { ...rule, serviceUp } : rule)),
+      });
+    away(mail3);
+    expect(partOf(mail1, mail3, MORE)).toBe('standby');
+    const coming = mail3.state!.comingBack;
+    expect(coming.returnedFrom).toBeLessThan(mail3.state!.inForce!.view.number);
+    // As if it had met the others again in this moment, with what is in force.
+    coming.returnedFrom = mail3.state!.inForce!.view.number;
+    cluster.run(1000);
+    serviceOf2(false);
+    expect(partsOver(cluster, 3000, mail1, mail3, MORE)).toEqual(['standby']);
+    serviceOf2(true);
+    cluster.run(3000);
+    cluster.kill(mail1);
+    cluster.run(5000);
+    expect(partOf(mail3, mail3, MORE)).toBe(50);
+  });
+
   test('gives a host on standby one rule with nlb enable, whether that is on there or was off', () => {
     away(mail3);
     const parts = () => [SINGLE, MORE].map((index) => partOf(mail1, mail3, index));

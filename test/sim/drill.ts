@@ -43,7 +43,8 @@ export function drill(cluster: Cluster, periodMs: number): void {
     else goesDeaf(cluster, third, host, other, periodMs);
     cluster.kill(third);
   }
-  if (cluster.seed % 8 === 0 && periodMs === 1000 && group.length <= 5) endsSilence(cluster, host, other);
+  if (cluster.seed % 8 === 0 && periodMs === 1000 && group.length <= 5 && other.state!.side.outside === null)
+    endsSilence(cluster, host, other);
   cluster.kill(host);
   cluster.run(periodMs * DEATH_PERIODS + DEATH_MORE_MS);
   checkOut(cluster, host, [other], 'died');
