@@ -84,6 +84,7 @@ describe.skipIf(why !== null)('the lease of the holder', () => {
       clock: systemClock,
       prefix,
       onRefused: (complaint) => refused.push(complaint),
+      onProblem: () => {},
       onOver: () => {},
     });
     const pids = await waitFor('nft to renew', () => (pidsOf(host, 'nft').length > 0 ? pidsOf(host, 'nft') : null));
