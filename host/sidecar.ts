@@ -95,6 +95,8 @@ export class Sidecar {
     try {
       await this.openParts(await loadDecision());
     } catch (error) {
+      // Before anything is waited for: a view that came with the first packets would start an Envoy.
+      this.envoy?.giveUp();
       await this.close();
       throw error;
     }
@@ -110,6 +112,8 @@ export class Sidecar {
     this.multicast?.leave();
     this.envoyWatch.stop();
     this.services?.stop();
+    // A view that waits for the recent clients would be written without them when they are not waited for any more.
+    this.envoy?.giveUp();
     await this.stick?.stop();
     await this.doors?.close();
     await this.envoy?.leave();

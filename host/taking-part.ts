@@ -12,6 +12,7 @@
  */
 import { type OpenSeen, QuietDrain } from './control/drain-end.js';
 import { RuleDrains } from './control/rule-drains.js';
+import { isOut } from './protocol/host-state.js';
 import type { HostState, Milliseconds, OwnSettings, RuleControl } from './protocol/types.js';
 import type { RuleControls, SavedControls } from './rule-controls.js';
 
@@ -86,7 +87,7 @@ export class TakingPart {
 
   /** Stopped or suspended: out on purpose, and without an Envoy of its own. */
   get isOff(): boolean {
-    return this.state === 'stopped' || this.state === 'suspended';
+    return isOut(this.state);
   }
 
   /** Since when it drains and until when at most; null where it does not. */

@@ -1,8 +1,10 @@
 /** The cluster file that this host was started with: rewritten when a revision is in force, and watched for hands. */
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { loadClusterFile } from '../edge/cluster-file.js';
+import { fileStamp, NO_FILE } from '../edge/file-stamp.js';
 import { replaceFile } from '../edge/files.js';
+import { textAt } from '../edge/text-at.js';
 import type { Fingerprint } from '../protocol/types.js';
 
 /** BOUNDED: `FILE.rev-N` of so many revisions stay. */
@@ -63,28 +65,11 @@ export class FileOnDisk {
 
   /** Read again only when it changed. */
   private look(): void {
-    const stamp = stampOf(this.path);
-    if (stamp === this.lookedAt && stamp !== '') return;
+    const stamp = fileStamp(this.path);
+    if (stamp === this.lookedAt && stamp !== NO_FILE) return;
     this.lookedAt = stamp;
     const loaded = loadClusterFile(this.path);
     this.found = { fingerprint: loaded.ok ? loaded.fingerprint : null, text: textAt(this.path) };
-  }
-}
-
-function stampOf(path: string): string {
-  try {
-    const { mtimeMs, size, ino } = statSync(path);
-    return `${mtimeMs} ${size} ${ino}`;
-  } catch {
-    return '';
-  }
-}
-
-function textAt(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
   }
 }
 

@@ -5,6 +5,7 @@
  * Only a start of the machine, where NLB looked at its initial host state, looks at `initialState` and `persistedStates`.
  */
 import type { ControlCause } from '../event-number.js';
+import { isOut } from '../protocol/host-state.js';
 import type { HostConfig, HostState } from '../protocol/types.js';
 
 export interface Remembered {
@@ -37,6 +38,9 @@ export function stateAtStart(remembered: Remembered | null, host: HostConfig, bo
 }
 
 function asLeft(state: HostState): StateAtStart {
-  const isOff = state === 'stopped' || state === 'suspended';
-  return { state, cause: isOff ? 'stateStopped' : 'stateStarted', text: `this host starts as it was left: ${state}` };
+  return {
+    state,
+    cause: isOut(state) ? 'stateStopped' : 'stateStarted',
+    text: `this host starts as it was left: ${state}`,
+  };
 }

@@ -29,8 +29,8 @@ export interface EnvoyFilesOptions {
   pid(): number | null;
   /** False while Envoy is down: it reads all files when it starts, so there is no order to keep. */
   isServing(): boolean;
-  /** Called when all files are there and Envoy is down: the moment to start it. */
-  whenWritten(): Promise<void>;
+  /** Called when all files are there and Envoy is down: the moment to start it, unless `signal` says that this is history. */
+  whenWritten(signal: AbortSignal): Promise<void>;
   /** Why Envoy refused, in its own words (its log); for ECDS there is no other place. */
   complaints(): string[];
 }
@@ -105,7 +105,8 @@ export class EnvoyFiles {
 
   private async putAtOnce(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
     await this.write(wish);
-    await this.options.whenWritten();
+    signal.throwIfAborted();
+    await this.options.whenWritten(signal);
     for (const kind of ['cds', 'lds', 'ecds'] as const) await this.waitTaken(kind, signal);
   }
 

@@ -6,11 +6,12 @@
  * bootstrap file, which is in this host's locked state directory: nobody else starts an Envoy with it.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EdgeError, systemCode } from './edge-error.js';
 import { type Endpoint, processes, takenPorts } from './listening.js';
+import { textAt } from './text-at.js';
 
 export interface EnvoyStart {
   binaryPath: string;
@@ -33,19 +34,19 @@ export function findOwnEnvoy(directory: string): number | null {
 
 /** As findOwnEnvoy(), by its pid file alone: cheap, for looking often. */
 export function writtenEnvoy(directory: string): number | null {
-  const pid = Number.parseInt(readOrEmpty(pidPath(directory)), 10);
+  const pid = Number.parseInt(textAt(pidPath(directory)) ?? '', 10);
   return Number.isInteger(pid) && isOwnEnvoy(pid, directory) ? pid : null;
 }
 
 export function isOwnEnvoy(pid: number, directory: string): boolean {
-  const argv = readOrEmpty(`/proc/${pid}/cmdline`).split('\0');
+  const argv = textAt(`/proc/${pid}/cmdline`)?.split('\0') ?? [];
   return argv.includes('--config-path') && argv[argv.indexOf('--config-path') + 1] === bootstrapPath(directory);
 }
 
 /** False while it ends: its ports are free only afterwards. */
 export function isGone(pid: number, directory: string): boolean {
   if (isOwnEnvoy(pid, directory)) return false;
-  return readOrEmpty(`/proc/${pid}/cmdline`) !== '' || hasEnded(pid);
+  return (textAt(`/proc/${pid}/cmdline`) ?? '') !== '' || hasEnded(pid);
 }
 
 /**
@@ -108,7 +109,7 @@ async function forkedEnvoy(directory: string): Promise<number | null> {
   for (;;) {
     const found = findOwnEnvoy(directory);
     if (found !== null || performance.now() > endsAt) return found;
-    const forked = Number.parseInt(readOrEmpty(pidPath(directory)), 10);
+    const forked = Number.parseInt(textAt(pidPath(directory)) ?? '', 10);
     if (forked > 0 && hasEnded(forked)) return null;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -116,7 +117,7 @@ async function forkedEnvoy(directory: string): Promise<number | null> {
 
 /** Its command line alone does not tell: for a moment a process that becomes Envoy has none, and one that ends and still listens. */
 function hasEnded(pid: number): boolean {
-  const stat = readOrEmpty(`/proc/${pid}/stat`);
+  const stat = textAt(`/proc/${pid}/stat`) ?? '';
   return stat === '' || /^\d+ \(.*\) [ZX] /s.test(stat);
 }
 
@@ -144,13 +145,5 @@ function signal(pid: number, name: NodeJS.Signals): void {
     process.kill(pid, name);
   } catch {
     // Gone meanwhile.
-  }
-}
-
-function readOrEmpty(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }

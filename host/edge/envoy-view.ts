@@ -98,10 +98,15 @@ export class EnvoyView {
     };
   }
 
-  async stop(): Promise<void> {
+  /** Nothing is written from now on, and no Envoy is started for what is under way. */
+  giveUp(): void {
     this.stopped = true;
     this.waiting = null;
     this.abort.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.giveUp();
     await this.working;
   }
 

@@ -2,7 +2,6 @@
  * The two files from which Envoy reads its handoff certificate and whom it accepts (protocol/xds/handoff-tls.ts). A new
  * one is in force for new connections within milliseconds; open connections, listeners and clusters are not touched.
  */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   discoveryResponse,
@@ -16,6 +15,7 @@ import {
 import type { EnvoyAdmin } from './envoy-admin.js';
 import { replaceFile } from './files.js';
 import { shortHash } from './hash.js';
+import { textAt } from './text-at.js';
 
 const KINDS: readonly SecretKind[] = ['accepted', 'certificate'];
 /** Envoy reads a file within milliseconds; beyond this it does not. */
@@ -35,7 +35,7 @@ export class HandoffSecretFiles {
     for (const kind of KINDS) {
       const version = versionOf(identity, kind);
       const text = `${JSON.stringify(discoveryResponse([secrets[kind]], version))}\n`;
-      if (textOf(this.paths[kind]) !== text) await replaceFile(this.paths[kind], text);
+      if (textAt(this.paths[kind]) !== text) await replaceFile(this.paths[kind], text);
     }
   }
 
@@ -70,12 +70,4 @@ function reasonOf(version: number | string | undefined, refusedCount: number): s
   if (refusedCount > 0) return `it refused ${refusedCount} so far, see its log`;
   if (version !== undefined) return `it has version ${version}`;
   return 'its stats do not tell: it was started by an earlier release (nlb drainstop, nlb start), or it is one of yours that leaves out sds.*';
-}
-
-function textOf(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
 }

@@ -4,8 +4,9 @@
  * Only then /proc is read, for the names: with tens of thousands of connections that takes a second.
  */
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { createServer, isIPv4 } from 'node:net';
+import { textAt } from './text-at.js';
 
 export interface Endpoint {
   address: string;
@@ -19,7 +20,7 @@ export interface Listening extends Endpoint {
 
 /** All listening TCP sockets of this network namespace, IPv4-mapped ones as IPv4. */
 export function listeningSockets(): Listening[] {
-  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => parseProcNet(readOrEmpty(path)));
+  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => parseProcNet(textAt(path) ?? ''));
 }
 
 /** sl, local address and port, remote, state 0A (listening), queues, timer, retransmits, uid, timeout, inode. */
@@ -107,7 +108,7 @@ async function isTaken({ address, port }: Endpoint): Promise<boolean> {
 export function holderOf(socket: Listening): string {
   const pid = pidsHolding(socket.inode)[0];
   if (pid === undefined) return 'an unknown process';
-  const name = readOrEmpty(`/proc/${pid}/comm`).trim();
+  const name = textAt(`/proc/${pid}/comm`)?.trim();
   return `${name || 'a process'} (process ${pid})`;
 }
 
@@ -133,13 +134,5 @@ function descriptors(pid: number): string[] {
     });
   } catch {
     return [];
-  }
-}
-
-function readOrEmpty(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }

@@ -9,12 +9,19 @@ const LIMITS = '/proc/self/limits';
 /** As many as a look at Envoy and a change of the view take for a moment. */
 const ROOM_MIN = 8;
 
-/** Source: proc(5), /proc/<pid>/limits: `Max open files  1024  20000  files`. */
+/** Source: proc(5), /proc/<pid>/limits: `Max open files  1024  20000  files`, the soft and the hard limit. */
+const LINE = /^Max open files\s+(\S+)\s+(\S+)/m;
+/** `unlimited` is in truth fs.nr_open; this where nobody changed it. */
+const UNLIMITED = 1_048_576;
+
+function readLimits(limits: string): { soft: number; hard: number } {
+  const [, soft, hard] = LINE.exec(limits) ?? [];
+  const numberOf = (text = 'unlimited') => (text === 'unlimited' ? UNLIMITED : Number(text));
+  return { soft: numberOf(soft), hard: numberOf(hard) };
+}
+
 export function openFilesMax(limits = readFileSync(LIMITS, 'utf8')): number {
-  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
-  // `unlimited` is in truth fs.nr_open, 1,048,576 where nobody changed it.
-  if (hard === 'unlimited' || hard === undefined) return 1_048_576;
-  return Number(hard);
+  return readLimits(limits).hard;
 }
 
 /** Not the fault of whoever was asked: this process, or the whole machine, has no file left to ask with. */
@@ -26,7 +33,7 @@ export function isOutOfFiles(code: string): boolean {
 export function openFilesProblem(): string | null {
   try {
     const openCount = readdirSync('/proc/self/fd').length;
-    const max = Number(/^Max open files\s+(\d+)/m.exec(readFileSync(LIMITS, 'utf8'))?.[1] ?? Number.POSITIVE_INFINITY);
+    const max = readLimits(readFileSync(LIMITS, 'utf8')).soft;
     return max - openCount >= ROOM_MIN ? null : outOfFilesText(`${openCount} of the ${max}`);
   } catch (error) {
     return isOutOfFiles(systemCode(error)) ? outOfFilesText('all of the') : null;

@@ -72,7 +72,7 @@ export class OwnEnvoy {
       admin: this.admin,
       pid: () => this.state.pid,
       isServing: () => this.endingCount === 0 && this.state.state === 'serving',
-      whenWritten: () => this.begin(),
+      whenWritten: (signal) => this.begin(signal),
       complaints: () => this.minder?.complaints() ?? [],
     });
   }
@@ -200,6 +200,11 @@ export class OwnEnvoy {
     return this.wanted;
   }
 
+  /** The sidecar is about to end: Envoy keeps the view that it has, and none is started that is not under way. */
+  giveUp(): void {
+    this.view?.giveUp();
+  }
+
   /** The sidecar ends; Envoy goes on, or ends where that was asked for. */
   async leave(): Promise<void> {
     await this.view?.stop();
@@ -209,15 +214,16 @@ export class OwnEnvoy {
     await this.minder?.leave();
   }
 
-  private begin(): Promise<void> {
-    return this.inTurn(() => this.beginNow());
+  private begin(signal?: AbortSignal): Promise<void> {
+    return this.inTurn(() => this.beginNow(signal));
   }
 
-  private async beginNow(): Promise<void> {
+  private async beginNow(signal?: AbortSignal): Promise<void> {
     if (this.begun || !this.wanted || !this.minder || !this.file) return;
     const limits = { openFilesMax: openFilesMax(), workerCount: workersOf(this.options.extraArguments) };
     const text = JSON.stringify(bootstrap(this.file, this.options.self, this.paths, limits), null, 1);
     await replaceFile(this.paths.bootstrap, `${text}\n`);
+    signal?.throwIfAborted();
     const how = await this.minder.begin();
     this.begun = true;
     const { pid } = this.minder.current;

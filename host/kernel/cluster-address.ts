@@ -4,9 +4,10 @@
  * that must not answer for them has them on loopback, where its open connections need them and IPv6 says nothing of them on
  * the link.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { EdgeError } from '../edge/edge-error.js';
 import { complaintOf, type ProgramResult, runProgram } from '../edge/nft.js';
+import { textAt } from '../edge/text-at.js';
 import { labelOn } from './names.js';
 
 export class ClusterAddress {
@@ -48,7 +49,7 @@ export class ClusterAddress {
       [`/proc/sys/net/ipv6/conf/${device}/accept_dad`, '0'],
       [`/proc/sys/net/ipv6/conf/${device}/ndisc_notify`, '1'],
     ] as const;
-    const before = settings.map(([path]) => readSetting(path));
+    const before = settings.map(([path]) => textAt(path)?.trim());
     try {
       for (const [path, value] of settings) if (!writeSetting(path, value)) return;
       const lines = v6.flatMap((address) => [
@@ -112,18 +113,10 @@ function withLength(address: string): string {
   return `${address}/${address.includes(':') ? 128 : 32}`;
 }
 
-function readSetting(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return null;
-  }
-}
-
 /** In a container settings can be read alone. */
 function writeSetting(path: string, value: string): boolean {
   try {
-    if (readSetting(path) !== value) writeFileSync(path, value);
+    if (textAt(path)?.trim() !== value) writeFileSync(path, value);
     return true;
   } catch {
     return false;

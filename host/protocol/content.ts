@@ -4,6 +4,7 @@
  */
 import { checksum64 } from './checksum.js';
 import type { RuleState } from './heartbeat.js';
+import { isOut } from './host-state.js';
 import { type Claim, knowSeats, partIn, seatsOf } from './seats.js';
 import type {
   Absence,
@@ -152,7 +153,7 @@ function takeSeats(
 
 /** Reasons in the order of weight: what the administrator did to the whole host comes first. */
 function absenceOf(rule: PortRule, host: Participant, state: RuleState): Absence | null {
-  if (host.hostState === 'stopped' || host.hostState === 'suspended') return 'stopped';
+  if (isOut(host.hostState)) return 'stopped';
   if (host.hostState === 'draining') return 'draining';
   if (rule.filteringMode === 'disabled' || state === 'ruleDisabled') return 'ruleDisabled';
   if (state === 'ruleDraining') return 'draining';

@@ -2,7 +2,7 @@
  * Rules that are a host's own to take under `failback` (returning.ts, `given`): what an administrator gives it with `nlb start` and
  * `nlb enable`, and until when.
  */
-import { isOut } from './report.js';
+import { isOut } from './host-state.js';
 import { seatsOfOthers } from './seats-now.js';
 import { persist, type ProtocolState } from './state.js';
 import type { Milliseconds, OwnSettings } from './types.js';

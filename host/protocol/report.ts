@@ -2,11 +2,12 @@
 import type { HostReport, ProtocolStatus } from './events.js';
 import { isForeign } from './foreign.js';
 import { differenceText } from './file-items.js';
+import { isOut } from './host-state.js';
 import type { Peer } from './peer.js';
 import { isSilent } from './probing.js';
 import { controlsOf } from './rule-states.js';
 import { isWaitingHost, type ProtocolState } from './state.js';
-import type { HostConfig, HostName, HostState, Milliseconds } from './types.js';
+import type { HostConfig, HostName, Milliseconds } from './types.js';
 
 /** A leaving sidecar goes after this long at the latest. */
 const LEAVE_MAX_MS = 1000;
@@ -46,11 +47,6 @@ export function stateOf(state: ProtocolState): ProtocolStatus['state'] {
   if (state.inForce === null || state.resumed) return 'starting';
   if (state.confirmed !== null && !isConverged(state)) return 'converging';
   return isAlone ? 'alone' : 'converged';
-}
-
-/** Out on purpose. */
-export function isOut(hostState: HostState): boolean {
-  return hostState === 'stopped' || hostState === 'suspended';
 }
 
 function isConverged(state: ProtocolState): boolean {

@@ -80,6 +80,10 @@ export class Holding {
         this.ready.noteRefused(complaint);
         this.look();
       },
+      onLeaseProblem: (problem) => {
+        const text = `Cannot renew the lease of the virtual IPs: ${problem}; once it runs out, another host takes them`;
+        options.say('virtual-ip-lease', problem && text);
+      },
     });
     this.ready = new Readiness({ ...options, kernel: this.kernel });
     this.asking = new Asking({ ...options, kernel: this.kernel });
@@ -246,12 +250,12 @@ export class Holding {
     if (was) this.options.log.info(`virtual IPs: this host lets them go, because ${why}`);
   }
 
-  /** This sidecar stood still and its lease ran out: the claim first, another may hold them already. */
+  /** Its lease ran out: the claim first, another may hold them already. */
   private async lapse(): Promise<void> {
     this.sayClaim({ holds: false, wish: 'unable' });
     await this.letGo('its lease ran out');
     this.options.log.warning(
-      'virtual IPs: the lease ran out because this sidecar, or nft, stood still; another host may hold them',
+      'virtual IPs: the lease ran out because this sidecar, or nft, stood still or had no file left; another host may hold them',
     );
   }
 

@@ -33,6 +33,7 @@ export interface KernelAddressesOptions {
   ports(): readonly string[];
   onLeaseOver(): void;
   onLeaseRefused(complaint: string): void;
+  onLeaseProblem(problem: string | null): void;
 }
 
 export class KernelAddresses {
@@ -219,7 +220,7 @@ export class KernelAddresses {
   }
 
   private startLease(device: string): void {
-    const { clock, prefix, renewEveryMs, onLeaseOver, onLeaseRefused } = this.options;
+    const { clock, prefix, renewEveryMs, onLeaseOver, onLeaseRefused, onLeaseProblem } = this.options;
     void this.lease?.end();
     this.lease = new Lease({
       table: this.table,
@@ -230,6 +231,7 @@ export class KernelAddresses {
       prefix,
       onOver: onLeaseOver,
       onRefused: onLeaseRefused,
+      onProblem: onLeaseProblem,
     });
   }
 

@@ -1,8 +1,8 @@
 /**
  * The lease of the holder, renewed by one long-lived `nft -i`: a process for each renewal would be some hundred a second at the
- * shortest period. A sidecar that stands still writes nothing, and one that is killed leaves nft an end of input, so either way
- * the kernel is not told any more and the lease runs out there. A renewal that comes after that, because nft stood still, renews
- * nothing (ruleset.ts) and is complained of.
+ * shortest period. A sidecar that stands still writes nothing, one that is killed leaves nft an end of input, and one that has no
+ * file free cannot start nft: each way the kernel is not told any more and the lease runs out there. A renewal that comes after
+ * that, because nft stood still, renews nothing (ruleset.ts) and is complained of.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
@@ -19,6 +19,8 @@ export interface LeaseOptions {
   prefix: readonly string[];
   /** nft complained of a renewal: it came too late, or the table is gone. */
   onRefused(complaint: string): void;
+  /** Why no renewal goes out, or null once they do again; said when it changes. */
+  onProblem(problem: string | null): void;
   /** No renewal went out for a whole lease: it is over, and others may have taken what it stood for. */
   onOver(): void;
 }
@@ -29,6 +31,7 @@ export class Lease {
   private nft: NftProcess | null = null;
   private timer: NodeJS.Timeout | null = null;
   private renewedMs: number;
+  private problem: string | null = null;
 
   /** It was given in the kernel just now, or will have run out `ageMs` sooner. */
   constructor(
@@ -56,15 +59,21 @@ export class Lease {
       return;
     }
     const { table, device, leaseMs, clock } = this.options;
-    this.nft ??= this.start();
+    const nft = this.nft ?? this.start();
+    // It says why a moment later.
+    if (nft.pid === undefined) return;
+    this.nft = nft;
+    if (!nft.stdin.writable) return;
     this.renewedMs = clock.nowMs();
-    this.nft.stdin?.write(renewalText(table, device, leaseMs));
+    nft.stdin.write(renewalText(table, device, leaseMs));
+    this.note(null);
   }
 
   /** No renewal is on its way any more when this resolves. */
   async end(): Promise<void> {
     if (this.timer) clearInterval(this.timer);
     this.timer = null;
+    this.note(null);
     const { nft } = this;
     this.nft = null;
     if (nft === null || nft.exitCode !== null || nft.signalCode !== null) return;
@@ -73,21 +82,24 @@ export class Lease {
     await ended;
   }
 
+  private note(problem: string | null): void {
+    if (problem === this.problem) return;
+    this.problem = problem;
+    this.options.onProblem(problem);
+  }
+
   private start(): NftProcess {
     const [program, ...args] = [...this.options.prefix, 'nft', '-i'];
     const nft = spawn(program!, args, { stdio: ['pipe', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
-    const refused = (text: string) => {
-      if (this.timer !== null) this.options.onRefused(text);
-    };
     // First of all: where no file is free there is an error, and none of the pipes.
     nft.on('error', (error) => {
       if (this.nft === nft) this.nft = null;
-      refused(error.message);
+      if (this.timer !== null) this.note(error.message);
     });
     favour(nft.pid);
     nft.stderr?.setEncoding('utf8').on('data', (text: string) => {
       const [line] = text.split('\n').filter((each) => /error/i.test(each));
-      if (line !== undefined) refused(line.trim());
+      if (line !== undefined && this.timer !== null) this.options.onRefused(line.trim());
     });
     nft.stdin?.on('error', () => {});
     nft.on('exit', () => {

@@ -132,6 +132,16 @@ export class ComposeCluster {
     return Promise.all(HOSTS.map((host) => this.storedAt(host)));
   }
 
+  /** Fails where a mail that was accepted is in no mailbox, or where more failed than were under way when a host died. */
+  async expectStored(sent: readonly Sent[], failedMax: number): Promise<void> {
+    const failed = sent.filter(({ accepted }) => !accepted);
+    console.log(`${sent.length} mails, ${failed.length} failed: ${failed.map(({ reply }) => reply).join('; ')}`);
+    expect(failed.length).toBeLessThanOrEqual(failedMax);
+    const inboxes = await this.stored();
+    const missing = sent.filter(({ id, accepted }) => accepted && !inboxes.some((mails) => mails.has(id)));
+    expect(missing).toEqual([]);
+  }
+
   async storedAt(host: string): Promise<Map<string, string>> {
     const find = `find /var/mail/inbox/new -type f -exec grep -hoE "unknown .(IPv6:)?[0-9a-f.:]+.|^X-Id: .*" {} +`;
     const output = await this.must(`docker compose exec ${mailServerOf(host)} sh -c '${find}'`);

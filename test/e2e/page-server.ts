@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AdminApi } from '../../host/admin/api.js';
 import { createEvents, type Events } from '../../host/admin/events.js';
 import { adminRoutes } from '../../host/admin/routes.js';
 import { type AdminServer, openAdminServer } from '../../host/admin/server.js';
 import type { ClusterStatus } from '../../host/admin/status.js';
+import { adminApi } from '../host/admin-fixture.js';
 
 const ADDRESS = '127.0.97.2';
 /** None that the kernel gives to a browser which looks in vain for the page that was stopped. */
@@ -31,15 +31,7 @@ export class PageServer {
 
   async start(): Promise<void> {
     const unused = () => Promise.reject(new Error('the page only reads the status'));
-    const api: AdminApi = {
-      status: () => this.shown,
-      entry: () => ({ isIn: true, reason: 'in' }),
-      inForce: () => null,
-      examination: unused,
-      history: async () => [],
-      explain: unused,
-      verb: unused,
-    };
+    const api = adminApi({ status: () => this.shown, examination: unused, explain: unused, verb: unused });
     const socketPath = join(this.directory, 'nlb.sock');
     this.events = createEvents(() => this.shown);
     const door = { routes: adminRoutes(api), elsewhere: async () => null, events: this.events };

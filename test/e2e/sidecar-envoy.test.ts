@@ -203,6 +203,27 @@ describe('OwnEnvoy', () => {
     expect(await greeting('127.0.51.9', RULE)).toMatch(/^220 mail1/);
   });
 
+  it('is not started where the sidecar gives up while a start waits for its turn', async () => {
+    const file = clusterFile('127.0.51', 1);
+    const opening = await open(file);
+    await serving(opening, view(file, 1), 'one');
+    const { ecds } = envoyPaths(stateDir);
+    const before = readFileSync(ecds, 'utf8');
+    const pid = findOwnEnvoy(join(stateDir, 'envoy'))!;
+    process.kill(pid, 'SIGSTOP');
+    const ended = opening.envoy.end();
+    opening.envoy.want();
+    opening.envoy.decideBy(view(file, 2), 'two');
+    await waitFor('two is written', () => readFileSync(ecds, 'utf8') !== before);
+    opening.envoy.giveUp();
+    process.kill(pid, 'SIGCONT');
+    await ended;
+    await opening.envoy.leave();
+    expect([findOwnEnvoy(join(stateDir, 'envoy')), opening.taken]).toEqual([null, ['one']]);
+    await serving(await open(file), view(file, 2), 'two');
+    expect(await greeting('127.0.51.9', RULE)).toMatch(/^220 mail1/);
+  });
+
   it('is ended where the sidecar of before had no time for it, and a view under way is not waited for', async () => {
     const file = clusterFile('127.0.51', 1);
     const first = await open(file);

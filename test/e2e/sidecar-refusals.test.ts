@@ -105,4 +105,30 @@ describe('nlb run', () => {
       for (const socket of asked) socket.destroy();
     }
   });
+
+  it('starts no Envoy for a view that comes while it waits for the clients that others remember, where it is asked to end', async () => {
+    const three = new SidecarCluster('127.0.58', 3, false, '    stickFor: 10m\n');
+    const [mail1, mail2, mail3] = three.hosts;
+    const asked: Socket[] = [];
+    // Whom it is to ask for its clients, and who says nothing.
+    const silent = createServer((socket) => void asked.push(socket.on('error', () => {}))).listen(
+      PORTS.handoff + 1,
+      mail3!.ip,
+    );
+    try {
+      mail1!.run();
+      await waitFor('mail1 serves', async () => (await mail1!.status()).envoy.tookConfiguration);
+      mail2!.run();
+      await waitFor('mail2 has a view', async () => (await mail2!.status()).view);
+      expect(mail2!.envoyPid).toBeNull();
+      await mail2!.end('SIGTERM');
+      expect([mail2!.sidecar!.exitCode, mail2!.sidecar!.signalCode]).toEqual([0, null]);
+      expect(mail2!.log()).toContain('the sidecar ends before it has started');
+      expect([mail2!.envoyPid, mail1!.envoyPid]).toEqual([null, expect.any(Number)]);
+    } finally {
+      silent.close();
+      for (const socket of asked) socket.destroy();
+      await three.stop();
+    }
+  });
 });

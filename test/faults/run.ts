@@ -57,7 +57,7 @@ export interface Watch {
 }
 
 /** Asks every sidecar again and again; one that is silent is asked on. BOUNDED by the length of a run. */
-export function watch(lab: Lab): Watch {
+function watch(lab: Lab): Watch {
   const samples: Sample[] = [];
   let isOver = false;
   const ask = async (name: string) => {
@@ -123,12 +123,27 @@ export interface Outcome {
   notes: string[];
 }
 
-export async function runFault(fault: Fault, settings: RunSettings): Promise<Outcome> {
-  const lab = startLab(fault.smallDisk ?? null);
+/** A lab for `work` alone, watched meanwhile; where it fails the logs of its hosts are shown. */
+export async function inLab<T>(
+  smallDisk: string | null,
+  work: (lab: Lab, samples: Sample[]) => Promise<T>,
+): Promise<T> {
+  const lab = startLab(smallDisk);
   const observed = watch(lab);
-  const { samples } = observed;
   try {
     await lab.ready();
+    return await work(lab, observed.samples);
+  } catch (error) {
+    process.stderr.write(`${logsOf(lab.cluster)}\n`);
+    throw error;
+  } finally {
+    observed.stop();
+    lab.remove();
+  }
+}
+
+export async function runFault(fault: Fault, settings: RunSettings): Promise<Outcome> {
+  return inLab(fault.smallDisk ?? null, async (lab, samples) => {
     const load = await startedLoad(lab, settings);
     const { faultMs, inPlaceMs, healedMs, settledMs } = await goThrough(lab, fault, load, samples, settings);
     const names = lab.cluster.hosts.map(({ name }) => name);
@@ -142,13 +157,7 @@ export async function runFault(fault: Fault, settings: RunSettings): Promise<Out
     };
     const inPlace = `in place ${inPlaceMs - faultMs} ms after it was begun`;
     return { figures, notes: [inPlace, ...attemptNotes(evidence), ...viewNotes(samples, faultMs)] };
-  } catch (error) {
-    process.stderr.write(`${logsOf(lab.cluster)}\n`);
-    throw error;
-  } finally {
-    observed.stop();
-    lab.remove();
-  }
+  });
 }
 
 /** `12 x ECONNRESET through n1, begun 3 to 950 ms after the fault`; `127.0.0.9 through n1 at 950 ms: greeted by n2, its owner is n3` */

@@ -1,9 +1,8 @@
 /** View after view under load: the weight of n3 goes up and down in the cluster file, offered on all hosts each time. */
 import { waitFor } from '../e2e/harness/wait.js';
-import { logsOf } from '../netns/cluster.js';
 import { judge } from './judge.js';
-import { type Lab, startLab } from './lab.js';
-import { attemptNotes, type Outcome, ownersUnder, type RunSettings, startedLoad, watch } from './run.js';
+import type { Lab } from './lab.js';
+import { attemptNotes, inLab, type Outcome, ownersUnder, type RunSettings, startedLoad } from './run.js';
 
 const WEIGHTS = [60, 50];
 const CHANGE_LIMIT_MS = 20_000;
@@ -36,11 +35,7 @@ function median(times: number[]): number {
 
 /** @param limitMs  no further view is begun after this, so that a busy machine does not take all day */
 export async function runViewChanges(count: number, limitMs: number, settings: RunSettings): Promise<Outcome> {
-  const lab = startLab(null);
-  const observed = watch(lab);
-  const { samples } = observed;
-  try {
-    await lab.ready();
+  return inLab(null, async (lab, samples) => {
     const load = await startedLoad(lab, settings);
     const faultMs = Date.now();
     const times: number[] = [];
@@ -56,11 +51,5 @@ export async function runViewChanges(count: number, limitMs: number, settings: R
     const spread = `median ${median(times)} ms, slowest ${Math.max(...times)} ms`;
     const summary = `${times.length} of ${count} views in ${Date.now() - faultMs} ms, ${spread}`;
     return { figures, notes: [summary, ...attemptNotes(evidence)] };
-  } catch (error) {
-    process.stderr.write(`${logsOf(lab.cluster)}\n`);
-    throw error;
-  } finally {
-    observed.stop();
-    lab.remove();
-  }
+  });
 }

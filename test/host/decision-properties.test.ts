@@ -4,20 +4,10 @@ import { BUCKETS, type Decision, type ScoredHost } from '../../host/edge/decisio
 import { encodeView } from '../../host/protocol/view-bytes.js';
 import { freshDecision } from '../vectors/fresh-decision.js';
 import { inForceOf, loadVectors } from '../vectors/load.js';
+import { randomFrom } from '../sim/random.js';
 
 const SEED = Number(process.env.NLB_SEED ?? Math.floor(Math.random() * 2 ** 32));
 console.log(`decision properties: NLB_SEED=${SEED}`);
-
-/** mulberry32: numbers of 0 to 1 from one seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const random = randomFrom(SEED);
 const below = (limit: number): number => Math.floor(random() * limit);

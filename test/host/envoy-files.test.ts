@@ -20,6 +20,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 class PlayedEnvoy {
   pid = 1;
   isServing = true;
+  startCount = 0;
   /** So many questions from now on are not answered. */
   silent = 0;
   /** So many answers from now on are of before. */
@@ -36,7 +37,7 @@ class PlayedEnvoy {
     admin: { taken: () => this.answer(), listenerErrors: async () => [] } as unknown as EnvoyAdmin,
     pid: () => this.pid,
     isServing: () => this.isServing,
-    whenWritten: async () => {},
+    whenWritten: async () => void this.startCount++,
     complaints: () => [],
   });
 
@@ -117,5 +118,17 @@ describe('EnvoyFiles', () => {
     given.abort();
     await expect(first).rejects.toBe(given.signal.reason);
     await expect(envoy.files.put(bad('two'), NEVER)).rejects.toMatchObject({ code: 'ENVOY_REFUSED' });
+  });
+
+  it('starts no Envoy for a wish that is given up while its files are written, and one for the next', async () => {
+    const envoy = new PlayedEnvoy();
+    envoy.isServing = false;
+    const given = new AbortController();
+    const first = envoy.files.put(wishOf('one'), given.signal);
+    given.abort();
+    await expect(first).rejects.toBe(given.signal.reason);
+    expect([textOf(envoy.paths.ecds).includes('"one"'), envoy.startCount]).toEqual([true, 0]);
+    await envoy.files.put(wishOf('one'), NEVER);
+    expect(envoy.startCount).toBe(1);
   });
 });

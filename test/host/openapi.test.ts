@@ -1,7 +1,6 @@
 /** The OpenAPI document against the routes it is made from: nothing is left out, and what is answered fits its schemas. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import type { AdminApi } from '../../host/admin/api.js';
 import { openApiDocument, openApiRoute, schemaOf } from '../../host/admin/openapi.js';
 import { answerBy, type Route } from '../../host/admin/route.js';
 import { clientRoutes } from '../../host/admin/client-routes.js';
@@ -12,17 +11,13 @@ import type { HeldKeys } from '../../host/keys/held-keys.js';
 import type { Rotation } from '../../host/keys/rotation.js';
 import { keyRoutes } from '../../host/keys/routes.js';
 import { HOW_TO_SWITCH_ON, remoteControlRoute } from '../../host/remote/remote-control.js';
+import { adminApi } from './admin-fixture.js';
 import { statusFixture } from './cli-fixture.js';
 
-const api: AdminApi = {
-  status: statusFixture,
+const api = adminApi({
   entry: () => ({ isIn: false, reason: 'this host is stopped' }),
-  inForce: () => null,
-  examination: () => Promise.reject(new Error('not here')),
-  history: async () => [],
   explain: () => Promise.reject(new Error('client is x, expected ADDRESS')),
-  verb: async () => ({ ok: true, text: 'done' }),
-};
+});
 const refused = { ok: false, text: 'no', revision: null, difference: [] };
 const applying = {
   revisions: () => [],

@@ -3,7 +3,6 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AdminApi } from '../../host/admin/api.js';
 import type { Door } from '../../host/admin/door.js';
 import { createEvents, type Events } from '../../host/admin/events.js';
 import type { Role } from '../../host/admin/route.js';
@@ -15,6 +14,7 @@ import { RateLimit } from '../../host/remote/limits.js';
 import { HOW_TO_SWITCH_ON, RemoteControlDoor } from '../../host/remote/remote-control.js';
 import { makeToken, readTokens, tokenFileText, tokenShown, type Token } from '../../host/remote/tokens.js';
 import { waitFor } from '../e2e/harness/wait.js';
+import { adminApi } from './admin-fixture.js';
 import { freshDirectory, statusFixture } from './cli-fixture.js';
 
 const self: HostConfig = { name: 'mail1', priority: 1, dedicatedIp: '127.0.95.1' };
@@ -37,18 +37,12 @@ let done: string[];
 let events: Events;
 let remote: RemoteControlDoor;
 
-const api: AdminApi = {
-  status: statusFixture,
-  entry: () => ({ isIn: true, reason: 'in' }),
-  inForce: () => null,
-  examination: () => Promise.reject(new Error('not here')),
-  history: async () => [],
-  explain: () => Promise.reject(new Error('not here')),
+const api = adminApi({
   async verb(verb) {
     done.push(verb);
     return { ok: true, text: `${verb} done` };
   },
-};
+});
 /** What a file that is brought waits for. */
 let inForce: Promise<void> | null = null;
 const applying = {

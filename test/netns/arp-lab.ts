@@ -2,7 +2,7 @@
  * A whole cluster in mode arp or multicast with an SMTP-like and an HTTP service a host, and clients of any address: what the tests of both modes
  * share. Sidecars, Envoys, kernels and packets are real.
  */
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { seesOwners } from '../e2e/harness/sees-owners.js';
 import { waitFor } from '../e2e/harness/wait.js';
 import {
@@ -15,6 +15,7 @@ import {
   VIRTUAL_IP,
   VIRTUAL_IP6,
 } from './cluster.js';
+import { inside } from './inside.js';
 import { clientAddresses } from './kernel-lab.js';
 import { modelOwners } from './model-owners.js';
 import type { NetworkHost } from './network.js';
@@ -184,10 +185,7 @@ export class ArpLab {
   }
 
   nft(host: ClusterHost, ...args: string[]): string {
-    return execFileSync('ip', ['netns', 'exec', host.namespace, 'nft', ...args], {
-      encoding: 'utf8',
-      maxBuffer: 64 << 20,
-    });
+    return inside(host, 'nft', ...args);
   }
 
   /** The whole machine of a host at once: nothing of it is heard any more. */

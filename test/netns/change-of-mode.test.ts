@@ -8,7 +8,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import { ArpLab, asked, type Held, type LabMode, SMTP } from './arp-lab.js';
 import { VIRTUAL_IP } from './cluster.js';
-import { inside, leftovers } from './holder-lab.js';
+import { leftovers } from './holder-lab.js';
+import { inside } from './inside.js';
 import { whyNoNetwork } from './network.js';
 import { type WhoHas, whoHas } from './who-has.js';
 

@@ -2,7 +2,7 @@
  * Contradictions that loopback cannot show: hosts in different modes, two machines with one address, and a network that is split
  * and healed. Hosts have a network namespace each; what they say is compared whole, in every place where it is said.
  */
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -19,6 +19,7 @@ import {
   type Speaker,
 } from '../e2e/said.js';
 import { type Cluster, type ClusterHost, logsOf, NLB, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
+import { inside } from './inside.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
 import { Clients, startService } from './sessions.js';
 
@@ -335,9 +336,8 @@ describe.skipIf(why !== null)('two machines with one address and one name', () =
   test('are named by all that hear both, and the cluster serves on', async () => {
     const [n1, n2] = (await start('routed', 1)).map(speaker) as [Speaker, Speaker, Speaker];
     const [n3, twin] = [host('n3'), host('n4')];
-    const inside = (...args: string[]) => execFileSync('ip', ['-n', twin.namespace, ...args]);
-    inside('addr', 'del', `${twin.address}/24`, 'dev', 'eth0');
-    inside('addr', 'add', `${n3.address}/24`, 'dev', 'eth0');
+    inside(twin, 'ip', 'addr', 'del', `${twin.address}/24`, 'dev', 'eth0');
+    inside(twin, 'ip', 'addr', 'add', `${n3.address}/24`, 'dev', 'eth0');
     services.push(await startService({ ...twin, name: 'n3' }, ['127.0.0.1'], [2525], true));
     const stateDir = join(cluster.directory, 'twin');
     mkdirSync(stateDir, { mode: 0o700 });
@@ -359,10 +359,9 @@ describe.skipIf(why !== null)('two machines with one address and one name', () =
     await says(n2, [claimed]);
     await served(host('n1').address, ['n1', 'n2', 'n3']);
     sidecar.kill('SIGKILL');
-    inside('link', 'set', 'eth0', 'down');
+    inside(twin, 'ip', 'link', 'set', 'eth0', 'down');
     // Neighbours would find out by themselves, after a while.
-    for (const each of cluster.hosts.slice(0, 3))
-      execFileSync('ip', ['-n', each.namespace, 'neigh', 'flush', 'dev', 'eth0']);
+    for (const each of cluster.hosts.slice(0, 3)) inside(each, 'ip', 'neigh', 'flush', 'dev', 'eth0');
     await agreed(['n1', 'n2', 'n3']);
     for (const each of [n1, n2]) await says(each, []);
   });

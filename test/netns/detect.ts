@@ -5,27 +5,20 @@
  *
  *     npm run detect -- [--runs 20] [--only silent_default,silent_fast,...] [--json]
  */
-import { parseArgs } from 'node:util';
 import { estimateOf, summaryOf, type TimesSummary } from '../bench/statistics.js';
 import { CASES, type CaseName, type Measured, measure } from './detect-cases.js';
 import { whyNoMemberlist } from './memberlist.js';
-import { whyNoNetwork } from './network.js';
+import { runOptions } from './run-options.js';
 
-function fail(text: string, code: number): never {
-  process.stderr.write(`detect: ${text}\n`);
-  process.exit(code);
-}
+const { runs, names, isNamed, json, fail } = runOptions('detect', Object.keys(CASES));
 
 /** Cases that were asked for and can be run; a missing Go is said, and is an error only where memberlist was named. */
-function casesFor(only: string | undefined): CaseName[] {
-  const names = only?.split(',') ?? Object.keys(CASES);
-  const unknown = names.find((name) => !Object.hasOwn(CASES, name));
-  if (unknown !== undefined) fail(`--only names ${unknown}, expected some of ${Object.keys(CASES).join(',')}`, 2);
+function casesToRun(): CaseName[] {
   const cases = names as CaseName[];
   if (cases.every((name) => CASES[name].who !== 'memberlist')) return cases;
   const why = whyNoMemberlist();
   if (why === null) return cases;
-  if (only !== undefined) fail(`memberlist: ${why}`, 1);
+  if (isNamed) fail(`memberlist: ${why}`, 1);
   process.stderr.write(`detect: memberlist is left out: ${why}\n`);
   return cases.filter((name) => CASES[name].who !== 'memberlist');
 }
@@ -53,25 +46,14 @@ function text({ outMs, firstLostMs, lostMs, inForceMs }: Measured): string {
   return `${Math.round(outMs)} ms${parts}`;
 }
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '20' },
-    only: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const runs = Number(values.runs);
-if (!Number.isInteger(runs) || runs < 1) fail(`--runs is ${values.runs}, expected a whole number from 1`, 2);
-const why = whyNoNetwork();
-if (why) fail(why, 1);
 const results: Partial<Record<CaseName, TimesSummary & Parts>> = {};
-for (const name of casesFor(values.only)) {
+for (const name of casesToRun()) {
   const times: Measured[] = [];
   for (let run = 0; run < runs; run++) {
     times.push(await measure(name, run));
-    if (!values.json) process.stderr.write(`${name} ${run + 1}: ${text(times.at(-1)!)}\n`);
+    if (!json) process.stderr.write(`${name} ${run + 1}: ${text(times.at(-1)!)}\n`);
   }
   results[name] = { ...summaryOf(times.map(({ outMs }) => outMs)), ...mediansOf(times) };
-  if (!values.json) console.log(name, JSON.stringify(results[name]));
+  if (!json) console.log(name, JSON.stringify(results[name]));
 }
-if (values.json) console.log(JSON.stringify({ results }));
+if (json) console.log(JSON.stringify({ results }));

@@ -1,11 +1,7 @@
 /** What tests of the holder ask of a machine's kernel. */
-import { execFileSync } from 'node:child_process';
 import { VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
+import { inside } from './inside.js';
 import type { NetworkHost } from './network.js';
-
-export function inside(host: NetworkHost, ...command: string[]): string {
-  return execFileSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
-}
 
 /** The neighbour that a machine has for an address, asked anew. */
 export function neighbourOf(client: NetworkHost, address: string): string | null {

@@ -5,7 +5,8 @@ import { authenticatorOf } from '../../host/edge/authenticator.js';
 import { OWN_VERSIONS, seal } from '../../host/protocol/seal.js';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
-import { inside, leftovers, neighbourOf } from './holder-lab.js';
+import { leftovers, neighbourOf } from './holder-lab.js';
+import { inside } from './inside.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
 import { startService } from './sessions.js';
 

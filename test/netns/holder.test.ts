@@ -9,7 +9,8 @@ import { waitFor } from '../e2e/harness/wait.js';
 import { type ArpWatch, macOf, watchArp } from './arp-watch.js';
 import { type Cluster, type ClusterHost, logsOf, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
 import { allConverged } from './detect-cases.js';
-import { inside, leftovers, neighbourOf } from './holder-lab.js';
+import { leftovers, neighbourOf } from './holder-lab.js';
+import { inside } from './inside.js';
 import { whyNoNetwork } from './network.js';
 
 const why = whyNoNetwork();

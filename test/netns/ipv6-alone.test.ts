@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, logsOf, NLB, startCluster, VIRTUAL_IP6 } from './cluster.js';
-import { inside } from './holder-lab.js';
+import { inside } from './inside.js';
 import { clientAddresses } from './kernel-lab.js';
 import { modelOwners } from './model-owners.js';
 import { whyNoNetwork } from './network.js';

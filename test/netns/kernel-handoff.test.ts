@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
+import { inside } from './inside.js';
 import { clientAddresses, KernelLab, VIRTUAL_IPS } from './kernel-lab.js';
 import { whyNoNetwork } from './network.js';
 import type { Greeting } from './sessions.js';
@@ -151,8 +152,7 @@ describe.skipIf(why !== null)('handoff in the kernel', () => {
   it('answers nothing to a packet of a connection that nobody knows', async () => {
     const before = await Promise.all(lab.handoffs.map((handoff) => handoff.counters()));
     const program = fileURLToPath(new URL('stray.py', import.meta.url));
-    const args = ['netns', 'exec', lab.network.client.namespace, 'python3', program, IPV4, IPV6, '25', '30'];
-    expect(execFileSync('ip', args, { encoding: 'utf8' }).trim()).toBe('0 answers');
+    expect(inside(lab.network.client, 'python3', program, IPV4, IPV6, '25', '30').trim()).toBe('0 answers');
     const after = await Promise.all(lab.handoffs.map((handoff) => handoff.counters()));
     const sum = (all: typeof after, name: 'sought' | 'not_found') => all.reduce((total, one) => total + one[name], 0);
     expect(sum(after, 'not_found') - sum(before, 'not_found')).toBe(60);
@@ -163,8 +163,7 @@ describe.skipIf(why !== null)('handoff in the kernel', () => {
   it('gives every host a copy of what a router says about a connection of the virtual IP', async () => {
     const counts = () =>
       [1, 2, 3].map((number) => {
-        const args = ['netns', 'exec', lab.host(number).namespace, 'cat', '/proc/net/snmp', '/proc/net/snmp6'];
-        const text = execFileSync('ip', args, { encoding: 'utf8' });
+        const text = inside(lab.host(number), 'cat', '/proc/net/snmp', '/proc/net/snmp6');
         const [names, values] = text.split('\n').filter((line) => line.startsWith('Icmp: ')) as [string, string];
         const place = names.split(' ').indexOf('InDestUnreachs');
         const tooBig = /^Icmp6InPktTooBigs\s+(\d+)/m.exec(text)![1];
@@ -172,7 +171,7 @@ describe.skipIf(why !== null)('handoff in the kernel', () => {
       });
     const before = counts();
     const program = fileURLToPath(new URL('router-says.py', import.meta.url));
-    execFileSync('ip', ['netns', 'exec', lab.network.client.namespace, 'python3', program, IPV4, IPV6]);
+    inside(lab.network.client, 'python3', program, IPV4, IPV6);
     const seen = () => counts().map(([four, six], i) => [four! - before[i]![0]!, six! - before[i]![1]!]);
     await waitFor(
       'every host to hear it',

@@ -8,6 +8,7 @@ import { type Decision, loadDecision } from '../../host/edge/decision.js';
 import { KernelHandoff } from '../../host/kernel/kernel-handoff.js';
 import { encodeView } from '../../host/protocol/view-bytes.js';
 import type { Affinity, ClusterFile, FilteringMode, HostName, InForce, PortRule } from '../../host/protocol/types.js';
+import { inside } from './inside.js';
 import { createNetwork, type Network, type NetworkHost } from './network.js';
 import { Clients, startService } from './sessions.js';
 
@@ -176,10 +177,7 @@ export class KernelLab {
 
   /** nft in a host's namespace. */
   nft(number: number, ...args: string[]): string {
-    return execFileSync('ip', ['netns', 'exec', this.host(number).namespace, 'nft', ...args], {
-      encoding: 'utf8',
-      maxBuffer: 64 << 20,
-    });
+    return inside(this.host(number), 'nft', ...args);
   }
 
   /** A host dies whole: nothing of it is heard any more. */

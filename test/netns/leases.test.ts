@@ -2,7 +2,7 @@
  * What has run out in a kernel stays so, whatever was stopped when. The programs that renew and take are stopped with SIGSTOP between
  * what they were told and what they do, and go on after another host has taken the virtual IPs.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -15,6 +15,7 @@ import { randomFrom } from '../sim/random.js';
 import { type ArpWatch, watchArp } from './arp-watch.js';
 import { type Cluster, type ClusterHost, logsOf, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
 import { allConverged } from './detect-cases.js';
+import { inside } from './inside.js';
 import { createNetwork, type Network, type NetworkHost, whyNoNetwork } from './network.js';
 
 const why = whyNoNetwork();
@@ -64,11 +65,7 @@ describe.skipIf(why !== null)('the lease of the holder', () => {
     const tables = { name: NAME, virtualIps: [VIRTUAL_IP, VIRTUAL_IP6] };
     await nft.run(addressTables(tables, null));
     const isLeased = () =>
-      ['arp', 'ip6'].some((family) =>
-        execFileSync('ip', ['netns', 'exec', host.namespace, 'nft', 'list', 'set', family, NAME, 'lease'], {
-          encoding: 'utf8',
-        }).includes('elements'),
-      );
+      ['arp', 'ip6'].some((family) => inside(host, 'nft', 'list', 'set', family, NAME, 'lease').includes('elements'));
     return { host, prefix, nft, tables, isLeased };
   }
 
@@ -84,6 +81,7 @@ describe.skipIf(why !== null)('the lease of the holder', () => {
       clock: systemClock,
       prefix,
       onRefused: (complaint) => refused.push(complaint),
+      onProblem: () => {},
       onOver: () => {},
     });
     const pids = await waitFor('nft to renew', () => (pidsOf(host, 'nft').length > 0 ? pidsOf(host, 'nft') : null));

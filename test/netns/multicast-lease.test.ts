@@ -1,10 +1,10 @@
 /** Mode multicast: a sidecar that was stopped in the midst of a sign of life renews nothing with what it sends when it goes on. */
-import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { multicastChains, packetSets } from '../../host/kernel/multicast-ruleset.js';
 import { wholeText } from '../../host/kernel/ruleset-change.js';
 import { waitFor } from '../e2e/harness/wait.js';
 import { VIRTUAL_IP } from './cluster.js';
+import { inside } from './inside.js';
 import { createNetwork, type NetworkHost, whyNoNetwork } from './network.js';
 
 const why = whyNoNetwork();
@@ -29,13 +29,9 @@ describe.skipIf(why !== null)('the lease of mode multicast', () => {
       };
       const chains = multicastChains(frame, { hashSeed: 0, ipv6PrefixLength: 64, rules: [], rest: false }, () => '');
       network.nft(host, wholeText(NAME, packetSets(frame.leaseMs), { chains, maps: new Map(), mapOf: new Map() }));
-      const inside = (...command: string[]) => {
-        const { stdout } = spawnSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
-        return stdout;
-      };
-      const has = (set: string) => inside('nft', 'list', 'set', 'inet', NAME, set).includes('elements');
+      const has = (set: string) => inside(host, 'nft', 'list', 'set', 'inet', NAME, set).includes('elements');
       const send = (token: string) =>
-        inside('bash', '-c', `printf '${token.replace(/../g, '\\x$&')}' >/dev/udp/127.0.0.1/9`);
+        inside(host, 'bash', '-c', `printf '${token.replace(/../g, '\\x$&')}' >/dev/udp/127.0.0.1/9 || true`);
       send(frame.renewal.renew);
       expect([has('begun'), has('lease')]).toEqual([false, false]);
       send(frame.renewal.begin);

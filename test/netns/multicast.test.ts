@@ -2,7 +2,6 @@
  * Mode multicast: real sidecars, Envoys and kernels, clients of 1,000 addresses in each family. Every host receives every
  * packet; who answers a client is compared with the decision.
  */
-import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Decision, loadDecision } from '../../host/edge/decision.js';
 import { sleep, waitFor } from '../e2e/harness/wait.js';
@@ -10,6 +9,7 @@ import { randomFrom } from '../sim/random.js';
 import { type Clients, clientAddresses, startClients } from './clients.js';
 import { type Cluster, type ClusterHost, logsOf, NLB, startCluster } from './cluster.js';
 import { startGreeter } from './greeter.js';
+import { inside } from './inside.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
 import { SynWatch } from './syn-watch.js';
 
@@ -43,9 +43,6 @@ portRules:
     service: {address: '127.0.0.1:2526', proxyProtocol: v2, check: {kind: none}}
   - {name: off, ports: 27, filteringMode: disabled}
 `;
-
-const inside = (host: NetworkHost, ...command: string[]): string =>
-  execFileSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
 
 describe.skipIf(why !== null)('mode multicast', () => {
   let cluster: Cluster;

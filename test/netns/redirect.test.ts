@@ -2,7 +2,7 @@
  * Wide port rules, and what no rule covers: real sidecars and Envoys, a client on a machine of its own, the virtual IPs on
  * `lo` of every host. What the client's machine routes through decides which host is the entry host.
  */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
 import { startGreeter } from './greeter.js';
+import { inside } from './inside.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
 
 const why = whyNoNetwork();
@@ -58,8 +59,6 @@ ${moreRules}`;
 
 const TABLE = 'table inet envoy_nlb_redirect_mail_test_example_n1';
 const tables = (host: NetworkHost): string => inside(host, 'nft', 'list', 'tables');
-const inside = (host: NetworkHost, ...command: string[]): string =>
-  execFileSync('ip', ['netns', 'exec', host.namespace, ...command], { encoding: 'utf8' });
 
 function startWide(fileText: (hosts: NetworkHost[]) => string, prefix: string[] = []): Cluster {
   return startCluster({

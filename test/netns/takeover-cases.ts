@@ -69,7 +69,7 @@ async function ownedBy(host: ClusterHost, cluster: Cluster, family: 'ip' | 'ip6'
   return first!;
 }
 
-function inside(namespace: string, ...command: string[]): ChildProcessByStdio<null, Readable, null> {
+function startInside(namespace: string, ...command: string[]): ChildProcessByStdio<null, Readable, null> {
   const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
   return spawn('ip', ['netns', 'exec', namespace, process.execPath, ...command], { stdio });
 }
@@ -84,7 +84,7 @@ async function startClients(cluster: Cluster, owner: ClusterHost): Promise<Progr
       const { namespace } = cluster.network.client;
       // A local route is enough for IPv4; for IPv6 a program has to ask for an address that no interface has, and Node.js cannot.
       if (family === 'ipv6') execFileSync('ip', ['-n', namespace, 'addr', 'add', `${from}/128`, 'dev', 'lo', 'nodad']);
-      const client = inside(namespace, program('takeover-client'), 'ask', to, from);
+      const client = startInside(namespace, program('takeover-client'), 'ask', to, from);
       createInterface({ input: client.stdout }).on('line', (line) => {
         const [openedMs, answeredMs] = line.split(' ').map(Number);
         answers[family].push({ openedMs: openedMs!, answeredMs: answeredMs! });
@@ -123,7 +123,7 @@ export async function takeoverTime(name: TakeoverCase): Promise<Record<Family, n
   const ends: (() => void)[] = [];
   try {
     for (const { namespace } of cluster.hosts) {
-      const service = inside(namespace, program('takeover-client'), 'serve');
+      const service = startInside(namespace, program('takeover-client'), 'serve');
       ends.push(() => service.kill('SIGKILL'));
     }
     await waitFor('three hosts converged', () => allConverged(cluster), START_LIMIT_MS);

@@ -1,5 +1,5 @@
 /** What a host says of itself: the accidents of its state, its rules and its services, and how it is told to the sidecar. */
-import { isOut } from '../../host/protocol/report.js';
+import { isOut } from '../../host/protocol/host-state.js';
 import type { OwnSettings, RuleControl } from '../../host/protocol/types.js';
 import type { Cluster, SimHost } from './cluster.js';
 import { pick } from './random.js';
