@@ -9,7 +9,7 @@ import { findAll, findSidecar } from './find-sidecar.js';
 import { counted, jsonText, wrapped } from './output.js';
 import type { Terminal } from './terminal.js';
 
-/** As client.ts waits for an answer; other hosts, services and DNS are waited for 8 s, side by side. */
+/** As client.ts waits for an answer; other hosts and DNS are waited for 8 s, side by side. */
 const MAX_S = 10;
 
 export const verb: Verb = {
