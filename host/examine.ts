@@ -36,12 +36,13 @@ export async function examine(
   const others = file.hosts.filter(({ name }) => name !== self.name);
   const rules = file.portRules.filter(({ service }) => service !== null);
   const own = ownAddresses();
-  const [handoffs, remoteControls, services, link, left] = await Promise.all([
+  const [handoffs, remoteControls, services, link, left, listening] = await Promise.all([
     Promise.all(others.map((host) => handoffTo(self, host, file.ports.handoff))),
     remoteControlsOf(file),
     Promise.all(rules.map((rule) => serviceFacts(file, rule, self, sockets, own))),
     linkFacts(file, self),
     examineLeft(file, self, formerVirtualIps),
+    sockets,
   ]);
   return {
     host: self.name,
@@ -50,7 +51,7 @@ export async function examine(
     handoffs,
     ...(remoteControls.length > 0 ? { remoteControls } : {}),
     services,
-    onDisabledPorts: onDisabledPorts(file, sockets),
+    onDisabledPorts: onDisabledPorts(file, listening),
     virtualIpsHere: virtualIpsHere(file),
     ...link,
     ...left,
@@ -78,7 +79,7 @@ async function serviceFacts(
   file: ClusterFile,
   rule: PortRule,
   self: HostConfig,
-  sockets: readonly Listening[],
+  sockets: Promise<readonly Listening[]>,
   own: ReadonlySet<string>,
 ): Promise<ServiceFacts> {
   const service = serviceOf(rule, self)!;
@@ -89,7 +90,7 @@ async function serviceFacts(
   return {
     rule: rule.name,
     address: service.address,
-    exposed: socketTexts(exposedSockets({ file, rule, self, service: service.address }, sockets, own)),
+    exposed: socketTexts(exposedSockets({ file, rule, self, service: service.address }, await sockets, own)),
     smtp: look?.smtp ?? null,
     certificateEnds: look?.certificateEnds ?? null,
     failure: look?.failure ?? null,

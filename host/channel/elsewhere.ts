@@ -10,7 +10,7 @@ import type { HostConfig, HostName } from '../protocol/types.js';
 import { HostSilent, type HostChannel } from './channel.js';
 
 /** A verb may ask Envoy and the disk before it answers; less than the patience of `nlb` itself. */
-const VERB_TIMEOUT_MS = 8000;
+export const VERB_TIMEOUT_MS = 8000;
 const PREFIX = /^\/hosts\/([^/]+)(\/.*)$/;
 
 export interface ElsewhereOptions {

@@ -2,32 +2,45 @@
 import { Resolver } from 'node:dns/promises';
 import { systemCode } from '../edge/edge-error.js';
 import { type DnsFacts, isNoSuchName, type ReverseFacts } from '../doctor/facts.js';
-import { parseAddress } from '../protocol/config/index.js';
-import type { ClusterFile } from '../protocol/types.js';
+import { parseAddress } from '../protocol/config/address.js';
+import type { ClusterFile, Milliseconds } from '../protocol/types.js';
 
-/** Half a minute of waiting would be Node.js's own. */
+/** Of one name server; half a minute of waiting would be Node.js's own. */
 const TIMEOUT_MS = 2000;
+/** Of all questions: name servers are asked one after another, and names once they are known. As long as a host is waited for. */
+const PATIENCE_MS = 8000;
 /** BOUNDED: addresses looked up backwards. */
 const REVERSE_MAX = 64;
 /** BOUNDED: names of one address that are looked up forward. */
 const NAMES_MAX = 8;
 
 /** What is asked of DNS; a test has its own. */
-export type Resolving = Pick<Resolver, 'resolve4' | 'resolve6' | 'reverse'>;
+export type Resolving = Pick<Resolver, 'resolve4' | 'resolve6' | 'reverse' | 'cancel'>;
 
+/** Never takes longer than `patienceMs`: what DNS has not answered by then has no answer (ETIMEOUT). */
 export async function dnsOf(
   file: ClusterFile,
   resolver: Resolving = new Resolver({ timeout: TIMEOUT_MS, tries: 1 }),
+  patienceMs: Milliseconds = PATIENCE_MS,
 ): Promise<DnsFacts> {
+  const patience = setTimeout(() => resolver.cancel(), patienceMs);
+  try {
+    return await factsOf(file, resolver);
+  } finally {
+    clearTimeout(patience);
+  }
+}
+
+async function factsOf(file: ClusterFile, resolver: Resolving): Promise<DnsFacts> {
   const expected = file.listenOn === 'dedicatedIp' ? file.hosts.map((host) => host.dedicatedIp) : file.virtualIps;
-  const [four, six] = await Promise.all([
-    asked(resolver.resolve4(file.clusterName)),
-    asked(resolver.resolve6(file.clusterName)),
-  ]);
-  const addresses = [...four.found, ...six.found].map((address) => parseAddress(address)?.text ?? address);
   // A test address on loopback has no name anywhere.
   const backwards = expected.filter((address) => !address.startsWith('127.') && address !== '::1');
-  const reverse = await Promise.all(backwards.slice(0, REVERSE_MAX).map((address) => reverseOf(resolver, address)));
+  const [four, six, reverse] = await Promise.all([
+    asked(resolver.resolve4(file.clusterName)),
+    asked(resolver.resolve6(file.clusterName)),
+    Promise.all(backwards.slice(0, REVERSE_MAX).map((address) => reverseOf(resolver, address))),
+  ]);
+  const addresses = [...four.found, ...six.found].map((address) => parseAddress(address)?.text ?? address);
   const notAsked = backwards.slice(REVERSE_MAX);
   return {
     addresses: addresses.length > 0 ? addresses : null,
@@ -59,6 +72,12 @@ function unanswered(four: string | null, six: string | null): string | null {
 async function asked(question: Promise<string[]>): Promise<{ found: string[]; failure: string | null }> {
   return question.then(
     (found) => ({ found, failure: null }),
-    (error) => ({ found: [], failure: systemCode(error) }),
+    (error) => ({ found: [], failure: failureOf(error) }),
   );
+}
+
+function failureOf(error: unknown): string {
+  const code = systemCode(error);
+  // By us, when the time was up.
+  return code === 'ECANCELLED' ? 'ETIMEOUT' : code;
 }

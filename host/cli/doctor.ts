@@ -1,17 +1,15 @@
 /** `nlb doctor`: looks through the whole cluster for what is known to go wrong, and says what to do. */
-import type { DoctorFinding, Examined, HostFacts, NotKnown } from '../doctor/facts.js';
-import { judge, type Silent } from '../doctor/judge.js';
-import { notKnownOf } from '../doctor/not-known.js';
+import type { DnsFacts, DoctorFinding, Examined, HostFacts, NotKnown } from '../doctor/facts.js';
+import type { Silent } from '../doctor/judge.js';
 import type { HostName, InForce } from '../protocol/types.js';
 import { type Call, SIDECAR_OPTIONS, type Verb } from './args.js';
 import { ask, type Door, saidBy } from './client.js';
-import { dnsOf } from './doctor-dns.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { findAll, findSidecar } from './find-sidecar.js';
 import { counted, jsonText, wrapped } from './output.js';
 import type { Terminal } from './terminal.js';
 
-/** As client.ts waits for an answer; an examination looks at services for 8 s, DNS is asked for 6 s. */
+/** As client.ts waits for an answer; other hosts and DNS are waited for 8 s, side by side. */
 const MAX_S = 10;
 
 export const verb: Verb = {
@@ -28,8 +26,8 @@ does not answer, and every problem the sidecars know of.
 Mail servers are asked with EHLO and RCPT TO for a stranger; nothing is sent.
 What could not be found out is said at the end, and why.
 
-All of it is done side by side. A service, or a host, that says nothing is
-waited for 10 s at most; on a terminal the last line shows for whom.
+All of it is done side by side. A service, a host or a name server that says
+nothing is waited for 10 s at most; on a terminal the last line shows for whom.
 
 Exit code 0: nothing found. 1: something. 3: no sidecar answers.`,
   options: { 'no-dns': { type: 'boolean', help: 'do not ask DNS' }, ...SIDECAR_OPTIONS },
@@ -53,23 +51,50 @@ async function diagnosis(call: Call, terminal: Terminal): Promise<Diagnosis> {
   const doors = call.has('host')
     ? [{ host: call.text('host')!, door: await findSidecar(call, terminal) }]
     : await findAll(call, terminal);
-  const waiting = new Waiting(terminal);
-  // All side by side: whoever is slow, or does not answer, is waited for once.
+  const waiting = new Waiting(terminal.progress ?? null);
+  try {
+    return await diagnosisOf(doors, call.flag('no-dns') ? null : askDns, waiting);
+  } finally {
+    // Before anything is said, an error as well.
+    waiting.end();
+  }
+}
+
+/** Loaded for it alone: without, the verb is there in less time. */
+async function askDns(file: InForce['file']): Promise<DnsFacts> {
+  const { dnsOf } = await import('./doctor-dns.js');
+  return dnsOf(file);
+}
+
+/**
+ * All side by side: whoever is slow, or does not answer, is waited for once. Exported for tests.
+ *
+ * @param askDns  null where DNS is left out
+ */
+export async function diagnosisOf(
+  doors: readonly { host: HostName; door: Door }[],
+  askDns: ((file: InForce['file']) => Promise<DnsFacts>) | null,
+  waiting: Waiting,
+): Promise<Diagnosis> {
   const asked = fileInForce(doors.map(({ door }) => door));
-  const askedDns = call.flag('no-dns') ? null : waiting.until('DNS', asked.then(dnsOf));
+  const askedDns = askDns && waiting.until('DNS', asked.then(askDns));
   const examinations = doors.map(({ host, door }) => waiting.until(host, examination(host, door)));
+  // Loaded while the hosts look at themselves.
+  const judging = Promise.all([import('../doctor/judge.js'), import('../doctor/not-known.js')]);
   const [file, dns, outcomes] = await Promise.all([asked, askedDns, Promise.all(examinations)]);
+  const [{ judge }, { notKnownOf }] = await judging;
   const examined = outcomes.flatMap((outcome) => ('facts' in outcome ? [outcome] : []));
   const silent = outcomes.flatMap((outcome) => ('reason' in outcome ? [outcome] : []));
   const findings = judge(file, examined, silent, dns, new Date().toISOString());
   return { findings, notKnown: notKnownOf(file, examined, dns), examined: examined.map(({ facts }) => facts.host) };
 }
 
-/** Shows who has not answered yet. */
-class Waiting {
+/** Shows who has not answered yet. Exported for tests. */
+export class Waiting {
   private readonly names = new Set<string>();
 
-  constructor(private readonly terminal: Terminal) {}
+  /** @param progress  as `Terminal` has it; null once nothing may be shown */
+  constructor(private progress: ((text: string) => void) | null) {}
 
   async until<T>(name: string, answer: Promise<T>): Promise<T> {
     this.names.add(name);
@@ -82,9 +107,15 @@ class Waiting {
     }
   }
 
+  /** Takes the line away, and shows none for what answers later. */
+  end(): void {
+    this.progress?.('');
+    this.progress = null;
+  }
+
   private show(): void {
     const text = `waiting for ${[...this.names].join(', ')}; ${MAX_S} s at most ...`;
-    this.terminal.progress?.(this.names.size === 0 ? '' : text);
+    this.progress?.(this.names.size === 0 ? '' : text);
   }
 }
 
@@ -104,28 +135,29 @@ async function examination(host: HostName, door: Door): Promise<(Examined & { do
 }
 
 /**
- * All are asked side by side; the first of them, in their order, that knows one.
+ * Of the sidecar that is asked itself: it answers from memory. Only where it knows none yet the others are asked, side by
+ * side, and the first answer counts: DNS waits for it, and whoever is silent must keep nobody back.
  *
  * @throws CliError where no host knows one
  */
 async function fileInForce(doors: readonly Door[]): Promise<InForce['file']> {
-  let last = 'no sidecar could be examined';
-  const asked = doors.map((door) => ask(door, 'GET', '/in-force').catch((error: Error) => error));
-  for (const answer of asked) {
-    const said = await answer;
-    if (said instanceof Error) {
-      if (!(said instanceof CliError)) throw said;
-      last = said.message;
-      continue;
-    }
-    if (said.code === 200) return (said.body as InForce).file;
-    last = saidBy(said.body);
-  }
-  throw new CliError(EXIT.unreachable, last);
+  const [first, ...rest] = [...doors].sort((a, b) => Number(a.elsewhere !== null) - Number(b.elsewhere !== null));
+  if (first === undefined) throw new CliError(EXIT.unreachable, 'no sidecar could be examined');
+  const file = await fileOf(first).catch((error: Error) => error);
+  if (!(file instanceof Error)) return file;
+  if (!(file instanceof CliError)) throw file;
+  // Of hosts that all know none, what the first says is as good as any.
+  return Promise.any(rest.map(fileOf)).catch(() => Promise.reject(file));
+}
+
+async function fileOf(door: Door): Promise<InForce['file']> {
+  const { code, body } = await ask(door, 'GET', '/in-force');
+  if (code === 200) return (body as InForce).file;
+  throw new CliError(EXIT.unreachable, saidBy(body));
 }
 
 function doctorText({ findings, notKnown, examined }: Diagnosis): string {
-  const who = `Looked at ${examined.join(', ')}`;
+  const who = `Looked at ${examined.join(', ') || 'no host'}`;
   const count = findings.length === 0 ? 'nothing found' : `${counted(findings.length, 'finding')}\n`;
   const lines = findings.map(({ text, todo }, index) => {
     return wrapped(`${index + 1}. ${text}`) + wrapped(todo, '   -> ');

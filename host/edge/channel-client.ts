@@ -26,7 +26,7 @@ export interface ChannelQuestion {
 }
 
 /** Of the time, this much at most for a connection: a machine that is off answers nothing at all. */
-const CONNECT_MAX_MS = 2000;
+export const CONNECT_MAX_MS = 2000;
 
 /** @throws Error with the reason in words: nobody listens, another key, no answer in time */
 export async function askChannel(question: ChannelQuestion): Promise<ChannelReply> {

@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { EdgeError } from './edge-error.js';
+import { noFileReason } from './open-files.js';
 
 /** What `nft -j` answers: objects of one key each (`table`, `chain`, `map`, ...). */
 export type NftObject = Record<string, Record<string, unknown>>;
@@ -70,7 +71,9 @@ export function runProgram(command: readonly string[], input = ''): Promise<Prog
 }
 
 function notStarted(program: string, error: NodeJS.ErrnoException): string {
-  return error.code === 'ENOENT' ? `${program} is not installed` : error.message;
+  if (error.code === 'ENOENT') return `${program} is not installed`;
+  const noFile = noFileReason(error.code ?? '');
+  return noFile === null ? error.message : `${program} cannot be started: ${noFile}`;
 }
 
 /** The first line of what a program complained of, without its place in the text we gave it. */

@@ -29,6 +29,13 @@ export function isOutOfFiles(code: string): boolean {
   return code === 'EMFILE' || code === 'ENFILE';
 }
 
+/** Why nothing could be opened, and what to do, as the second part of a sentence; null where files are not the cause. */
+export function noFileReason(code: string): string | null {
+  if (code === 'EMFILE') return 'this process may open no more files (EMFILE); raise LimitNOFILE= (ulimit -n)';
+  if (code === 'ENFILE') return 'this machine may open no more files (ENFILE); raise fs.file-max (sysctl)';
+  return null;
+}
+
 /** What an administrator has to mend, or null while this process has room. */
 export function openFilesProblem(): string | null {
   try {

@@ -53,17 +53,23 @@ export interface FakeSidecar {
   close(): Promise<void>;
 }
 
+export interface FakeAnswer {
+  code: number;
+  body: unknown;
+  /** Not before that. */
+  after?: Promise<unknown>;
+}
+
 /** Listens on `directory`/nlb.sock; `answers` by method and path. */
-export async function fakeSidecar(
-  directory: string,
-  answers: Record<string, { code: number; body: unknown }>,
-): Promise<FakeSidecar> {
+export async function fakeSidecar(directory: string, answers: Record<string, FakeAnswer>): Promise<FakeSidecar> {
   mkdirSync(directory, { recursive: true });
   const asked: string[] = [];
-  const server: Server = createServer((request, response) => {
+  const server: Server = createServer(async (request, response) => {
     const key = `${request.method} ${request.url}`;
     asked.push(key);
-    const { code, body } = answers[key] ?? { code: 404, body: { ok: false, text: `nothing at ${key}` } };
+    const nothing: FakeAnswer = { code: 404, body: { ok: false, text: `nothing at ${key}` } };
+    const { code, body, after } = answers[key] ?? nothing;
+    await after;
     response.writeHead(code);
     response.end(typeof body === 'string' ? body : JSON.stringify(body));
   });

@@ -297,6 +297,7 @@ test('dnsOf() asks forward, back and forward again, and leaves test addresses on
       asked.push(name);
       return name === 'six.example.org' ? ['2001:DB8:0::C'] : none('ENODATA');
     }) as Resolving['resolve6'],
+    cancel: () => {},
     reverse: async (address) => {
       if (address === '2001:db8::c') return ['six.example.org'];
       return address === '10.0.0.11' ? ['mail.example.org', 'gone.example.org'] : none('ENOTFOUND');

@@ -9,7 +9,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseListenerErrors, parseStats } from '../../host/edge/envoy-admin.js';
 import { cachedEnvoyPath, findEnvoy } from '../../host/edge/envoy-binary.js';
 import { startDelayMs } from '../../host/edge/envoy-minder.js';
-import { holderOf, parseProcNet, takenBy, takenPorts } from '../../host/edge/listening.js';
+import {
+  holderOf,
+  listeningLines,
+  listeningSockets,
+  parseProcNet,
+  takenBy,
+  takenPorts,
+} from '../../host/edge/listening.js';
 import { createLog } from '../../host/edge/log.js';
 import { openFilesMax } from '../../host/edge/open-files.js';
 import { trafficOf } from '../../host/edge/traffic.js';
@@ -29,6 +36,21 @@ describe('who listens', () => {
       { address: '127.0.0.1', port: 7620, inode: '4713' },
       { address: '2001:db8::1', port: 25, inode: '4714' },
     ]);
+  });
+
+  it('reads no more of /proc than the listening sockets, which come first, however many connections follow', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'nlb-proc-'));
+    const line = (port: string, state: string) =>
+      `   0: 0B00000A:${port} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n`;
+    const listening = Array.from({ length: 2000 }, (_, i) => line((i + 4096).toString(16).toUpperCase(), '0A'));
+    const connections = line('0019', '01').repeat(5000);
+    const path = join(directory, 'tcp');
+    writeFileSync(path, `  sl  local_address\n${listening.join('')}${connections}`);
+    const read = await listeningLines(path);
+    rmSync(directory, { recursive: true });
+    expect(parseProcNet(read).map(({ port }) => port)).toEqual(listening.map((_, i) => i + 4096));
+    expect(read.length).toBeLessThan(listening.join('').length + connections.length / 3);
+    expect(await listeningLines(path)).toBe('');
   });
 
   it('counts a listener on all addresses as one on ours', () => {
@@ -58,7 +80,7 @@ s.bind(("127.0.50.3", 0)); s.listen(); print(s.getsockname()[1], flush=True); sy
     const server = createServer().listen(0, '127.0.50.3');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
-    const [socket] = takenBy([{ address: '127.0.50.3', port }]);
+    const [socket] = takenBy([{ address: '127.0.50.3', port }], await listeningSockets());
     expect(holderOf(socket!)).toContain(`(process ${process.pid})`);
     server.close();
   });

@@ -2,7 +2,9 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { afterEach, describe, expect, test } from 'vitest';
-import { lookAt, type LookKind } from '../../host/edge/smtp-look.js';
+import { VERB_TIMEOUT_MS } from '../../host/channel/elsewhere.js';
+import { CONNECT_MAX_MS } from '../../host/edge/channel-client.js';
+import { LOOK_MS, lookAt, type LookKind } from '../../host/edge/smtp-look.js';
 import { lookKind } from '../../host/examine.js';
 import type { Service } from '../../host/protocol/types.js';
 
@@ -167,6 +169,15 @@ describe('lookAt()', () => {
       expect([seen.failure, seen.smtp!.relays]).toEqual([null, false]);
     },
   );
+
+  test('ends at a service that is slow, with what was seen, before another host gives up on the examination', async () => {
+    const server = await scripted({ EHLO: '250-mx.test\r\n250 SIZE 1000', MAIL: '250-and so on' });
+    expect(await lookAt(serviceAt(server), '10.0.0.11', 'smtp', 500)).toMatchObject({
+      smtp: { offers: { SIZE: '1000' }, relays: null },
+      failure: 'took longer than 500 ms',
+    });
+    expect(LOOK_MS + CONNECT_MAX_MS).toBeLessThanOrEqual(VERB_TIMEOUT_MS);
+  });
 
   test('says why a service cannot be looked at', async () => {
     const server = createServer();

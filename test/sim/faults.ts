@@ -177,7 +177,7 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'failback',
     'who comes back counts as one that leaves',
-    "part?.absence === 'standby' ? seatsThatServe(state, rule, seats) : []);",
+    'isKnown(state, part) ? seatsThatServe(state, rule, seats) : []);',
     '[...seats.values()]);',
     'failback-two-back',
   ),
