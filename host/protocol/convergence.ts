@@ -50,9 +50,10 @@ function isSettled(state: ProtocolState, nowMs: Milliseconds): boolean {
   const { confirmed, inForce, resumed } = state;
   if (nowMs >= state.graceUntilMs) return true;
   if ((confirmed !== null || inForce !== null) && !resumed) return true;
-  const others = state.side.visible.filter((name) => name !== state.self);
-  if (others.length >= state.peers.size - state.forgotten.size) return true;
-  return others.some((name) => state.peers.get(name)!.row!.phase !== 'starting');
+  const { visible, agreeing } = state.side;
+  if (visible.length > state.peers.size - state.forgotten.size) return true;
+  // One that waits outside has met others, which are still to be met here.
+  return agreeing.some((name) => name !== state.self && state.peers.get(name)!.row!.phase !== 'starting');
 }
 
 /** R4: who is lost leaves what is in force at once; the view without it follows. */

@@ -24,7 +24,10 @@ export function noteDisagreement(state: ProtocolState, nowMs: Milliseconds): voi
   }
 }
 
-/** What changed here may be on its way there, or its answer on the way back, for a tolerance; a host that died meanwhile gives none. */
-function isLater(state: ProtocolState, { saidMs }: Peer): boolean {
-  return saidMs - state.inForceSinceMs >= toleranceMs(state);
+/**
+ * What changed here, or there before it was heard again, may be on its way, or the answer on the way back, for a tolerance; a host
+ * that died meanwhile gives none.
+ */
+function isLater(state: ProtocolState, { saidMs, heardSinceMs }: Peer): boolean {
+  return saidMs - Math.max(state.inForceSinceMs, heardSinceMs) >= toleranceMs(state);
 }

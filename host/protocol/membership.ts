@@ -190,6 +190,7 @@ function takeDirect(
   takeRow(peer, row, hearsOf(state, peer, row));
   peer.said = heartbeat;
   peer.saidMs = nowMs;
+  if (restarted || peer.link !== 'heard') peer.heardSinceMs = nowMs;
   peer.directMs = nowMs;
   peer.advancedMs = nowMs;
   peer.suspicion = null;

@@ -51,6 +51,8 @@ export interface Peer {
   said: Heartbeat | null;
   /** When that came. */
   saidMs: Milliseconds;
+  /** Since when this start of it is heard without a break. */
+  heardSinceMs: Milliseconds;
   /** When its own sequence last advanced as seen here; null where it was only told of and never moved (R1). */
   advancedMs: Milliseconds | null;
   /** When another first told of the instance in `row`. */
@@ -96,6 +98,7 @@ export function newPeer(config: HostConfig, nameHash: number): Peer {
     hears: new Set(),
     said: null,
     saidMs: Number.NEGATIVE_INFINITY,
+    heardSinceMs: Number.NEGATIVE_INFINITY,
     advancedMs: null,
     toldMs: Number.NEGATIVE_INFINITY,
     directMs: Number.NEGATIVE_INFINITY,

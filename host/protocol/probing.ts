@@ -145,6 +145,9 @@ export function noteEnvoyAnswer(peer: Peer, answered: boolean): void {
   if (peer.link === 'held' && peer.unansweredKnocks >= UNANSWERED_KNOCKS_MAX) peer.link = 'none';
 }
 
+/** By then that neighbour has made up its own mind, whatever the tolerance: one period it may have heard it longer, one it tells of it later. */
+const KNOWS_BETTER_PERIODS = 2;
+
 /**
  * Keeps its share in silence, so no view waits for it (R13): held here, or by a host that is visible and says that it holds
  * somebody. Only a host of the view in force has a share to keep: one that a neighbour still believes in, just awake from a
@@ -153,7 +156,8 @@ export function noteEnvoyAnswer(peer: Peer, answered: boolean): void {
 export function isSilent(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean {
   if (peer.link !== 'none') return peer.link === 'held';
   if (!isInView(state, peer) || !isHeldElsewhere(state, peer)) return false;
-  return nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs) >= toleranceMs(state);
+  const idleMs = nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs);
+  return idleMs >= Math.max(toleranceMs(state), lostAfterMs(periodMs(state)) + KNOWS_BETTER_PERIODS * periodMs(state));
 }
 
 function isHeldElsewhere(state: ProtocolState, peer: Peer): boolean {

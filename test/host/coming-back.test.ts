@@ -1,8 +1,9 @@
 /** How a host comes back under `failback: slowly` and `never`, by the protocol alone: three simulated hosts. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { emptyDurable } from '../../host/protocol/events.js';
-import { createState } from '../../host/protocol/protocol.js';
+import { createState, step } from '../../host/protocol/protocol.js';
 import { eighths } from '../../host/protocol/returning.js';
+import { ownRow } from '../../host/protocol/state.js';
 import type { OwnSettings } from '../../host/protocol/types.js';
 import { older } from '../sim/accidents.js';
 import { Cluster, type SimHost } from '../sim/cluster.js';
@@ -232,6 +233,25 @@ describe('failback: never', () => {
     cluster.kill(mail1);
     cluster.run(5000);
     expect(partOf(mail3, mail3, MORE)).toBe(50);
+  });
+
+  test('lets no host serve alone that met none but one that waits outside: others serve, and are still to be met', () => {
+    const meets = (waiting: boolean) => {
+      const args = { durable: emptyDurable(), authenticator: cheapAuthenticator(), settings: mail2.settings };
+      const known = { file: mail2.state!.known.file, fingerprint: mail2.state!.known.fingerprint };
+      const state = createState({ ...known, ...args, self: 'mail2', instance: 1n, nowMs: 0 });
+      const row = { ...ownRow(mail3.state!, 0), waiting };
+      Object.assign(state.peers.get('mail3')!, {
+        link: 'heard',
+        row,
+        hears: new Set(['mail2']),
+        directMs: 0,
+        advancedMs: 0,
+      });
+      step(state, { kind: 'tick', nowMs: 1 });
+      return state.confirmed?.content.hosts.map(({ name }) => name) ?? null;
+    };
+    expect([meets(true), meets(false)]).toEqual([null, ['mail2', 'mail3']]);
   });
 
   test('gives a host on standby one rule with nlb enable, whether that is on there or was off', () => {

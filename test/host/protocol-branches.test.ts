@@ -153,6 +153,10 @@ test('a word that may be of before a change here is no alarm, however long ago t
   saysOtherwise(cluster, host!);
   expect(cluster.status(host!)!.problems).toEqual([]);
   host!.state!.inForceSinceMs = peer.saidMs - 5000;
+  peer.heardSinceMs = peer.saidMs - 4900;
+  saysOtherwise(cluster, host!);
+  expect(cluster.status(host!)!.problems).toEqual([]);
+  peer.heardSinceMs = peer.saidMs - 5000;
   saysOtherwise(cluster, host!);
   expect(cluster.status(host!)!.problems).toHaveLength(1);
 });

@@ -317,8 +317,10 @@ export function activeRules(host: SimHost): string[] {
 function isConvergedWith(host: SimHost, other: SimHost): boolean {
   const { state } = host;
   if (state === null || other.name === host.name || clusterOf(host) !== clusterOf(other)) return false;
-  const { confirmed, inForce } = state;
+  const { confirmed, inForce, highest } = state;
   if (inForce === null || inForce.lostSince.length > 0 || confirmed?.checksum !== inForce.view.checksum) return false;
+  // Its sidecar died after it had confirmed the next view, and goes on with the one before until it hears of that.
+  if (highest.number !== confirmed.number) return false;
   const isIn = inForce.view.hosts.some((each) => each.name === other.name);
   return isIn && !state.resumed && state.leaving === null && state.peers.get(other.name)?.link === 'heard';
 }

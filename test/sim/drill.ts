@@ -2,6 +2,7 @@
  * At the end of each life, on a whole cluster and a fair network: what is promised of time. One thing happens after the
  * other, and each has to be in force, or to be no news at all, within what design.md says of it.
  */
+import { VIEW_GAP_MS } from '../../host/protocol/convergence.js';
 import { fail } from './checkers.js';
 import type { Cluster, SimHost } from './cluster.js';
 import { variantOf } from './files.js';
@@ -208,11 +209,16 @@ function goesDeaf(cluster: Cluster, deaf: SimHost, dying: SimHost, other: SimHos
   unnoticed(cluster, [other], `${deaf.name} is deaf`, () => cluster.run(periodMs * 10));
 }
 
-/** Something happens, and nobody's view changes. */
+/** Something happens, and nobody's view changes, but by a file that was on its way. */
 export function unnoticed(cluster: Cluster, hosts: SimHost[], what: string, happen: () => void): void {
-  const before = hosts.map(({ state }) => state!.inForceChecksum);
+  // What happened before is seen to its end.
+  cluster.run(VIEW_GAP_MS * 2);
+  const before = hosts.map(({ state }) => ({ checksum: state!.inForceChecksum, file: state!.known.fingerprint }));
   happen();
-  const changed = hosts.find(({ state }, i) => state!.inForceChecksum !== before[i]);
+  const changed = hosts.find(({ state }, i) => {
+    const { checksum, file } = before[i]!;
+    return state!.inForceChecksum !== checksum && state!.known.fingerprint === file;
+  });
   if (changed !== undefined) fail(cluster, `${changed.name} changed its view because ${what}`);
 }
 

@@ -151,8 +151,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'R13',
     'whoever another hears need not confirm',
-    'return nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs) >= toleranceMs(state);',
-    'return true;',
+    'return idleMs >= Math.max(',
+    'return true || idleMs >= Math.max(',
   ),
   fault('failback', 'who comes back takes its part', 'if (isUp) enter(', 'if (isUp && seats.size > 32) enter('),
   fault(
