@@ -2,6 +2,7 @@
 import type { VerbAnswer } from '../admin/api.js';
 import type { ClusterKeys } from '../edge/key-file.js';
 import type { Log } from '../edge/log.js';
+import type { Plan } from '../plan/plan.js';
 import type { ProtocolStatus } from '../protocol/events.js';
 import type { ClusterFile, Fingerprint, HostName, Milliseconds } from '../protocol/types.js';
 
@@ -19,6 +20,8 @@ export interface ApplyHost {
   textInForce(): string | null;
   /** @throws Error with all mistakes of the text */
   parse(text: string): { file: ClusterFile; fingerprint: Fingerprint };
+  /** Whose clients would go to whom by that file in the place of the one in force; without spreads. */
+  moves(file: ClusterFile): Promise<Plan>;
   /** @throws Error naming who has a port of that file on this host */
   refusePortsTakenFor(file: ClusterFile): Promise<void>;
   /** Why this host's Envoy did not take what is in force; null while it did or is at it. */
@@ -60,4 +63,6 @@ export interface ApplyAnswer extends VerbAnswer {
   revision: number | null;
   /** In words. */
   difference: string[];
+  /** Which part of the clients moves; null where it did not come to a difference. */
+  moves: Plan | null;
 }

@@ -47,7 +47,7 @@ export class Applying {
     const { onTrial } = this.confirming;
     if (onTrial === null || order.cause !== 'applied') return this.coordinator.apply(order);
     const text = `Revision ${onTrial.revision} by ${onTrial.by} waits to be confirmed: nlb confirm or nlb rollback first`;
-    return { ok: false, text, revision: null, difference: [] };
+    return { ok: false, text, revision: null, difference: [], moves: null };
   }
 
   /** @param to  a revision's number; null for the file before the one in force */
@@ -62,7 +62,7 @@ export class Applying {
     const numbers = [...new Set(store.all.map(({ revision }) => revision))].join(', ');
     const what = to === null ? 'no other file' : `no revision ${to}`;
     const text = `This host knows ${what}; it knows revision ${numbers || 'none'} (nlb revisions)`;
-    return { ok: false, text, revision: null, difference: [] };
+    return { ok: false, text, revision: null, difference: [], moves: null };
   }
 
   /** Of the revision on trial: it stays. */

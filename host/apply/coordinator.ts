@@ -8,6 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VerbAnswer } from '../admin/api.js';
+import type { Plan as Moves } from '../plan/plan.js';
 import type { ClusterFile, Fingerprint, HostName } from '../protocol/types.js';
 import type { ApplyAnswer, ApplyHost, ApplyOrder, ApplyState } from './apply-host.js';
 import { differenceOf } from './difference.js';
@@ -27,6 +28,7 @@ class Refused extends Error {}
 
 interface Plan {
   revision: Revision;
+  file: ClusterFile;
   /** What it is a change of; its text is null where it is not known here. */
   base: Fingerprint;
   baseText: string | null;
@@ -44,29 +46,45 @@ export class Coordinator {
   ) {}
 
   async apply(order: ApplyOrder): Promise<ApplyAnswer> {
-    let plan: Plan | null = null;
     if (this.isBusy) return refusal('this host is about to bring another change; try again when that is done', null);
     this.isBusy = true;
     try {
-      plan = this.planned(order);
-      const { revision, difference, hosts } = plan;
-      if (order.isDryRun) return await this.tried(plan);
+      const plan = this.planned(order);
+      // Counted while the hosts look at the file.
+      const [answer, moves] = await Promise.all([this.carriedOut(plan, order.isDryRun), this.movesOf(plan)]);
+      return { ...answer, moves };
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return refusal(error.message, null);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  private async carriedOut(plan: Plan, isDryRun: boolean): Promise<ApplyAnswer> {
+    const { revision, difference, hosts } = plan;
+    try {
+      if (isDryRun) return await this.tried(plan);
       const startedMs = this.host.nowMs();
       await this.bring(plan);
       const tookS = ((this.host.nowMs() - startedMs) / 1000).toFixed(1);
-      const text = `Revision ${revision.revision} is in force on ${hosts.join(', ')}, ${tookS} s after it was brought`;
-      return {
-        ok: true,
-        text: text + leftBehind(revision) + untilConfirmed(revision),
-        revision: revision.revision,
-        difference,
-      };
+      const inForce = `Revision ${revision.revision} is in force on ${hosts.join(', ')}, ${tookS} s after it was brought`;
+      const text = inForce + leftBehind(revision) + untilConfirmed(revision);
+      return { ok: true, text, revision: revision.revision, difference, moves: null };
     } catch (error) {
-      if (error instanceof EnvoyRefusal) return await this.takeBack(plan!, error.message);
+      if (error instanceof EnvoyRefusal) return await this.takeBack(plan, error.message);
       if (!(error instanceof Refused)) throw error;
       return refusal(error.message, plan);
-    } finally {
-      this.isBusy = false;
+    }
+  }
+
+  /** What it moves is told beside; that it cannot be counted stops no change. */
+  private async movesOf({ file }: Plan): Promise<Moves | null> {
+    try {
+      return await this.host.moves(file);
+    } catch (error) {
+      this.host.log.warning(`what the change moves cannot be told: ${(error as Error).message}`);
+      return null;
     }
   }
 
@@ -103,7 +121,7 @@ export class Coordinator {
     if (tooFew !== null) throw new Refused(tooFew);
     const base = current.fingerprint;
     const difference = [...differenceOf(current.file, next.file), ...drainedBy(current.file, next.file, host.self)];
-    return { revision, base, baseText: host.textInForce(), difference, hosts };
+    return { revision, file: next.file, base, baseText: host.textInForce(), difference, hosts };
   }
 
   /** One Envoy cannot do what all have in force: everybody goes back to the file before. */
@@ -140,7 +158,7 @@ export class Coordinator {
     const { revision, difference } = plan;
     if (failed.length > 0) throw new Refused(failed.map(({ text }) => text).join('\n'));
     const text = `It would be revision ${revision.revision}; ${plan.hosts.join(', ')} can take it. Nothing was changed`;
-    return { ok: true, text: text + leftBehind(revision), revision: revision.revision, difference };
+    return { ok: true, text: text + leftBehind(revision), revision: revision.revision, difference, moves: null };
   }
 
   private async bring(plan: Plan): Promise<void> {
@@ -254,7 +272,7 @@ function refuseIf(answers: readonly VerbAnswer[]): void {
 
 function refusal(text: string, plan: Plan | null): ApplyAnswer {
   const { revision, difference } = plan ?? { revision: null, difference: [] };
-  return { ok: false, text, revision: revision?.revision ?? null, difference };
+  return { ok: false, text, revision: revision?.revision ?? null, difference, moves: null };
 }
 
 function leftBehind({ without }: Revision): string {

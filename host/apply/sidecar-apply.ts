@@ -1,7 +1,11 @@
 /** Config distribution's way to the sidecar it runs in. */
 import type { HostChannel } from '../channel/channel.js';
 import { sha256 } from '../edge/cluster-file.js';
+import type { Decision } from '../edge/decision.js';
+import { changed } from '../plan/change.js';
+import { type Plan, planOf } from '../plan/plan.js';
 import { findingLine, fingerprintOf, parseClusterFile } from '../protocol/config/index.js';
+import type { ClusterFile, InForce } from '../protocol/types.js';
 import type { Sidecar } from '../sidecar.js';
 import { refusePortsTakenFor } from '../taken-ports.js';
 import type { ApplyHost } from './apply-host.js';
@@ -48,6 +52,7 @@ function applyHost(sidecar: Sidecar, channel: HostChannel, store: RevisionStore)
       if ('errors' in parsed) throw new Error(parsed.errors.map(findingLine).join('\n'));
       return { file: parsed.file, fingerprint: fingerprintOf(parsed.file, sha256) };
     },
+    moves: (file) => movesOf(sidecar.protocol.inForce!, file, sidecar.decision),
     refusePortsTakenFor: (file) => refusePortsTakenFor(sidecar, file),
     envoyRefusal() {
       const { taken, inForceChecksum } = sidecar.protocol;
@@ -57,4 +62,9 @@ function applyHost(sidecar: Sidecar, channel: HostChannel, store: RevisionStore)
     withdraw: (fingerprint) => sidecar.loop.post({ kind: 'withdraw', fingerprint }),
     ask: (name, path, body) => channel.askFor(name, path, body, ASK_TIMEOUT_MS),
   };
+}
+
+function movesOf(before: InForce, file: ClusterFile, decision: Decision): Promise<Plan> {
+  const after = changed(before, { file, weights: [], drained: [], lost: [] });
+  return planOf(before, after, decision, { hasSpreads: false });
 }

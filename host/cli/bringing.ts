@@ -1,9 +1,9 @@
 /** What apply and rollback have in common: their options, the request, and what they say of the answer. */
 import type { ApplyAnswer } from '../apply/apply-host.js';
-import type { Plan } from '../plan/plan.js';
 import { type Call, type Option, SIDECAR_OPTIONS } from './args.js';
 import { AnswerLost, ask, type Door, saidBy } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
+import { movesText } from './moves-text.js';
 import { counted, jsonText } from './output.js';
 import type { Terminal } from './terminal.js';
 import { durationArgument } from './time.js';
@@ -59,17 +59,10 @@ function whatThen(confirm: string | null): string {
   return confirm === null ? look : `${look}; unless nlb confirm is said it is taken back after ${confirm}`;
 }
 
-/** @param more  said between the difference and the outcome */
-export function say(
-  name: string,
-  answer: ApplyAnswer & { moves?: Plan | null },
-  call: Call,
-  terminal: Terminal,
-  more: string,
-): number {
+export function say(name: string, answer: ApplyAnswer, call: Call, terminal: Terminal): number {
   if (call.flag('json')) terminal.out(jsonText(answer));
   else {
-    terminal.out(differenceText(answer.difference) + more);
+    terminal.out(differenceText(answer.difference) + (answer.moves === null ? '' : movesText(answer.moves)));
     if (answer.ok) terminal.out(`${answer.text}\n`);
     else terminal.err(`nlb ${name}: ${answer.text}\n`);
   }

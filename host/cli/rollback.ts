@@ -19,12 +19,7 @@ ${EXIT_HELP}`,
       throw new CliError(EXIT.usage, `--to is ${to}, expected the number of a revision (nlb revisions)`);
     }
     const what = to === null ? {} : { to: Number(to) };
-    return say(
-      'rollback',
-      await bring(await findSidecar(call, terminal), '/rollback', what, call, terminal),
-      call,
-      terminal,
-      '',
-    );
+    const door = await findSidecar(call, terminal);
+    return say('rollback', await bring(door, '/rollback', what, call, terminal), call, terminal);
   },
 };

@@ -40,8 +40,8 @@ export async function ownersOf(inForce: InForce, rule: PortRule, decision: PlanD
 
 /** The part of the buckets that each host owns, 0-1. */
 export function sharesOf({ hosts, table }: RuleOwners): Map<HostName, number> {
-  const counts = new Array<number>(256).fill(0);
-  for (const index of table) counts[index]! += 1;
+  const counts = new Uint32Array(PLACES);
+  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) counts[table[bucket]!]! += 1;
   return new Map(hosts.map((name, index) => [name, counts[index]! / BUCKET_COUNT]));
 }
 

@@ -58,11 +58,26 @@ export async function planOf(
 ): Promise<Plan> {
   const names = [...after.file.portRules, ...before.file.portRules].map(({ name }) => name);
   const spreads = new Map<string, Spread[]>();
+  const remembering = withMemory(decision);
   const rules: PlannedRule[] = [];
   for (const name of new Set(names)) {
-    rules.push(await planRule(before, after, name, decision, hasSpreads ? spreads : null));
+    rules.push(await planRule(before, after, name, remembering, hasSpreads ? spreads : null));
   }
   return { viewNumber: isFromFile ? null : before.view.number, rules };
+}
+
+/** Rules with the same hosts and weights, and one that does not change, have one table. */
+function withMemory(decision: PlanDecision): PlanDecision {
+  const tables = new Map<string, Promise<Uint8Array>>();
+  return {
+    version: decision.version,
+    table(hosts, hashSeed) {
+      const key = JSON.stringify([hosts, hashSeed]);
+      const table = tables.get(key) ?? decision.table(hosts, hashSeed);
+      tables.set(key, table);
+      return table;
+    },
+  };
 }
 
 async function planRule(
@@ -127,16 +142,17 @@ function expected(before: RuleOwners, after: RuleOwners): Flow[] {
 
 /** Bucket by bucket. */
 function counted(before: RuleOwners | null, after: RuleOwners | null): Flow[] {
-  const counts = new Map<number, number>();
+  const counts = new Uint32Array(PLACES * PLACES);
   for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-    const pair = placeAt(before, bucket) * PLACES + placeAt(after, bucket);
-    counts.set(pair, (counts.get(pair) ?? 0) + 1);
+    counts[placeAt(before, bucket) * PLACES + placeAt(after, bucket)]! += 1;
   }
-  return [...counts].map(([pair, count]) => ({
-    from: before?.hosts[Math.floor(pair / PLACES)] ?? null,
-    to: after?.hosts[pair % PLACES] ?? null,
-    share: count / BUCKET_COUNT,
-  }));
+  const flows: Flow[] = [];
+  counts.forEach((count, pair) => {
+    if (count === 0) return;
+    const [from, to] = [before?.hosts[Math.floor(pair / PLACES)], after?.hosts[pair % PLACES]];
+    flows.push({ from: from ?? null, to: to ?? null, share: count / BUCKET_COUNT });
+  });
+  return flows;
 }
 
 function sharesWithNobody(owners: RuleOwners): [HostName | null, number][] {

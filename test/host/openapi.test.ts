@@ -18,7 +18,7 @@ const api = adminApi({
   entry: () => ({ isIn: false, reason: 'this host is stopped' }),
   explain: () => Promise.reject(new Error('client is x, expected ADDRESS')),
 });
-const refused = { ok: false, text: 'no', revision: null, difference: [] };
+const refused = { ok: false, text: 'no', revision: null, difference: [], moves: null };
 const applying = {
   revisions: () => [],
   apply: async () => refused,
