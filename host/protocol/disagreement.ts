@@ -25,7 +25,7 @@ export function noteDisagreement(state: ProtocolState, nowMs: Milliseconds): voi
 }
 
 /**
- * What changed here, or there before it was heard again, may be on its way, or the answer on the way back, for a tolerance; a host
+ * What changed here, or there before it was heard again, may be on its way for a tolerance, or the answer on the way back; a host
  * that died meanwhile gives none.
  */
 function isLater(state: ProtocolState, { saidMs, heardSinceMs }: Peer): boolean {
