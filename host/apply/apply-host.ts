@@ -63,6 +63,6 @@ export interface ApplyAnswer extends VerbAnswer {
   revision: number | null;
   /** In words. */
   difference: string[];
-  /** Which part of the clients moves; null where it did not come to a difference. */
+  /** Which part of the clients moves; null where it did not come to a difference, or could not be counted. */
   moves: Plan | null;
 }

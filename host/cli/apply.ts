@@ -6,7 +6,7 @@ import type { Finding } from '../protocol/config/finding.js';
 import type { InForce } from '../protocol/types.js';
 import type { Call, Verb } from './args.js';
 import { bring, BRING_OPTIONS, EXIT_HELP, say } from './bringing.js';
-import { ask, type Door } from './client.js';
+import { AnswerLost, ask, type Door } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { findSidecar } from './find-sidecar.js';
 import type { Terminal } from './terminal.js';
@@ -35,7 +35,7 @@ ${EXIT_HELP}`,
     }
     // Its mistakes are the sidecar's to find, which looks at it anyway; with their lines they are told from here.
     const [brought] = await Promise.allSettled([broughtFrom(path, door, call, terminal)]);
-    if (brought.status === 'rejected' || isRefused(brought.value)) {
+    if (isUndone(brought)) {
       const loaded = await loadedFrom(path);
       if (!loaded.ok) return sayMistakes(loaded, terminal);
     }
@@ -48,9 +48,10 @@ async function broughtFrom(path: string, door: Door, call: Call, terminal: Termi
   return bring(door, '/apply', { text: readFileSync(path, 'utf8') }, call, terminal);
 }
 
-/** Before it came to a difference. */
-function isRefused({ ok, revision }: ApplyAnswer): boolean {
-  return !ok && revision === null;
+/** Nothing can have come of it: it was refused before it came to a difference, or never asked. */
+function isUndone(brought: PromiseSettledResult<ApplyAnswer>): boolean {
+  if (brought.status === 'rejected') return !(brought.reason instanceof AnswerLost);
+  return !brought.value.ok && brought.value.revision === null;
 }
 
 async function loadedFrom(path: string): Promise<LoadedClusterFile> {

@@ -47,9 +47,11 @@ export async function bring(
   };
   const { code, body: answer } = await ask(door, 'POST', path, body, BRING_TIMEOUT_MS).catch((error: Error) => {
     if (!(error instanceof AnswerLost) || call.flag('dry-run')) throw error;
-    throw new CliError(EXIT.unreachable, `${error.message}; ${whatThen(call.text('confirm'))}`);
+    throw new AnswerLost(EXIT.unreachable, `${error.message}; ${whatThen(call.text('confirm'))}`);
   });
   if (code === 400) throw new CliError(EXIT.usage, saidBy(answer));
+  const { difference } = (answer ?? {}) as Partial<ApplyAnswer>;
+  if (!Array.isArray(difference)) throw new CliError(EXIT.refused, saidBy(answer));
   return answer as ApplyAnswer;
 }
 
@@ -62,11 +64,19 @@ function whatThen(confirm: string | null): string {
 export function say(name: string, answer: ApplyAnswer, call: Call, terminal: Terminal): number {
   if (call.flag('json')) terminal.out(jsonText(answer));
   else {
-    terminal.out(differenceText(answer.difference) + (answer.moves === null ? '' : movesText(answer.moves)));
+    terminal.out(differenceText(answer.difference) + whatMoves(answer));
     if (answer.ok) terminal.out(`${answer.text}\n`);
     else terminal.err(`nlb ${name}: ${answer.text}\n`);
   }
   return answer.ok ? EXIT.yes : EXIT.refused;
+}
+
+/** A sidecar of a release that does not count it says nothing of it. */
+function whatMoves({ difference, moves }: Pick<ApplyAnswer, 'difference'> & Partial<ApplyAnswer>): string {
+  if (moves != null) return movesText(moves);
+  return difference.length === 0
+    ? ''
+    : 'Which clients move was not counted; the log of the host that was asked may say why\n';
 }
 
 function differenceText(difference: readonly string[]): string {

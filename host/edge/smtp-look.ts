@@ -19,7 +19,7 @@ const TIMEOUT_MS = 5000;
  * All of it. Less than another host waits for the examination, by the time that its connection may take: else a slow service
  * costs the doctor everything that is known of its host.
  */
-export const LOOK_MS = 6000;
+export const LOOK_MS = 5500;
 
 /** `smtps` and `tls` speak TLS from the first byte. */
 export type LookKind = 'smtp' | 'smtps' | 'tls';

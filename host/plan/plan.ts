@@ -3,6 +3,7 @@
  * all 65,536 buckets with the decision itself, so it is what will happen and no estimate; only where the key or the seed of
  * the hash changes, and a client's bucket with it, shares are multiplied instead.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Affinity, FilteringMode, HostName, InForce, PortRule } from '../protocol/types.js';
 import { type Damped, dampedOf } from './damped.js';
 import { BUCKET_COUNT, ownersOf, PLACES, placeAt, type PlanDecision, type RuleOwners, sharesOf } from './owners.js';
@@ -62,6 +63,8 @@ export async function planOf(
   const rules: PlannedRule[] = [];
   for (const name of new Set(names)) {
     rules.push(await planRule(before, after, name, remembering, hasSpreads ? spreads : null));
+    // A sidecar has packets to answer meanwhile.
+    await setImmediate();
   }
   return { viewNumber: isFromFile ? null : before.view.number, rules };
 }

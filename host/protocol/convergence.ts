@@ -23,8 +23,12 @@ export const VIEW_GAP_MS = 200;
 
 export function converge(state: ProtocolState, nowMs: Milliseconds): void {
   const before = state.side;
-  // Agreed elsewhere it is in force, and who waits no more there is not to be the only one.
-  if (isWaitingHost(state, nowMs) && before.outside === null) agree(state, nowMs);
+  if (isAboutToBeIn(state, nowMs)) {
+    const { fingerprint } = state.known;
+    agree(state, nowMs);
+    // Hosts and rules are another file's now: with the next event.
+    if (state.known.fingerprint !== fingerprint) return;
+  }
   state.side = findSide(state, nowMs);
   if (noteReturns(state, nowMs)) state.side = findSide(state, nowMs);
   noteSide(state, nowMs, before);
@@ -43,6 +47,11 @@ export function converge(state: ProtocolState, nowMs: Milliseconds): void {
   dropLost(state, nowMs);
   propose(state, nowMs, content);
   agree(state, nowMs);
+}
+
+/** It waits, and is in a view with others that wait: agreed elsewhere that is in force, and who waits no more there is not to be the only one. */
+function isAboutToBeIn(state: ProtocolState, nowMs: Milliseconds): boolean {
+  return isWaitingHost(state, nowMs) && state.side.outside === null && state.leaving === null && state.absence === null;
 }
 
 /** A host that just started waits one tolerance for the others, unless all are there, some have met already or it has followed their view. */

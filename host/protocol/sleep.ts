@@ -51,6 +51,8 @@ function noteStall(state: ProtocolState, nowMs: Milliseconds, gapMs: Millisecond
   if (gapMs >= toleranceMs(state) && confirmed !== null) {
     state.absence = { viewNumber: confirmed.number, untilMs: nowMs + toleranceMs(state) };
   }
+  // Words of before it may be waiting.
+  for (const peer of state.peers.values()) peer.heardSinceMs = nowMs;
   if (nowMs - state.lastGraceMs < toleranceMs(state)) return;
   state.lastGraceMs = nowMs;
   for (const peer of state.peers.values()) {

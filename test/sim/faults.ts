@@ -226,8 +226,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'failback',
     'who hears that they have come in goes out before it follows',
-    '  if (isWaitingHost(state, nowMs) && before.outside === null) agree(state, nowMs);',
-    '',
+    'if (isAboutToBeIn(state, nowMs)) {',
+    'if (isAboutToBeIn === null) {',
     'failback-both-wait',
   ),
   fault(
