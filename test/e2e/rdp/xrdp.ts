@@ -14,7 +14,9 @@ const SCRIPT = `mount --bind "$1" /mnt || exit 71
 for place in /run /tmp /root; do mount -t tmpfs tmpfs $place || exit 71; done
 mkdir -p /run/xrdp; chmod 1777 /tmp
 # The package makes it when it is installed; here it may be unpacked alone.
-[ -f /etc/xrdp/rsakeys.ini ] || xrdp-keygen xrdp /etc/xrdp/rsakeys.ini || exit 72
+if [ ! -f /etc/xrdp/rsakeys.ini ]; then
+  xrdp-keygen xrdp /tmp/rsakeys.ini && rm -f /etc/xrdp/rsakeys.ini && cp /tmp/rsakeys.ini /etc/xrdp/rsakeys.ini || exit 72
+fi
 xrdp-sesman --nodaemon & exec xrdp --nodaemon`;
 
 const SESSION = `#!/bin/sh
