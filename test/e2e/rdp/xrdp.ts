@@ -3,7 +3,7 @@
  * script which writes a line down. Whoever logs in is root, with whatever password.
  */
 import { generateKeyPairSync } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { certificatePem } from '../../../host/edge/x509.js';
 import { Contained } from '../mail/contained.js';
@@ -13,10 +13,8 @@ import { xrdpRoot } from './needs.js';
 const SCRIPT = `mount --bind "$1" /mnt || exit 71
 for place in /run /tmp /root; do mount -t tmpfs tmpfs $place || exit 71; done
 mkdir -p /run/xrdp; chmod 1777 /tmp
-# The package makes it when it is installed; here it may be unpacked alone.
-if [ ! -f /etc/xrdp/rsakeys.ini ]; then
-  xrdp-keygen xrdp /tmp/rsakeys.ini && rm -f /etc/xrdp/rsakeys.ini && cp /tmp/rsakeys.ini /etc/xrdp/rsakeys.ini || exit 72
-fi
+# Its package makes it when it is installed; here it is unpacked alone, and /etc can be read only.
+xrdp-keygen xrdp /tmp/rsakeys.ini && mount --bind /tmp/rsakeys.ini /etc/xrdp/rsakeys.ini || exit 72
 xrdp-sesman --nodaemon & exec xrdp --nodaemon`;
 
 const SESSION = `#!/bin/sh
@@ -102,6 +100,9 @@ export class Xrdp {
     writeFileSync(join(etc, 'pam.d/xrdp-sesman'), PAM);
     writeFileSync(join(etc, 'xrdp/sesman.ini'), sesmanIni(index));
     writeFileSync(join(etc, 'xrdp/xrdp.ini'), xrdpIni(address, port));
+    const keyPath = join(etc, 'xrdp/rsakeys.ini');
+    rmSync(keyPath, { force: true });
+    writeFileSync(keyPath, '');
     writeFileSync(join(etc, 'xrdp/startwm.sh'), SESSION, { mode: 0o755 });
     const { publicKey, privateKey: signer } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
     const publicKeyInfo = publicKey.export({ format: 'der', type: 'spki' });
