@@ -2,6 +2,7 @@
  * Short digests for names and views. They name things, they protect nothing: what comes from the network is under the
  * HMAC already. 32-bit FNV-1a with a murmur finish, over UTF-16 code units (all our texts are ASCII or short UTF-8).
  */
+import type { Row } from './heartbeat.js';
 
 /** u32 digest of a text; `seed` tells two digests of one text apart. */
 export function hash32(text: string, seed = 0): number {
@@ -22,6 +23,14 @@ export function checksum64(text: string): string {
 /** First 32 bits of a checksum, as rows of a heartbeat carry it. */
 export function checksumHead(checksum: string): number {
   return Number.parseInt(checksum.slice(0, 8), 16);
+}
+
+/** The row says that its host confirms that view. */
+export function confirms(
+  row: Pick<Row, 'confirmedNumber' | 'confirmedHead'>,
+  view: { number: number; checksum: string },
+): boolean {
+  return row.confirmedNumber === view.number && row.confirmedHead === checksumHead(view.checksum);
 }
 
 function hex32(value: number): string {

@@ -3,7 +3,7 @@
  * the view is in force where all its hosts are seen to confirm the same (number, checksum). Until then the last view
  * stays in force, less the hosts lost since (R4). A host never confirms two checksums under one number (R3).
  */
-import { checksumHead } from './checksum.js';
+import { checksumHead, confirms } from './checksum.js';
 import { checksumOf, type Content, contentOf, inForceChecksum, viewOf } from './content.js';
 import { endWait } from './damping.js';
 import { forgetAllDifferences } from './differences.js';
@@ -137,19 +137,16 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
   if (confirmed === null) return;
   if (inForce !== null && inForce.view.number === confirmed.number && inForce.view.checksum === confirmed.checksum)
     return;
-  const head = checksumHead(confirmed.checksum);
   for (const host of confirmed.content.hosts) {
-    if (host.name === state.self || isAgreedElsewhere(state, confirmed.number, head)) continue;
+    if (host.name === state.self || isAgreedElsewhere(state, confirmed)) continue;
     const peer = state.peers.get(host.name);
     if (peer === undefined || peer.row === null || !state.side.agreeing.includes(host.name)) return;
-    const { row } = peer;
-    if (row.confirmedNumber === confirmed.number && row.confirmedHead === head) continue;
+    if (confirms(peer.row, confirmed)) continue;
     if (!isSilent(state, nowMs, peer)) return;
   }
   const { content, number } = confirmed;
   takeFile(state, nowMs, content);
-  const names = content.hosts.map((host) => host.name);
-  for (const name of names) state.lostFrom.delete(name);
+  for (const { name } of content.hosts) state.lostFrom.delete(name);
   state.absence = null;
   const cause = causeOf(inForce, content, state.cause);
   state.cause = '';
@@ -160,11 +157,10 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
 }
 
 /** Another host saw all of them confirm this very view: that settles it here too. */
-function isAgreedElsewhere(state: ProtocolState, number: number, head: number): boolean {
+function isAgreedElsewhere(state: ProtocolState, view: { number: number; checksum: string }): boolean {
   return state.side.agreeing.some((name) => {
     const row = state.peers.get(name)?.row;
-    const isSame = row?.confirmedNumber === number && row.confirmedHead === head;
-    return isSame && (row.phase === 'converged' || row.phase === 'taken');
+    return row != null && confirms(row, view) && (row.phase === 'converged' || row.phase === 'taken');
   });
 }
 
@@ -215,9 +211,7 @@ function follow(state: ProtocolState, nowMs: Milliseconds, content: Content): vo
   // By its own file it is nobody else's view: its number does not go back, not with a start of this host either (R3).
   const number = isSameFile ? theirs : Math.max(theirs, own, state.highest.number);
   const view = viewOf(content, number);
-  const head = checksumHead(view.checksum);
-  const isTheirs = rows.every((row) => row.confirmedNumber === number && row.confirmedHead === head);
-  if (isSameFile && !isTheirs) return;
+  if (isSameFile && !rows.every((row) => confirms(row, view))) return;
   if (state.inForce?.view.checksum === view.checksum && state.inForce.lostSince.length === 0) return;
   state.confirmed = null;
   const inForce = { file: content.file, view, lostSince: [] };

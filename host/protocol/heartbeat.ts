@@ -3,6 +3,7 @@
  * (R1). One layout for all four types, so that each of them brings everything. docs/decisions/0005 draws the bytes.
  */
 import { asciiBytes, asciiText, ByteReader, ByteWriter } from './bytes.js';
+import { checksumHead } from './checksum.js';
 import { HOLDER_WISHES, type HolderWish } from './holder-claim.js';
 import { isPacked, type RuleState, readRules, writeRules } from './rule-code.js';
 import { HEADER_BYTES, PACKET_BYTES_MAX, SEAL_BYTES, type Versions } from './seal.js';
@@ -164,7 +165,7 @@ function readHeartbeat(from: ByteReader, senderHash: number, speaks: Versions): 
     rows.push(row);
   }
   if (from.left !== 0 || echoes.length > ECHOES_MAX || rows.length > ROWS_MAX || instance === 0n) return null;
-  const confirmedHead = Number.parseInt(confirmedChecksum.slice(0, 8), 16);
+  const confirmedHead = checksumHead(confirmedChecksum);
   const row: Row = {
     ...state,
     nameHash: senderHash,

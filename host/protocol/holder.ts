@@ -13,7 +13,7 @@
 import type { HolderClaim } from './holder-claim.js';
 import { permitMs } from './lease.js';
 import { isSilent } from './probing.js';
-import { periodMs, type ProtocolState } from './state.js';
+import { hasHost, periodMs, type ProtocolState } from './state.js';
 import type { HostName, HostPriority, LinkSettings, Milliseconds } from './types.js';
 
 /**
@@ -187,9 +187,9 @@ function peerSaid(state: ProtocolState, nowMs: Milliseconds, name: HostName): Sa
 /** A host that goes on with the view of its earlier life has not met the others: it takes nothing yet. */
 function isIn(state: ProtocolState, name: HostName): boolean {
   const { inForce, resumed, side } = state;
-  if (inForce === null || resumed || inForce.lostSince.includes(name)) return false;
+  if (inForce === null || resumed) return false;
   if (name === state.self && side.outside !== null) return false;
-  return inForce.view.hosts.some((host) => host.name === name);
+  return hasHost(inForce, name);
 }
 
 function gradeOf(state: ProtocolState, name: HostName, hostState: string): Grade {

@@ -8,11 +8,11 @@
  * Nothing moves between survivors where a host is lost, so its buckets are taken at once: its own kernel stopped accepting
  * before anybody could call it lost (a lease that its signs of life renew). Through Envoy no such order is needed.
  */
-import { checksumHead } from './checksum.js';
+import { confirms } from './checksum.js';
 import { leaseMs } from './lease.js';
 import type { Peer } from './peer.js';
 import { lostAfterMs } from './probing.js';
-import { periodMs, type ProtocolState, toleranceMs } from './state.js';
+import { hasHost, periodMs, type ProtocolState, toleranceMs } from './state.js';
 import type { HostName, InForce, Milliseconds } from './types.js';
 
 export interface LettingGo {
@@ -132,11 +132,9 @@ function isNotHeardYet(state: ProtocolState, name: HostName): boolean {
 }
 
 /** In the view it says that its Envoy and kernel have it; outside, it confirms none once it has let go of all. */
-function saysSo({ view, lostSince }: InForce, { config, row }: Peer): boolean {
-  const isIn = view.hosts.some(({ name }) => name === config.name) && !lostSince.includes(config.name);
-  if (!isIn) return row!.confirmedNumber === 0;
-  const isSame = row!.confirmedNumber === view.number && row!.confirmedHead === checksumHead(view.checksum);
-  return isSame && row!.phase === 'taken';
+function saysSo(inForce: InForce, { config, row }: Peer): boolean {
+  if (!hasHost(inForce, config.name)) return row!.confirmedNumber === 0;
+  return confirms(row!, inForce.view) && row!.phase === 'taken';
 }
 
 /** It says so itself, and names this host as it is since its absence. */

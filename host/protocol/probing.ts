@@ -9,7 +9,7 @@
 import { isForeign } from './foreign.js';
 import type { Peer } from './peer.js';
 import { sendTo } from './sending.js';
-import { notice, periodMs, type ProtocolState, toleranceMs } from './state.js';
+import { hasHost, notice, periodMs, type ProtocolState, toleranceMs } from './state.js';
 import type { Milliseconds } from './types.js';
 
 /** Jitter and a late loop over there are no reason to ask. */
@@ -109,11 +109,8 @@ function keepsShare({ known }: ProtocolState): boolean {
   return known.file.mode !== 'multicast';
 }
 
-function isInView(state: ProtocolState, peer: Peer): boolean {
-  const { name } = peer.config;
-  const { inForce } = state;
-  if (inForce === null || inForce.lostSince.includes(name)) return false;
-  return inForce.view.hosts.some((host) => host.name === name);
+function isInView({ inForce }: ProtocolState, { config }: Peer): boolean {
+  return inForce !== null && hasHost(inForce, config.name);
 }
 
 function watchHeld(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {

@@ -2,7 +2,7 @@
  * Who is with whom: the hosts that hear each other (R1, R2), which of them share a file (R8, and files on offer), and
  * which wait out their damping (R11). Everything here follows from rows that all of them have, so all answer alike.
  */
-import { checksumHead } from './checksum.js';
+import { confirms } from './checksum.js';
 import { buildContent, type Content, type Participant } from './content.js';
 import { waitLeftS } from './damping.js';
 import { knownFile, ownPriority, strongestGroup } from './groups.js';
@@ -10,7 +10,7 @@ import type { Row } from './heartbeat.js';
 import { eighths } from './returning.js';
 import { givesWay } from './rival.js';
 import { rulesOfRow, rulesOfSelf, standsInForOf } from './rule-states.js';
-import { isWaitingHost, periodMs, type ProtocolState, type Side } from './state.js';
+import { hasHost, isWaitingHost, periodMs, type ProtocolState, type Side } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
 import { agreeOnVersions, type Speaker, speaksDecision } from './versions.js';
 import { findVisible } from './visible.js';
@@ -65,10 +65,8 @@ function isWaiting(state: ProtocolState, name: HostName, nowMs: Milliseconds): b
 /** It is about to have the view in force that this host has, with both in it: then it waits no more. */
 function isComingIn(state: ProtocolState, row: Row, name: HostName, nowMs: Milliseconds): boolean {
   const { inForce } = state;
-  if (inForce === null || row.phase !== 'converging' || inForce.lostSince.includes(name)) return false;
-  const { view } = inForce;
-  if (row.confirmedNumber !== view.number || row.confirmedHead !== checksumHead(view.checksum)) return false;
-  return view.hosts.some((host) => host.name === name) && nowMs - state.inForceSinceMs < periodMs(state);
+  if (inForce === null || row.phase !== 'converging' || nowMs - state.inForceSinceMs >= periodMs(state)) return false;
+  return hasHost(inForce, name) && confirms(row, inForce.view);
 }
 
 /** What the agreeing hosts, this host's rows of them taken together, would decide by. */

@@ -10,6 +10,7 @@
  * of others is asked, and all decide alike. A cluster that comes up as a whole is no return: hosts that came together find
  * their places as without it, for ten minutes or until all are there.
  */
+import { confirms } from './checksum.js';
 import { EVERY, giveUpSeat } from './giving.js';
 import { eighths } from './returning.js';
 import { rulesOfSelf } from './rule-states.js';
@@ -101,11 +102,11 @@ function lookAtRule(
   const free = before.filter((seat) => !isTaken(seat));
   if (seats.size === 0) leave(state, nowMs, rule, 'no other host takes part');
   else if (free.length > 0 && rule.filteringMode === 'multiple') comeIn(state, nowMs, rule, index, seats, free);
-  else standby.set(rule.name, isKnown(state, part) ? seatsThatServe(state, rule, seats) : []);
+  else standby.set(rule.name, knowsWhoServes(state, part) ? seatsThatServe(state, rule, seats) : []);
 }
 
 /** Who serves is known with the first view in which it stands by; not with one that it had before the others went on without it. */
-function isKnown({ inForce, comingBack }: ProtocolState, part: RulePart | undefined): boolean {
+function knowsWhoServes({ inForce, comingBack }: ProtocolState, part: RulePart | undefined): boolean {
   return part?.absence === 'standby' && inForce!.view.number !== comingBack.returnedFrom;
 }
 
@@ -236,8 +237,7 @@ function isWithoutPart({ inForce, self }: ProtocolState, part: RulePart | undefi
 function goesOn({ confirmed, side, peers, self }: ProtocolState): boolean {
   if (confirmed === null) return false;
   const rows = side.agreeing.filter((name) => name !== self).map((name) => peers.get(name)!.row!);
-  const head = Number.parseInt(confirmed.checksum.slice(0, 8), 16);
-  return rows.every((row) => row.confirmedNumber === confirmed.number && row.confirmedHead === head);
+  return rows.every((row) => confirms(row, confirmed));
 }
 
 /** The cluster is up where all hosts take part in something, or one says so that did not come with this one, or in time. */

@@ -1,4 +1,5 @@
 /** The state of the machine and the small questions everybody asks of it. `protocol.ts` is the way in. */
+import { checksumHead } from './checksum.js';
 import type { Content } from './content.js';
 import { type Damper, isWaiting } from './damping.js';
 import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
@@ -173,6 +174,11 @@ export function peerByHash(state: ProtocolState, nameHash: number): Peer | undef
   return state.peersByHash.get(nameHash);
 }
 
+/** In the view, and not lost since. */
+export function hasHost({ view, lostSince }: InForce, name: HostName): boolean {
+  return !lostSince.includes(name) && view.hosts.some((host) => host.name === name);
+}
+
 export function isWaitingHost(state: ProtocolState, nowMs: Milliseconds): boolean {
   return isWaiting(state.hostDamper, nowMs);
 }
@@ -218,7 +224,7 @@ export function ownRow(state: ProtocolState, nowMs: Milliseconds): Row {
     file: state.known.fingerprint.slice(0, 4),
     offered: state.offer?.fingerprint.slice(0, 4) ?? '0000',
     confirmedNumber: confirmed?.number ?? 0,
-    confirmedHead: confirmed === null ? 0 : Number.parseInt(confirmed.checksum.slice(0, 8), 16),
+    confirmedHead: confirmed === null ? 0 : checksumHead(confirmed.checksum),
     hears: ownHears(state),
     speaks: state.versions,
     rules,

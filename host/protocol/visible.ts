@@ -4,7 +4,7 @@
  * is deaf.
  */
 import type { Peer } from './peer.js';
-import { type ProtocolState, toleranceMs } from './state.js';
+import { hasHost, type ProtocolState, toleranceMs } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
 
 export interface Visible {
@@ -38,8 +38,7 @@ export function findVisible(state: ProtocolState, nowMs: Milliseconds): Visible 
 }
 
 function isExpected({ resumed, graceUntilMs, inForce }: ProtocolState, nowMs: Milliseconds, name: HostName): boolean {
-  if (!resumed || nowMs >= graceUntilMs || inForce === null || inForce.lostSince.includes(name)) return false;
-  return inForce.view.hosts.some((host) => host.name === name);
+  return resumed && nowMs < graceUntilMs && inForce !== null && hasHost(inForce, name);
 }
 
 function whoReachUs(state: ProtocolState): Set<HostName> {

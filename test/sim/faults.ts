@@ -177,7 +177,7 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'failback',
     'who comes back counts as one that leaves',
-    'isKnown(state, part) ? seatsThatServe(state, rule, seats) : []);',
+    'knowsWhoServes(state, part) ? seatsThatServe(state, rule, seats) : []);',
     '[...seats.values()]);',
     'failback-two-back',
   ),
