@@ -6,7 +6,7 @@ import type { VerbAnswer } from '../admin/api.js';
 import type { Fingerprint } from '../protocol/types.js';
 import type { ApplyAnswer, ApplyHost, ApplyOrder, ApplyState } from './apply-host.js';
 import { Confirming } from './confirming.js';
-import { Coordinator } from './coordinator.js';
+import { Coordinator, refused } from './coordinator.js';
 import type { FileOnDisk } from './file-on-disk.js';
 import { Participant } from './participant.js';
 import { openRevision, type Revision, type SealedRevision, sealRevision } from './revision.js';
@@ -47,7 +47,7 @@ export class Applying {
     const { onTrial } = this.confirming;
     if (onTrial === null || order.cause !== 'applied') return this.coordinator.apply(order);
     const text = `Revision ${onTrial.revision} by ${onTrial.by} waits to be confirmed: nlb confirm or nlb rollback first`;
-    return { ok: false, text, revision: null, difference: [], moves: null };
+    return refused(text);
   }
 
   /** @param to  a revision's number; null for the file before the one in force */
@@ -62,7 +62,7 @@ export class Applying {
     const numbers = [...new Set(store.all.map(({ revision }) => revision))].join(', ');
     const what = to === null ? 'no other file' : `no revision ${to}`;
     const text = `This host knows ${what}; it knows revision ${numbers || 'none'} (nlb revisions)`;
-    return { ok: false, text, revision: null, difference: [], moves: null };
+    return refused(text);
   }
 
   /** Of the revision on trial: it stays. */

@@ -37,6 +37,9 @@ interface Plan {
   hosts: HostName[];
 }
 
+/** What moves is counted beside it. */
+type Outcome = Omit<ApplyAnswer, 'moves'>;
+
 export class Coordinator {
   private isBusy = false;
 
@@ -46,7 +49,7 @@ export class Coordinator {
   ) {}
 
   async apply(order: ApplyOrder): Promise<ApplyAnswer> {
-    if (this.isBusy) return refusal('this host is about to bring another change; try again when that is done', null);
+    if (this.isBusy) return refused('this host is about to bring another change; try again when that is done');
     this.isBusy = true;
     try {
       const plan = this.planned(order);
@@ -55,13 +58,13 @@ export class Coordinator {
       return { ...answer, moves };
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      return refusal(error.message, null);
+      return refused(error.message);
     } finally {
       this.isBusy = false;
     }
   }
 
-  private async carriedOut(plan: Plan, isDryRun: boolean): Promise<ApplyAnswer> {
+  private async carriedOut(plan: Plan, isDryRun: boolean): Promise<Outcome> {
     const { revision, difference, hosts } = plan;
     try {
       if (isDryRun) return await this.tried(plan);
@@ -70,7 +73,7 @@ export class Coordinator {
       const tookS = ((this.host.nowMs() - startedMs) / 1000).toFixed(1);
       const inForce = `Revision ${revision.revision} is in force on ${hosts.join(', ')}, ${tookS} s after it was brought`;
       const text = inForce + leftBehind(revision) + untilConfirmed(revision);
-      return { ok: true, text, revision: revision.revision, difference, moves: null };
+      return { ok: true, text, revision: revision.revision, difference };
     } catch (error) {
       if (error instanceof EnvoyRefusal) return await this.takeBack(plan, error.message);
       if (!(error instanceof Refused)) throw error;
@@ -125,7 +128,7 @@ export class Coordinator {
   }
 
   /** One Envoy cannot do what all have in force: everybody goes back to the file before. */
-  private async takeBack(plan: Plan, why: string): Promise<ApplyAnswer> {
+  private async takeBack(plan: Plan, why: string): Promise<Outcome> {
     const { revision, base, baseText } = plan;
     const number = revision.revision;
     if (baseText === null) {
@@ -152,13 +155,13 @@ export class Coordinator {
   }
 
   /** Every host checks it, and nobody promises anything. */
-  private async tried(plan: Plan): Promise<ApplyAnswer> {
+  private async tried(plan: Plan): Promise<Outcome> {
     const answers = await Promise.all(plan.hosts.map((name) => this.prepare(plan, name, true)));
     const failed = answers.filter((answer) => !answer.ok);
     const { revision, difference } = plan;
     if (failed.length > 0) throw new Refused(failed.map(({ text }) => text).join('\n'));
     const text = `It would be revision ${revision.revision}; ${plan.hosts.join(', ')} can take it. Nothing was changed`;
-    return { ok: true, text: text + leftBehind(revision), revision: revision.revision, difference, moves: null };
+    return { ok: true, text: text + leftBehind(revision), revision: revision.revision, difference };
   }
 
   private async bring(plan: Plan): Promise<void> {
@@ -270,9 +273,13 @@ function refuseIf(answers: readonly VerbAnswer[]): void {
   if (failed.length > 0) throw new Refused(failed.map(({ text }) => text).join('\n'));
 }
 
-function refusal(text: string, plan: Plan | null): ApplyAnswer {
-  const { revision, difference } = plan ?? { revision: null, difference: [] };
-  return { ok: false, text, revision: revision?.revision ?? null, difference, moves: null };
+/** Before it came to a difference. */
+export function refused(text: string): ApplyAnswer {
+  return { ok: false, text, revision: null, difference: [], moves: null };
+}
+
+function refusal(text: string, { revision, difference }: Plan): Outcome {
+  return { ok: false, text, revision: revision.revision, difference };
 }
 
 function leftBehind({ without }: Revision): string {
