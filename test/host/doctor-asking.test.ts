@@ -107,11 +107,16 @@ describe('dnsOf()', () => {
 });
 
 describe('the line that says who is waited for', () => {
-  test('names who has not answered, and is gone once nobody is waited for', async () => {
+  function waitingForTwo() {
     const shown: string[] = [];
     const waiting = new Waiting((text) => shown.push(text));
     const [first, second] = [event(), event()];
     const both = [waiting.until('mail1', first.happened), waiting.until('mail2', second.happened)];
+    return { shown, waiting, first, second, both };
+  }
+
+  test('names who has not answered, and is gone once nobody is waited for', async () => {
+    const { shown, first, second, both } = waitingForTwo();
     first.happen();
     await both[0];
     second.happen();
@@ -125,10 +130,7 @@ describe('the line that says who is waited for', () => {
   });
 
   test('stays away after the end, whoever answers then', async () => {
-    const shown: string[] = [];
-    const waiting = new Waiting((text) => shown.push(text));
-    const [first, second] = [event(), event()];
-    const both = [waiting.until('mail1', first.happened), waiting.until('mail2', second.happened)];
+    const { shown, waiting, first, second, both } = waitingForTwo();
     waiting.end();
     const before = shown.length;
     first.happen();
