@@ -16,6 +16,16 @@ export interface Damper {
   waitUntilMs: Milliseconds;
 }
 
+/** Of the service of a port rule, on this host. */
+export interface RuleDamper extends Damper {
+  /** It has been up since this host came to the rule: only what was there returns. */
+  wasUp: boolean;
+}
+
+export function newRuleDamper(wasUp: boolean, nowMs: Milliseconds): RuleDamper {
+  return { ...newDamper(0, nowMs), wasUp };
+}
+
 export function newDamper(returnCount: number, nowMs: Milliseconds): Damper {
   return { returnCount, lastReturnMs: nowMs, waitUntilMs: 0 };
 }

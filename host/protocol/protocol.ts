@@ -7,16 +7,16 @@
 import { hash32 } from './checksum.js';
 import { contentOf, inForceChecksum } from './content.js';
 import { converge } from './convergence.js';
-import { forgive, isWaiting, newDamper, noteReturn, waitLeftS } from './damping.js';
+import { forgive, newDamper, newRuleDamper } from './damping.js';
 import { sayDifferencesAnew } from './differences.js';
 import { noteDisagreement } from './disagreement.js';
 import { type CreateArguments, type Effect, emptyDurable, type OfferEvent, type ProtocolEvent } from './events.js';
 import { forget, recall } from './forgotten.js';
-import { giveBack, giveRules, noteStart } from './giving.js';
-import { isOut } from './host-state.js';
+import { giveBack, giveRules } from './giving.js';
 import { awaitAfterAbsence, giveLeave, newLettingGo, noteLapse } from './letting-go.js';
 import { receive } from './membership.js';
 import { noteAlone } from './own-notices.js';
+import { takeSettings } from './own-settings.js';
 import { newPeer } from './peer.js';
 import { noteEnvoyAnswer, probe } from './probing.js';
 import { updateReports } from './report.js';
@@ -27,7 +27,7 @@ import { keepingTime, noteSleep } from './sleep.js';
 import { forgetUnseen, problem } from './problems.js';
 import { noDrops, notice, persist, type ProtocolState } from './state.js';
 import { TODO } from './todo.js';
-import type { Milliseconds, OwnSettings } from './types.js';
+import type { Milliseconds } from './types.js';
 import { speaksDecision } from './versions.js';
 
 export { contendersOf, countsFromMs, saidMs } from './holder.js';
@@ -88,7 +88,7 @@ export function createState(args: CreateArguments): ProtocolState {
     lostFrom: new Map(),
     forgotten: new Set(durable.forgotten),
     hostDamper: newDamper(durable.returnCount, nowMs),
-    ruleDampers: known.file.portRules.map(() => newDamper(0, nowMs)),
+    ruleDampers: known.file.portRules.map((_, i) => newRuleDamper(args.settings.rules[i]?.serviceUp ?? false, nowMs)),
     comingBack: newComingBack(durable, nowMs, args.isFresh ?? false),
     leaving: null,
     sending: nothingSent(),
@@ -227,27 +227,6 @@ function handle(state: ProtocolState, event: ProtocolEvent): void {
   }
 }
 
-/**
- * A service that is up again is a return of this host to that rule (R11). One that was down with a host that was out on purpose
- * has not come and gone: what returns after `nlb start` returns for the first time.
- */
-function takeSettings(state: ProtocolState, nowMs: Milliseconds, settings: OwnSettings): void {
-  if (isOut(state.settings.hostState) && !isOut(settings.hostState))
-    for (const damper of state.ruleDampers) forgive(damper);
-  settings.rules.forEach((rule, index) => {
-    const before = state.settings.rules[index];
-    const damper = state.ruleDampers[index];
-    if (before === undefined || damper === undefined || before.serviceUp || !rule.serviceUp) return;
-    noteReturn(damper, nowMs);
-    if (!isWaiting(damper, nowMs)) return;
-    const name = state.known.file.portRules[index]!.name;
-    const text = `port rule ${name}: its service comes and goes here, back in ${waitLeftS(damper, nowMs)} s`;
-    notice(state, nowMs, 'damped', state.self, text);
-  });
-  noteStart(state, nowMs, settings);
-  state.settings = settings;
-}
-
 function takeOffer(state: ProtocolState, nowMs: Milliseconds, event: OfferEvent): void {
   const { file, fingerprint, revision = state.known.revision, without = [] } = event;
   // What the cluster distributes never goes back behind what is in force.
@@ -283,7 +262,7 @@ function matchPeers(state: ProtocolState): void {
   state.peersByHash = new Map([...peers.values()].map((peer) => [peer.nameHash, peer]));
   const before = (state.previous ?? state.known).file.portRules.map(({ name }) => name);
   state.ruleDampers = state.known.file.portRules.map(
-    ({ name }) => state.ruleDampers[before.indexOf(name)] ?? newDamper(0, state.startedMs),
+    ({ name }) => state.ruleDampers[before.indexOf(name)] ?? newRuleDamper(false, state.startedMs),
   );
 }
 

@@ -1,7 +1,7 @@
 /** The state of the machine and the small questions everybody asks of it. `protocol.ts` is the way in. */
 import { checksumHead } from './checksum.js';
 import type { Content } from './content.js';
-import { type Damper, isWaiting } from './damping.js';
+import { type Damper, isWaiting, type RuleDamper } from './damping.js';
 import type { Authenticator, DropReason, Effect, HostReport, NoticeCause } from './events.js';
 import type { Difference } from './file-items.js';
 import type { Row, RuleState } from './heartbeat.js';
@@ -99,7 +99,7 @@ export interface ProtocolState {
   /** Not waited for, and not missed, until they are heard; bounded by the file. */
   forgotten: Set<HostName>;
   hostDamper: Damper;
-  ruleDampers: Damper[];
+  ruleDampers: RuleDamper[];
   comingBack: ComingBack;
   leaving: { sinceMs: Milliseconds; viewNumber: number } | null;
   sending: {

@@ -7,6 +7,7 @@ import { differencesIn, differenceText } from '../../host/protocol/file-items.js
 import { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from '../../host/protocol/heartbeat.js';
 import { createState, statusOf, step } from '../../host/protocol/protocol.js';
 import { open, seal } from '../../host/protocol/seal.js';
+import { ownRules } from '../../host/protocol/state.js';
 import { savedState } from '../../host/saved-state.js';
 import { Cluster } from '../sim/cluster.js';
 import { cheapAuthenticator, makeFile } from '../sim/files.js';
@@ -99,12 +100,35 @@ test.each(['stopped', 'suspended'] as const)(
       say('started', true);
       cluster.run(1000);
     }
-    expect(host.notices.filter((text) => text.includes('comes and goes'))).toEqual([]);
-    say('started', false);
-    say('started', true);
+    for (const _ of ['the first return is free', 'the second is not']) {
+      expect(host.notices.filter((text) => text.includes('comes and goes'))).toEqual([]);
+      say('started', false);
+      say('started', true);
+    }
     expect(host.notices.at(-1)).toMatch(/^port rule \S+: its service comes and goes here, back in 10 s$/);
   },
 );
+
+test('a service that comes up after its sidecar has not returned: its next return is the first, and free', () => {
+  const cluster = converged(2);
+  const host = cluster.hosts[1]!;
+  const say = (serviceUp: boolean) => {
+    host.settings = { ...host.settings, rules: host.settings.rules.map((rule) => ({ ...rule, serviceUp })) };
+    cluster.give(host, { kind: 'settings', nowMs: cluster.clock(host), settings: host.settings });
+  };
+  cluster.kill(host);
+  host.settings = { ...host.settings, rules: host.settings.rules.map((rule) => ({ ...rule, serviceUp: false })) };
+  cluster.start(host);
+  cluster.run(3000);
+  for (const _ of ['comes up', 'returns for the first time']) {
+    say(true);
+    cluster.run(1000);
+    expect(ownRules(host.state!, cluster.clock(host))[0]).toBe('up');
+    say(false);
+  }
+  say(true);
+  expect(ownRules(host.state!, cluster.clock(host))[0]).toBe('serviceDown');
+});
 
 test('lines of a file that are none, or too long, are no difference', () => {
   const { file } = makeFile({ hostCount: 2 });

@@ -245,7 +245,7 @@ function flaps(cluster: Cluster, host: SimHost, periodMs: number): void {
   const index = host.settings.rules.findIndex((_, i) => takesPart(host, host, i));
   if (index < 0) return;
   const { failback } = host.state!.known.file.portRules[index]!;
-  Object.assign(host.state!.ruleDampers[index]!, { returnCount: 0, waitUntilMs: 0 });
+  Object.assign(host.state!.ruleDampers[index]!, { returnCount: 0, waitUntilMs: 0, wasUp: true });
   for (const serviceUp of [false, true, false, true]) {
     const { returnCount } = host.state!.ruleDampers[index]!;
     setService(cluster, host, index, serviceUp);
