@@ -121,6 +121,13 @@ export const FAULTS: readonly Fault[] = [
   fault('R11', 'the first return waits too', 'if (damper.returnCount < 2) return;', ''),
   fault(
     'R11',
+    'a service that comes up after its sidecar has returned',
+    'const isReturn = damper.wasUp && !before.serviceUp;',
+    'const isReturn = !before.serviceUp;',
+    'r11-first-coming',
+  ),
+  fault(
+    'R11',
     'returns are never forgotten',
     '>= FORGET_AFTER_MS) damper',
     '>= Number.POSITIVE_INFINITY) damper',
