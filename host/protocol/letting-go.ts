@@ -19,9 +19,9 @@ export interface LettingGo {
   /** Hosts whose kernel may still accept what is this host's by now, and since when. BOUNDED: hosts of the file. */
   awaited: Map<HostName, Milliseconds>;
   /**
-   * This host was away: others may have taken what it owned. Each host that is seen has to decide by the very same, and to
-   * have heard this one since it had counted so far. A view above that number, which this host can only have confirmed since,
-   * ends it too.
+   * This host was away: others may have taken what it owned. Each host that is seen has to decide by the very same, or by
+   * nothing where it is outside, and to have heard this one since it had counted so far. A view above that number, which this
+   * host can only have confirmed since, ends it too where all that are seen are in it.
    */
   absence: { sinceMs: Milliseconds; sequence: number; number: number } | null;
   /** `mayTake` was given for what is in force. */
@@ -45,11 +45,9 @@ export function awaitOwners(state: ProtocolState, nowMs: Milliseconds, before: I
     ? lost.filter((name) => isSeen(state, name) || isNotHeardYet(state, name))
     : [...ownersIn(before), ...now.view.hosts.map((host) => host.name)];
   // One that was confirmed before may be waiting in the socket, agreed upon and given up by the others meanwhile.
-  if (lettingGo.absence !== null && now.view.number > lettingGo.absence.number) {
-    lettingGo.absence = null;
-    // Hosts with another file did not agree to it, and may have taken all that this one owned.
-    names.push(...state.side.visible);
-  }
+  const isAbove = lettingGo.absence !== null && now.view.number > lettingGo.absence.number;
+  // Hosts outside did not agree to it: they may have taken all that this one owned, or be about to give up its start before.
+  if (isAbove && state.side.visible.every((name) => hasHost(now, name))) lettingGo.absence = null;
   for (const name of names) if (name !== state.self) lettingGo.awaited.set(name, nowMs);
 }
 
@@ -107,7 +105,7 @@ function isBack(state: ProtocolState, nowMs: Milliseconds, inForce: InForce): bo
   return [...new Set([...names, ...state.side.visible])].every((name) => {
     const peer = state.peers.get(name);
     if (peer === undefined || peer.left) return true;
-    if (isSeen(state, name) && decidesAlike(state, peer, absence.sequence)) return true;
+    if (isSeen(state, name) && hasMet(state, peer, absence.sequence) && isAlike(state, inForce, peer)) return true;
     return isOver(state, nowMs, absence.sinceMs) && (!isSeen(state, name) || isNoNewer(inForce, peer));
   });
 }
@@ -137,12 +135,17 @@ function saysSo(inForce: InForce, { config, row }: Peer): boolean {
   return confirms(row!, inForce.view) && row!.phase === 'taken';
 }
 
-/** It says so itself, and names this host as it is since its absence. */
-function decidesAlike(state: ProtocolState, { said }: Peer, sequence: number): boolean {
-  if (said === null || said.inForceChecksum !== state.inForceChecksum) return false;
-  if (said.row.phase !== 'taken' && said.row.confirmedNumber !== 0) return false;
-  const mine = said.rows.find((row) => row.nameHash === state.selfHash);
+/** It names this host as it is since its absence, so its patience counts from a word of since then. */
+function hasMet(state: ProtocolState, { said }: Peer, sequence: number): boolean {
+  const mine = said?.rows.find((row) => row.nameHash === state.selfHash);
   return mine !== undefined && mine.instance === state.instance && mine.sequence > sequence;
+}
+
+/** It says so itself. Outside, with another file, it cannot decide by the very same, and confirms none once it has let go. */
+function isAlike(state: ProtocolState, inForce: InForce, { config, said }: Peer): boolean {
+  const { row, inForceChecksum } = said!;
+  if (row.confirmedNumber === 0 && !hasHost(inForce, config.name)) return true;
+  return inForceChecksum === state.inForceChecksum && (row.phase === 'taken' || row.confirmedNumber === 0);
 }
 
 /** Those that own something: they take part in a rule, or are the default host. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { leaseMs } from '../../host/protocol/lease.js';
 import { lostAfterMs } from '../../host/protocol/probing.js';
+import { upgrade } from '../sim/accidents.js';
 import { Cluster, type SimHost } from '../sim/cluster.js';
 import { makeFile } from '../sim/files.js';
 import { acceptedBits } from '../sim/kernel.js';
@@ -151,6 +152,66 @@ test('two that are started while the third stands still take nothing that its ke
     cluster.run(8000);
     expect(together(cluster)).toBe(ALL);
   }
+});
+
+/** The last host has another file and is outside; the others serve. */
+function convergedBesideAnotherFile(hostCount: number): Cluster {
+  const cluster = new Cluster(11, makeFile({ hostCount }));
+  cluster.hosts[hostCount - 1]!.onDisk = makeFile({ hostCount, affinity: 'none' });
+  for (const host of cluster.hosts) cluster.start(host);
+  cluster.run(12_000);
+  return cluster;
+}
+
+/** With the next release, so that a view of a new number comes with the start. */
+function startUpgraded(cluster: Cluster, hosts: readonly SimHost[]): void {
+  for (const host of hosts) {
+    cluster.killSidecar(host);
+    upgrade(host);
+    cluster.start(host);
+  }
+}
+
+test('hosts that start anew and stand still have taken nothing before a host with another file has met them (R10)', () => {
+  for (const hostCount of [2, 3]) {
+    for (let afterMs = 10; afterMs <= 1210; afterMs += 100) {
+      const cluster = convergedBesideAnotherFile(hostCount);
+      const serving = cluster.hosts.slice(0, -1);
+      startUpgraded(cluster, serving);
+      cluster.run(afterMs);
+      for (const host of serving) cluster.stall(host, 4000);
+      for (let ms = 0; ms < 8000; ms += 5) {
+        cluster.run(5);
+        together(cluster);
+      }
+      cluster.run(4000);
+      expect(together(cluster)).toBe(ALL);
+    }
+  }
+});
+
+test('a host that starts anew beside one with another file takes once that one has met it, and no later (R10)', () => {
+  const cluster = convergedBesideAnotherFile(2);
+  startUpgraded(cluster, cluster.hosts.slice(0, 1));
+  cluster.run(2500);
+  expect(acceptedBits(cluster, cluster.hosts[0]!) >>> 0).toBe(ALL);
+});
+
+test('a host outside whose own word does not arrive is waited for one tolerance and no longer (R10)', () => {
+  const cluster = convergedBesideAnotherFile(3);
+  const [mail1, mail2, mail3] = cluster.hosts;
+  cluster.cuts.add('mail1>mail3').add('mail3>mail1');
+  cluster.run(3000);
+  const before = acceptedBits(cluster, mail1!);
+  const { number } = mail1!.state!.inForce!.view;
+  startUpgraded(cluster, [mail1!, mail2!]);
+  cluster.run(4900);
+  expect(mail1!.state!.inForce!.view.number).toBeGreaterThan(number);
+  expect(mail1!.state!.side.visible).toContain(mail3!.name);
+  expect(acceptedBits(cluster, mail1!)).toBe(0);
+  cluster.run(600);
+  expect(acceptedBits(cluster, mail1!)).toBe(before);
+  expect(together(cluster)).toBe(ALL);
 });
 
 test('a sidecar that is started anew within the patience of the others goes on with what it had', () => {
