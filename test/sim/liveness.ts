@@ -83,6 +83,9 @@ function checkGroup(cluster: Cluster, group: SimHost[]): void {
       fail(cluster, `no single view of ${winner.map((each) => each.name)}:\n${said(group)}`);
     }
     checkParts(cluster, host, winner);
+    // R10: whoever others wait for lets go, or their patience ends.
+    if (winner.includes(host) && !host.state!.lettingGo.given)
+      fail(cluster, `${host.name} still waits to take its own`);
   }
   if (new Set(winner.map((host) => host.state!.inForceChecksum)).size > 1) fail(cluster, `two views:\n${said(group)}`);
   const version = Math.min(...winner.map((host) => host.versions.decisionHigh));
