@@ -137,13 +137,7 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
   if (confirmed === null) return;
   if (inForce !== null && inForce.view.number === confirmed.number && inForce.view.checksum === confirmed.checksum)
     return;
-  for (const host of confirmed.content.hosts) {
-    if (host.name === state.self || isAgreedElsewhere(state, confirmed)) continue;
-    const peer = state.peers.get(host.name);
-    if (peer === undefined || peer.row === null || !state.side.agreeing.includes(host.name)) return;
-    if (confirms(peer.row, confirmed)) continue;
-    if (!isSilent(state, nowMs, peer)) return;
-  }
+  if (!isAgreedElsewhere(state, confirmed) && !isConfirmedByAll(state, nowMs, confirmed)) return;
   const { content, number } = confirmed;
   takeFile(state, nowMs, content);
   for (const { name } of content.hosts) state.lostFrom.delete(name);
@@ -154,6 +148,20 @@ function agree(state: ProtocolState, nowMs: Milliseconds): void {
   // Where all that are left wait, they serve, and go out again for nobody who comes: that would move all clients there and back.
   endWait(state.hostDamper);
   putInForce(state, nowMs, { file: content.file, view, lostSince: [] }, content.text, cause);
+}
+
+/** By every host of it, as this one hears them. */
+function isConfirmedByAll(
+  state: ProtocolState,
+  nowMs: Milliseconds,
+  view: NonNullable<ProtocolState['confirmed']>,
+): boolean {
+  return view.content.hosts.every(({ name }) => {
+    if (name === state.self) return true;
+    const peer = state.peers.get(name);
+    if (peer === undefined || peer.row === null || !state.side.agreeing.includes(name)) return false;
+    return confirms(peer.row, view) || isSilent(state, nowMs, peer);
+  });
 }
 
 /** Another host saw all of them confirm this very view: that settles it here too. */

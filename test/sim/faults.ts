@@ -265,7 +265,12 @@ export const FAULTS: readonly Fault[] = [
     'return;',
     'failback-alone',
   ),
-  fault('agreement', 'nobody is waited for', 'if (!isSilent(state, nowMs, peer)) return;', ''),
+  fault(
+    'agreement',
+    'nobody is waited for',
+    'return confirms(peer.row, view) || isSilent(state, nowMs, peer);',
+    'return true;',
+  ),
   fault('agreement', 'the checksum leaves out the rules', '...host.rules.map(', '...[].map('),
   fault(
     'disk',
