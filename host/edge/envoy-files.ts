@@ -29,8 +29,8 @@ export interface EnvoyFilesOptions {
   pid(): number | null;
   /** False while Envoy is down: it reads all files when it starts, so there is no order to keep. */
   isServing(): boolean;
-  /** Called when all files are there and Envoy is down: the moment to start it, unless `signal` says that this is history. */
-  whenWritten(signal: AbortSignal): Promise<void>;
+  /** Called when all files are there and Envoy is down: the moment to start it. */
+  whenWritten(): Promise<void>;
   /** Why Envoy refused, in its own words (its log); for ECDS there is no other place. */
   complaints(): string[];
 }
@@ -72,6 +72,10 @@ export class EnvoyFiles {
     this.good = { ...this.onDisk };
   }
 
+  get isServing(): boolean {
+    return this.options.isServing();
+  }
+
   /** The resources of the file on disk; none where there is no file. */
   resourcesOf(kind: FileKind): readonly EnvoyJson[] {
     return this.onDisk[kind]?.resources ?? [];
@@ -84,7 +88,7 @@ export class EnvoyFiles {
    * @throws AbortError when `signal` says that this wish is history
    */
   async put(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
-    if (this.options.isServing()) await this.putInOrder(wish, signal);
+    if (this.isServing) await this.putInOrder(wish, signal);
     else await this.putAtOnce(wish, signal);
     this.good = { ...this.onDisk };
     this.hasReadBack = true;
@@ -103,10 +107,10 @@ export class EnvoyFiles {
     for (const kind of ['cds', 'lds', 'ecds'] as const) await this.writeOne(kind, wish[kind]);
   }
 
+  /** Envoy is started for history as well: where views come fast, every one of them is. It follows them from then on. */
   private async putAtOnce(wish: EnvoyWish, signal: AbortSignal): Promise<void> {
     await this.write(wish);
-    signal.throwIfAborted();
-    await this.options.whenWritten(signal);
+    await this.options.whenWritten();
     for (const kind of ['cds', 'lds', 'ecds'] as const) await this.waitTaken(kind, signal);
   }
 

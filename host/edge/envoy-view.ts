@@ -135,7 +135,8 @@ export class EnvoyView {
     const { signal } = this.abort;
     try {
       const kept = (await this.options.keptFor?.(inForce)) ?? NOBODY_KEPT;
-      signal.throwIfAborted();
+      // Where Envoy is down, each wish that is complete is written: in views that come fast, none would be the last.
+      if (this.stopped || this.options.files.isServing) signal.throwIfAborted();
       const wish = this.wishFor(inForce, kept);
       this.options.openGates(inForce.file);
       await Promise.race([

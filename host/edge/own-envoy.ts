@@ -61,6 +61,7 @@ export class OwnEnvoy {
   private endingCount = 0;
   /** Meant to serve; false once this host is stopped. */
   private wanted = true;
+  private isLeaving = false;
 
   constructor(private readonly options: OwnEnvoyOptions) {
     this.paths = envoyPaths(options.stateDir);
@@ -72,7 +73,7 @@ export class OwnEnvoy {
       admin: this.admin,
       pid: () => this.state.pid,
       isServing: () => this.endingCount === 0 && this.state.state === 'serving',
-      whenWritten: (signal) => this.begin(signal),
+      whenWritten: () => this.begin(),
       complaints: () => this.minder?.complaints() ?? [],
     });
   }
@@ -202,11 +203,13 @@ export class OwnEnvoy {
 
   /** The sidecar is about to end: Envoy keeps the view that it has, and none is started that is not under way. */
   giveUp(): void {
+    this.isLeaving = true;
     this.view?.giveUp();
   }
 
   /** The sidecar ends; Envoy goes on, or ends where that was asked for. */
   async leave(): Promise<void> {
+    this.giveUp();
     await this.view?.stop();
     await this.turn;
     // One that hangs is not waited for.
@@ -214,16 +217,16 @@ export class OwnEnvoy {
     await this.minder?.leave();
   }
 
-  private begin(signal?: AbortSignal): Promise<void> {
-    return this.inTurn(() => this.beginNow(signal));
+  private begin(): Promise<void> {
+    return this.inTurn(() => this.beginNow());
   }
 
-  private async beginNow(signal?: AbortSignal): Promise<void> {
+  private async beginNow(): Promise<void> {
     if (this.begun || !this.wanted || !this.minder || !this.file) return;
     const limits = { openFilesMax: openFilesMax(), workerCount: workersOf(this.options.extraArguments) };
     const text = JSON.stringify(bootstrap(this.file, this.options.self, this.paths, limits), null, 1);
     await replaceFile(this.paths.bootstrap, `${text}\n`);
-    signal?.throwIfAborted();
+    if (!this.wanted || this.isLeaving) return;
     const how = await this.minder.begin();
     this.begun = true;
     const { pid } = this.minder.current;

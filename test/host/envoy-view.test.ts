@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { EnvoyAdmin, TakenVersions } from '../../host/edge/envoy-admin.js';
 import { EnvoyFiles } from '../../host/edge/envoy-files.js';
 import { EnvoyView, type EnvoyViewOptions } from '../../host/edge/envoy-view.js';
+import { NOBODY_KEPT } from '../../host/protocol/view-kept.js';
 import { envoyPaths } from '../../host/protocol/xds/index.js';
 import { clusterFile } from '../e2e/harness/cluster.js';
 import { inForceOf } from '../filter/views.js';
@@ -120,6 +121,34 @@ describe('EnvoyView', () => {
     puts[1]!.finish();
     await expect.poll(() => taken).toEqual(['two']);
     await view.stop();
+  });
+});
+
+describe('EnvoyView where a newer view comes while each is made ready', () => {
+  async function firstPut(isServing: boolean) {
+    let cameCount = 1;
+    const puts: number[] = [];
+    const put = async () => void puts.push(cameCount);
+    const { view } = viewOf({
+      files: { isServing, put } as unknown as EnvoyFiles,
+      async keptFor() {
+        await Promise.resolve();
+        if (cameCount < 5) view.decideBy(inForce, `${++cameCount}`);
+        return NOBODY_KEPT;
+      },
+    });
+    view.decideBy(inForce, '1');
+    await expect.poll(() => [cameCount, puts.length > 0]).toEqual([5, true]);
+    await view.stop();
+    return puts[0];
+  }
+
+  it('writes the first for an Envoy that is down: it can start', async () => {
+    expect(await firstPut(false)).toBe(2);
+  });
+
+  it('writes the last alone for one that serves', async () => {
+    expect(await firstPut(true)).toBe(5);
   });
 });
 
