@@ -112,7 +112,9 @@ export class EnvoyMinder {
   async end(): Promise<void> {
     await this.leave();
     const { directory } = this.options;
-    const pid = findOwnEnvoy(directory);
+    const { pid: known } = this.state;
+    // One that has just been started is not found for the moment in which it becomes Envoy, and has no command line.
+    const pid = findOwnEnvoy(directory) ?? (known !== null && !isGone(known, directory) ? known : null);
     if (pid !== null) await endEnvoy(pid, directory, END_PATIENCE_MS);
     this.envoyLog.follow();
     this.become({ state: 'down', pid: null, version: null, detail: null });
