@@ -45,10 +45,12 @@ export async function bring(
     without: call.texts('without'),
     ...(confirmMs === null ? {} : { confirmMs }),
   };
-  const { code, body: answer } = await ask(door, 'POST', path, body, BRING_TIMEOUT_MS).catch((error: Error) => {
-    if (!(error instanceof AnswerLost) || call.flag('dry-run')) throw error;
-    throw new AnswerLost(EXIT.unreachable, `${error.message}; ${whatThen(call.text('confirm'))}`);
-  });
+  const { code, body: answer } = await ask(door, 'POST', path, body, { timeoutMs: BRING_TIMEOUT_MS }).catch(
+    (error: Error) => {
+      if (!(error instanceof AnswerLost) || call.flag('dry-run')) throw error;
+      throw new AnswerLost(EXIT.unreachable, `${error.message}; ${whatThen(call.text('confirm'))}`);
+    },
+  );
   if (code === 400) throw new CliError(EXIT.usage, saidBy(answer));
   const { difference } = (answer ?? {}) as Partial<ApplyAnswer>;
   if (!Array.isArray(difference)) throw new CliError(EXIT.refused, saidBy(answer));

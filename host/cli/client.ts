@@ -5,6 +5,7 @@
 import { type ClientRequest, request } from 'node:http';
 import type { VerbAnswer } from '../admin/api.js';
 import type { ClusterStatus } from '../admin/status.js';
+import type { Milliseconds } from '../protocol/types.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { RemoteServer } from './remote.js';
 
@@ -28,14 +29,22 @@ const ANSWER_BYTES_MAX = 8_000_000;
 /** Errors of a connection that was never made. */
 const NOT_REACHED = ['ENOENT', 'ECONNREFUSED', 'EACCES'];
 
+/** How long an answer is waited for. */
+export interface Patience {
+  /** Without a byte of it. */
+  timeoutMs?: Milliseconds;
+  /** Ends the question, with its reason (an Error) in the place of an answer. */
+  signal?: AbortSignal;
+}
+
 export interface Answer {
   code: number;
   body: unknown;
 }
 
 /** @throws CliError unreachable */
-export async function statusOf(door: Door): Promise<ClusterStatus> {
-  const { code, body } = await ask(door, 'GET', '/status');
+export async function statusOf(door: Door, patience: Patience = {}): Promise<ClusterStatus> {
+  const { code, body } = await ask(door, 'GET', '/status', undefined, patience);
   if (code !== 200) throw unreachable(door.socketPath, `it answers /status with ${code}: ${saidBy(body)}`);
   return body as ClusterStatus;
 }
@@ -48,8 +57,7 @@ export async function command(door: Door, path: string): Promise<VerbAnswer> {
 }
 
 /**
- * @param body       JSON-safe; sent where it is given
- * @param timeoutMs  without a byte of the answer
+ * @param body  JSON-safe; sent where it is given
  * @throws CliError unreachable: no such socket, nobody behind it, no right to it, no answer, or one that is not JSON; and
  *                  where the other host does not answer. Usage where the cluster has no such host
  */
@@ -58,11 +66,11 @@ export async function ask(
   method: 'GET' | 'POST',
   path: string,
   body?: unknown,
-  timeoutMs = ANSWER_TIMEOUT_MS,
+  patience: Patience = {},
 ): Promise<Answer> {
   const { elsewhere } = door;
   const there = elsewhere === null ? path : `/hosts/${encodeURIComponent(elsewhere)}${path}`;
-  const answer = await askDirectly(door, method, there, timeoutMs, body);
+  const answer = await askDirectly(door, method, there, patience, body);
   refuseTurnedAway(door, answer);
   if (elsewhere === null) return answer;
   if (answer.code === 502) throw new CliError(EXIT.unreachable, saidBy(answer.body));
@@ -74,13 +82,13 @@ async function askDirectly(
   door: Door,
   method: 'GET' | 'POST',
   path: string,
-  timeoutMs: number,
+  { timeoutMs = ANSWER_TIMEOUT_MS, signal }: Patience,
   body?: unknown,
 ): Promise<Answer> {
-  const sent = await begin(door, method, path, timeoutMs);
+  const sent = await begin(door, method, path, { timeoutMs, ...(signal && { signal }) });
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => {
-      const { exitCode, message } = unreachable(door.socketPath, reasonOf(error));
+      const { exitCode, message } = unreachable(door.socketPath, reasonOf(signal?.aborted ? signal.reason : error));
       const wasAsked = !NOT_REACHED.includes(error.code ?? '');
       reject(wasAsked ? new AnswerLost(exitCode, message) : new CliError(exitCode, message));
     };
@@ -107,12 +115,18 @@ async function askDirectly(
 }
 
 /** A request that still has to be ended. @throws CliError unreachable */
-export async function begin(door: Door, method: 'GET' | 'POST', path: string, timeoutMs = 0): Promise<ClientRequest> {
+export async function begin(
+  door: Door,
+  method: 'GET' | 'POST',
+  path: string,
+  patience: Patience = {},
+): Promise<ClientRequest> {
   const { socketPath, server } = door;
-  const asked = { method, path, timeout: timeoutMs };
+  const { timeoutMs: timeout = 0, signal } = patience;
+  const asked = { method, path, timeout, ...(signal && { signal }) };
   if (server === null) return request({ ...asked, socketPath, headers: { host: 'nlb' } });
   const { dialRemote } = await import('./remote.js');
-  const socket = await dialRemote(server).catch((error: Error) => {
+  const socket = await dialRemote(server, signal).catch((error: Error) => {
     throw unreachable(socketPath, error.message);
   });
   const headers = { host: server.url.host, authorization: `Bearer ${server.token}`, connection: 'close' };

@@ -48,7 +48,7 @@ async function rotate(call: Call, terminal: Terminal): Promise<number> {
   const query = new URLSearchParams(call.texts('without').map((host): [string, string] => ['without', host]));
   if (call.flag('back')) query.set('back', 'true');
   const door = await findSidecar(call, terminal);
-  const { code, body } = await ask(door, 'POST', `/keys/rotate?${query}`, undefined, ROTATE_TIMEOUT_MS);
+  const { code, body } = await ask(door, 'POST', `/keys/rotate?${query}`, undefined, { timeoutMs: ROTATE_TIMEOUT_MS });
   if (call.flag('json')) terminal.out(jsonText(body));
   else if (code === 200) terminal.out(`${saidBy(body)}\n`);
   else terminal.err(`nlb key: ${saidBy(body)}\n`);

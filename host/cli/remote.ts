@@ -74,8 +74,8 @@ function readOwn(path: string, isSecret: boolean): string {
   }
 }
 
-/** A connection to the right sidecar. @throws Error with a part of a sentence */
-export function dialRemote(server: RemoteServer): Promise<TLSSocket> {
+/** A connection to the right sidecar, unless `signal` ends that. @throws Error with a part of a sentence */
+export function dialRemote(server: RemoteServer, signal?: AbortSignal): Promise<TLSSocket> {
   const { url, fingerprint, issuers } = server;
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const options: ConnectionOptions = {
@@ -87,6 +87,7 @@ export function dialRemote(server: RemoteServer): Promise<TLSSocket> {
   };
   return new Promise((resolve, reject) => {
     const socket = connect(options);
+    whenAborted(signal, (reason) => fail(reason.message));
     const timer = setTimeout(() => fail(`no connection within ${CONNECT_MAX_MS / 1000} s`), CONNECT_MAX_MS);
     function fail(reason: string): void {
       clearTimeout(timer);
@@ -96,7 +97,7 @@ export function dialRemote(server: RemoteServer): Promise<TLSSocket> {
     socket.on('error', (error) => {
       clearTimeout(timer);
       if (fingerprint === null && isUntrusted(error)) {
-        void shownBy(options).then((shown) => fail(untrusted(shown, systemCode(error))));
+        void shownBy(options, signal).then((shown) => fail(untrusted(shown, systemCode(error))));
       } else fail(reasonOf(error));
     });
     socket.on('secureConnect', () => {
@@ -114,6 +115,11 @@ export function dialRemote(server: RemoteServer): Promise<TLSSocket> {
   });
 }
 
+function whenAborted(signal: AbortSignal | undefined, end: (reason: Error) => void): void {
+  if (signal?.aborted) setImmediate(end, signal.reason);
+  else signal?.addEventListener('abort', () => end(signal.reason as Error), { once: true });
+}
+
 function fingerprintOf(socket: TLSSocket): string {
   const shown = socket.getPeerX509Certificate()?.fingerprint256 ?? '';
   return `sha256:${shown.replaceAll(':', '').toLowerCase()}`;
@@ -125,13 +131,14 @@ function isUntrusted(error: Error): boolean {
 }
 
 /** Who is there, without a word to it. */
-function shownBy(options: ConnectionOptions): Promise<string | null> {
+function shownBy(options: ConnectionOptions, signal?: AbortSignal): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect({ ...options, rejectUnauthorized: false });
     const end = (shown: string | null) => {
       socket.destroy();
       resolve(shown);
     };
+    whenAborted(signal, () => end(null));
     socket.setTimeout(CONNECT_MAX_MS, () => end(null));
     socket.on('error', () => end(null));
     socket.on('secureConnect', () => end(fingerprintOf(socket)));

@@ -97,33 +97,31 @@ interface Feed {
 
 /** Server-sent events of the sidecar; begun anew a second after they ended. */
 function follow(door: Door, tell: (status: ClusterStatus | null, away: string | null) => void): Feed {
-  let stopped = false;
+  const stopped = new AbortController();
+  const { signal } = stopped;
   let timer: NodeJS.Timeout | null = null;
-  let end: () => void = () => {};
   const again = (reason: string | null): void => {
-    if (stopped) return;
+    if (signal.aborted) return;
     if (reason !== null) tell(null, reason);
     timer = setTimeout(begin, PERIOD_MS);
   };
 
   function begin(): void {
-    if (stopped) return;
+    if (signal.aborted) return;
     if (door.elsewhere !== null) {
-      statusOf(door).then(
+      statusOf(door, { signal }).then(
         (status) => {
-          if (!stopped) tell(status, null);
+          if (!signal.aborted) tell(status, null);
           again(null);
         },
         (error: Error) => again(error.message),
       );
       return;
     }
-    requestTo(door, 'GET', '/events').then(listen, (error: Error) => again(error.message));
+    requestTo(door, 'GET', '/events', { signal }).then(listen, (error: Error) => again(error.message));
   }
 
   function listen(sent: ClientRequest): void {
-    if (stopped) return void sent.destroy();
-    end = () => sent.destroy();
     sent.on('error', () => again('the sidecar does not answer'));
     sent.on('response', (response) => {
       let text = '';
@@ -131,7 +129,7 @@ function follow(door: Door, tell: (status: ClusterStatus | null, away: string | 
         const events = (text + part).split('\n\n');
         text = events.pop() ?? '';
         const last = events.findLast((event) => event.includes('data: '));
-        if (last !== undefined && !stopped) tell(statusIn(last), null);
+        if (last !== undefined && !signal.aborted) tell(statusIn(last), null);
       });
       response.on('close', () => again('the sidecar has ended'));
     });
@@ -141,9 +139,8 @@ function follow(door: Door, tell: (status: ClusterStatus | null, away: string | 
   begin();
   return {
     stop() {
-      stopped = true;
       if (timer) clearTimeout(timer);
-      end();
+      stopped.abort();
     },
   };
 }

@@ -50,6 +50,8 @@ export function freshDirectory(): string {
 export interface FakeSidecar {
   /** Method and path of every request. */
   asked: string[];
+  /** Of those still waited for: neither answered nor given up. */
+  open: Set<string>;
   close(): Promise<void>;
 }
 
@@ -64,9 +66,12 @@ export interface FakeAnswer {
 export async function fakeSidecar(directory: string, answers: Record<string, FakeAnswer>): Promise<FakeSidecar> {
   mkdirSync(directory, { recursive: true });
   const asked: string[] = [];
+  const open = new Set<string>();
   const server: Server = createServer(async (request, response) => {
     const key = `${request.method} ${request.url}`;
     asked.push(key);
+    open.add(key);
+    response.once('close', () => open.delete(key));
     const nothing: FakeAnswer = { code: 404, body: { ok: false, text: `nothing at ${key}` } };
     const { code, body, after } = answers[key] ?? nothing;
     await after;
@@ -74,7 +79,7 @@ export async function fakeSidecar(directory: string, answers: Record<string, Fak
     response.end(typeof body === 'string' ? body : JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(join(directory, 'nlb.sock'), resolve));
-  return { asked, close: () => new Promise((resolve) => void server.close(() => resolve())) };
+  return { asked, open, close: () => new Promise((resolve) => void server.close(() => resolve())) };
 }
 
 const SINCE = '2026-11-22T21:04:19.123Z';

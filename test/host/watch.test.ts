@@ -1,11 +1,11 @@
 /** nlb watch: what is drawn, that a change is drawn, and that the terminal is given back. */
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { dispatch } from '../../host/cli/dispatch.js';
 import type { Screen } from '../../host/cli/terminal.js';
 import { frame } from '../../host/cli/watch.js';
-import { freshDirectory, nlb, statusFixture } from './cli-fixture.js';
+import { type FakeAnswer, fakeSidecar, freshDirectory, nlb, statusFixture } from './cli-fixture.js';
 
 test('a frame fits the terminal, and says when the sidecar is away', () => {
   const lines = frame(statusFixture(), null, { columns: 40, rows: 6 }).split('\r\n');
@@ -69,6 +69,28 @@ test('draws every change until it is ended, and leaves the terminal as it was', 
   expect(drawn).toContain('converged as DEFAULT');
   expect(drawn.startsWith('\x1b[?1049h\x1b[?25l')).toBe(true);
   expect(drawn.endsWith('\x1b[?25h\x1b[?1049l')).toBe(true);
+});
+
+test('waits for no other host once it is ended', async () => {
+  const directory = freshDirectory();
+  const waits: (() => void)[] = [];
+  const late = new Promise<void>((resolve) => void waits.push(resolve));
+  const status = { code: 200, body: statusFixture() };
+  const answers: Record<string, FakeAnswer> = { 'GET /status': status, 'GET /hosts/mail2/status': status };
+  const sidecar = await fakeSidecar(directory, answers);
+  const screen: Screen = {
+    size: () => ({ columns: 100, rows: 50 }),
+    onResize() {
+      answers['GET /hosts/mail2/status'] = { ...status, after: late };
+    },
+    ended: () => vi.waitFor(() => expect([...sidecar.open]).toEqual(['GET /hosts/mail2/status']), 10_000),
+    close: () => {},
+  };
+  const quiet = { out: () => {}, err: () => {}, ask: null, env: {}, screen };
+  expect(await dispatch(['watch', '--host', 'mail2', '--state-dir', directory], quiet)).toBe(0);
+  await expect.poll(() => [...sidecar.open]).toEqual([]);
+  for (const end of waits) end();
+  await sidecar.close();
 });
 
 test('refuses where there is no terminal', async () => {

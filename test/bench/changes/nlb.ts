@@ -46,7 +46,13 @@ async function apply(cluster: SidecarCluster, change: number): Promise<{ ms: num
   const { what } = TURNS[(change - 1) % TURNS.length]!;
   const door = { socketPath: `${host.stateDir}/nlb.sock`, server: null, elsewhere: null };
   const startedMs = performance.now();
-  const { body } = await ask(door, 'POST', '/apply', { text: fileOf(cluster, change), by: 'bench' }, APPLY_MAX_MS);
+  const { body } = await ask(
+    door,
+    'POST',
+    '/apply',
+    { text: fileOf(cluster, change), by: 'bench' },
+    { timeoutMs: APPLY_MAX_MS },
+  );
   const ms = performance.now() - startedMs;
   const { ok, text, revision } = body as ApplyAnswer;
   if (!ok) throw new Error(`Change ${change} (${what}) was refused at ${host.name}: ${text}`);
