@@ -17,28 +17,34 @@ const NAMES_MAX = 8;
 /** What is asked of DNS; a test has its own. */
 export type Resolving = Pick<Resolver, 'resolve4' | 'resolve6' | 'reverse' | 'cancel'>;
 
-/** Never takes longer than `patienceMs`: what DNS has not answered by then has no answer (ETIMEOUT). */
+/** Never takes longer than `patienceMs`, and ends with `signal`: what DNS has not answered by then has no answer (ETIMEOUT). */
 export async function dnsOf(
   file: ClusterFile,
+  signal: AbortSignal,
   resolver: Resolving = new Resolver({ timeout: TIMEOUT_MS, tries: 1 }),
   patienceMs: Milliseconds = PATIENCE_MS,
 ): Promise<DnsFacts> {
-  const patience = setTimeout(() => resolver.cancel(), patienceMs);
+  const dns = new Asking(resolver);
+  const giveUp = (): void => dns.giveUp();
+  const patience = setTimeout(giveUp, patienceMs);
+  signal.addEventListener('abort', giveUp);
+  if (signal.aborted) giveUp();
   try {
-    return await factsOf(file, resolver);
+    return await factsOf(file, dns);
   } finally {
     clearTimeout(patience);
+    signal.removeEventListener('abort', giveUp);
   }
 }
 
-async function factsOf(file: ClusterFile, resolver: Resolving): Promise<DnsFacts> {
+async function factsOf(file: ClusterFile, dns: Asking): Promise<DnsFacts> {
   const expected = file.listenOn === 'dedicatedIp' ? file.hosts.map((host) => host.dedicatedIp) : file.virtualIps;
   // A test address on loopback has no name anywhere.
   const backwards = expected.filter((address) => !address.startsWith('127.') && address !== '::1');
   const [four, six, reverse] = await Promise.all([
-    asked(resolver.resolve4(file.clusterName)),
-    asked(resolver.resolve6(file.clusterName)),
-    Promise.all(backwards.slice(0, REVERSE_MAX).map((address) => reverseOf(resolver, address))),
+    dns.asked('resolve4', file.clusterName),
+    dns.asked('resolve6', file.clusterName),
+    Promise.all(backwards.slice(0, REVERSE_MAX).map((address) => reverseOf(dns, address))),
   ]);
   const addresses = [...four.found, ...six.found].map((address) => parseAddress(address)?.text ?? address);
   const notAsked = backwards.slice(REVERSE_MAX);
@@ -51,12 +57,12 @@ async function factsOf(file: ClusterFile, resolver: Resolving): Promise<DnsFacts
 }
 
 /** Back to names, and from each of them forward again, in the family of the address. */
-async function reverseOf(resolver: Resolving, address: string): Promise<ReverseFacts> {
-  const { found, failure } = await asked(resolver.reverse(address));
-  const forward = (name: string) => (address.includes(':') ? resolver.resolve6(name) : resolver.resolve4(name));
+async function reverseOf(dns: Asking, address: string): Promise<ReverseFacts> {
+  const { found, failure } = await dns.asked('reverse', address);
+  const forward = address.includes(':') ? 'resolve6' : 'resolve4';
   const names = await Promise.all(
     found.slice(0, NAMES_MAX).map(async (name) => {
-      const answer = await asked(forward(name));
+      const answer = await dns.asked(forward, name);
       const addresses = answer.found.map((each) => parseAddress(each)?.text ?? each);
       return { name, addresses: answer.failure === null ? addresses : null, failure: answer.failure };
     }),
@@ -69,11 +75,27 @@ function unanswered(four: string | null, six: string | null): string | null {
   return six !== null && !isNoSuchName(six) ? six : four;
 }
 
-async function asked(question: Promise<string[]>): Promise<{ found: string[]; failure: string | null }> {
-  return question.then(
-    (found) => ({ found, failure: null }),
-    (error) => ({ found: [], failure: failureOf(error) }),
-  );
+/** Questions that end all together; what would be asked afterwards, because of an answer, is not. */
+class Asking {
+  private isOver = false;
+
+  constructor(private readonly resolver: Resolving) {}
+
+  giveUp(): void {
+    this.isOver = true;
+    this.resolver.cancel();
+  }
+
+  async asked(
+    what: 'resolve4' | 'resolve6' | 'reverse',
+    of: string,
+  ): Promise<{ found: string[]; failure: string | null }> {
+    if (this.isOver) return { found: [], failure: 'ETIMEOUT' };
+    return this.resolver[what](of).then(
+      (found) => ({ found, failure: null }),
+      (error) => ({ found: [], failure: failureOf(error) }),
+    );
+  }
 }
 
 function failureOf(error: unknown): string {

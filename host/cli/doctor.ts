@@ -3,14 +3,18 @@ import type { DnsFacts, DoctorFinding, Examined, HostFacts, NotKnown } from '../
 import type { Silent } from '../doctor/judge.js';
 import type { HostName, InForce } from '../protocol/types.js';
 import { type Call, SIDECAR_OPTIONS, type Verb } from './args.js';
-import { ask, type Door, saidBy } from './client.js';
+import { ask, type Door, type Patience, saidBy } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { findAll, findSidecar } from './find-sidecar.js';
 import { counted, jsonText, wrapped } from './output.js';
 import type { Terminal } from './terminal.js';
 
-/** As client.ts waits for an answer; other hosts and DNS are waited for 8 s, side by side. */
+/** From the first question to what is said; other hosts and DNS are waited for 8 s, side by side. */
 const MAX_S = 10;
+/** One deadline for all that is asked: what there is by then is still judged and said. */
+const DEADLINE_MS = 9500;
+/** A sidecar of this machine says from memory who is in its cluster; where several are there, the next one is asked then. */
+const FIND_MS = 3000;
 
 export const verb: Verb = {
   usage: 'nlb doctor [--no-dns] [--state-dir DIR] [--json]',
@@ -27,7 +31,8 @@ Mail servers are asked with EHLO and RCPT TO for a stranger; nothing is sent.
 What could not be found out is said at the end, and why.
 
 All of it is done side by side. A service, a host or a name server that says
-nothing is waited for 10 s at most; on a terminal the last line shows for whom.
+nothing is waited for, all of them together, 10 s at most; on a terminal the
+last line shows for whom.
 
 Exit code 0: nothing found. 1: something. 3: no sidecar answers.`,
   options: { 'no-dns': { type: 'boolean', help: 'do not ask DNS' }, ...SIDECAR_OPTIONS },
@@ -48,37 +53,56 @@ interface Diagnosis {
 }
 
 async function diagnosis(call: Call, terminal: Terminal): Promise<Diagnosis> {
-  const doors = call.has('host')
-    ? [{ host: call.text('host')!, door: await findSidecar(call, terminal) }]
-    : await findAll(call, terminal);
   const waiting = new Waiting(terminal.progress ?? null);
+  const over = new AbortController();
+  const { signal } = over;
+  const deadline = setTimeout(() => over.abort(new Error(`no answer within ${DEADLINE_MS / 1000} s`)), DEADLINE_MS);
   try {
-    return await diagnosisOf(doors, call.flag('no-dns') ? null : askDns, waiting);
+    const doors = await doorsOf(call, terminal, { timeoutMs: FIND_MS, signal });
+    return await diagnosisOf(doors, call.flag('no-dns') ? null : askDns, waiting, signal);
   } finally {
+    clearTimeout(deadline);
     // Before anything is said, an error as well.
     waiting.end();
+    // Who has not answered is waited for no more: an open question would keep the process.
+    over.abort(new Error('all is said'));
   }
 }
 
+async function doorsOf(call: Call, terminal: Terminal, patience: Patience): Promise<{ host: HostName; door: Door }[]> {
+  if (!call.has('host')) return findAll(call, terminal, patience);
+  return [{ host: call.text('host')!, door: await findSidecar(call, terminal, patience) }];
+}
+
 /** Loaded for it alone: without, the verb is there in less time. */
-async function askDns(file: InForce['file']): Promise<DnsFacts> {
+async function askDns(file: InForce['file'], signal: AbortSignal): Promise<DnsFacts> {
   const { dnsOf } = await import('./doctor-dns.js');
-  return dnsOf(file);
+  return dnsOf(file, signal);
 }
 
 /**
  * All side by side: whoever is slow, or does not answer, is waited for once. Exported for tests.
  *
  * @param askDns  null where DNS is left out
+ * @param signal  ends every question: who has not answered by then is silent
  */
 export async function diagnosisOf(
   doors: readonly { host: HostName; door: Door }[],
-  askDns: ((file: InForce['file']) => Promise<DnsFacts>) | null,
+  askDns: ((file: InForce['file'], signal: AbortSignal) => Promise<DnsFacts>) | null,
   waiting: Waiting,
+  signal: AbortSignal,
 ): Promise<Diagnosis> {
-  const asked = fileInForce(doors.map(({ door }) => door));
-  const askedDns = askDns && waiting.until('DNS', asked.then(askDns));
-  const examinations = doors.map(({ host, door }) => waiting.until(host, examination(host, door)));
+  const asked = fileInForce(
+    doors.map(({ door }) => door),
+    signal,
+  );
+  const askedDns =
+    askDns &&
+    waiting.until(
+      'DNS',
+      asked.then((file) => askDns(file, signal)),
+    );
+  const examinations = doors.map(({ host, door }) => waiting.until(host, examination(host, door, signal)));
   // Loaded while the hosts look at themselves.
   const judging = Promise.all([import('../doctor/judge.js'), import('../doctor/not-known.js')]);
   const [file, dns, outcomes] = await Promise.all([asked, askedDns, Promise.all(examinations)]);
@@ -119,10 +143,14 @@ export class Waiting {
   }
 }
 
-async function examination(host: HostName, door: Door): Promise<(Examined & { door: Door }) | Silent> {
+async function examination(
+  host: HostName,
+  door: Door,
+  signal: AbortSignal,
+): Promise<(Examined & { door: Door }) | Silent> {
   try {
     const askedMs = Date.now();
-    const { code, body } = await ask(door, 'GET', '/examination');
+    const { code, body } = await ask(door, 'GET', '/examination', undefined, { signal });
     if (code !== 200) return { host, reason: saidBy(body) };
     const facts = body as HostFacts;
     // Its clock is read first, its examination may take seconds: the time of the question is the nearer end.
@@ -140,18 +168,18 @@ async function examination(host: HostName, door: Door): Promise<(Examined & { do
  *
  * @throws CliError where no host knows one
  */
-async function fileInForce(doors: readonly Door[]): Promise<InForce['file']> {
+async function fileInForce(doors: readonly Door[], signal: AbortSignal): Promise<InForce['file']> {
   const [first, ...rest] = [...doors].sort((a, b) => Number(a.elsewhere !== null) - Number(b.elsewhere !== null));
   if (first === undefined) throw new CliError(EXIT.unreachable, 'no sidecar could be examined');
-  const file = await fileOf(first).catch((error: Error) => error);
+  const file = await fileOf(first, signal).catch((error: Error) => error);
   if (!(file instanceof Error)) return file;
   if (!(file instanceof CliError)) throw file;
   // Of hosts that all know none, what the first says is as good as any.
-  return Promise.any(rest.map(fileOf)).catch(() => Promise.reject(file));
+  return Promise.any(rest.map((door) => fileOf(door, signal))).catch(() => Promise.reject(file));
 }
 
-async function fileOf(door: Door): Promise<InForce['file']> {
-  const { code, body } = await ask(door, 'GET', '/in-force');
+async function fileOf(door: Door, signal: AbortSignal): Promise<InForce['file']> {
+  const { code, body } = await ask(door, 'GET', '/in-force', undefined, { signal });
   if (code === 200) return (body as InForce).file;
   throw new CliError(EXIT.unreachable, saidBy(body));
 }

@@ -12,7 +12,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ClusterStatus } from '../admin/status.js';
 import type { Call } from './args.js';
-import { type Door, statusOf } from './client.js';
+import { type Door, type Patience, statusOf } from './client.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { Terminal } from './terminal.js';
 
@@ -28,7 +28,7 @@ export function stateDirectoryOf(call: Call, terminal: Terminal): string {
  *
  * @throws CliError usage where several are there and none is chosen, unreachable where none of them answers
  */
-export async function findSidecar(call: Call, terminal: Terminal): Promise<Door> {
+export async function findSidecar(call: Call, terminal: Terminal, patience: Patience = {}): Promise<Door> {
   const remote = await remoteDoor(call, terminal);
   if (remote !== null) return { ...remote, elsewhere: call.text('host') };
   const directory = stateDirectoryOf(call, terminal);
@@ -37,7 +37,7 @@ export async function findSidecar(call: Call, terminal: Terminal): Promise<Door>
   const [only] = sockets;
   // Nothing found: let the client say what is wrong with the place where it should be.
   if (only === undefined) return here(join(directory, 'nlb.sock'));
-  if (wanted !== null) return chosen(sockets, wanted, directory);
+  if (wanted !== null) return chosen(sockets, wanted, directory, patience);
   if (sockets.length === 1) return here(only);
   const names = sockets.map((socket) => socket.slice(directory.length + 1).replace(/\/?nlb\.sock$/, '') || '.');
   const text = `Several sidecars are under ${directory}: ${names.join(', ')}. Choose one with --host`;
@@ -56,21 +56,21 @@ export interface FoundHost {
  *
  * @throws CliError unreachable where none of this machine answers
  */
-export async function findAll(call: Call, terminal: Terminal): Promise<FoundHost[]> {
+export async function findAll(call: Call, terminal: Terminal, patience: Patience = {}): Promise<FoundHost[]> {
   const remote = await remoteDoor(call, terminal);
-  if (remote !== null) return allThrough(remote);
+  if (remote !== null) return allThrough(remote, patience);
   const directory = stateDirectoryOf(call, terminal);
   const sockets = socketsUnder(directory);
-  if (sockets.length <= 1) return allThrough(here(sockets[0] ?? join(directory, 'nlb.sock')));
+  if (sockets.length <= 1) return allThrough(here(sockets[0] ?? join(directory, 'nlb.sock')), patience);
   for (const socket of sockets) {
-    const doors = await allThrough(here(socket)).catch(() => null);
+    const doors = await allThrough(here(socket), patience).catch(() => null);
     if (doors !== null) return doors;
   }
   throw new CliError(EXIT.unreachable, `Cannot reach any of the ${sockets.length} sidecars under ${directory}`);
 }
 
-async function allThrough(door: Door): Promise<FoundHost[]> {
-  const { hosts } = await statusOf(door);
+async function allThrough(door: Door, patience: Patience): Promise<FoundHost[]> {
+  const { hosts } = await statusOf(door, patience);
   return hosts
     .filter(({ state }) => state !== 'forgotten')
     .map(({ name, priority, isThisHost }) => {
@@ -113,14 +113,19 @@ function isSocket(path: string): boolean {
   }
 }
 
-async function chosen(sockets: readonly string[], wanted: string, directory: string): Promise<Door> {
-  const statuses = await Promise.all(sockets.map((socket) => statusOf(here(socket)).catch(() => null)));
+async function chosen(
+  sockets: readonly string[],
+  wanted: string,
+  directory: string,
+  patience: Patience,
+): Promise<Door> {
+  const statuses = await Promise.all(sockets.map((socket) => statusOf(here(socket), patience).catch(() => null)));
   const index = statuses.findIndex((status) => status !== null && isWanted(status, wanted));
   if (index >= 0) return here(sockets[index]!);
   const answering = sockets.find((_, i) => statuses[i] !== null);
   if (answering !== undefined) return { ...here(answering), elsewhere: wanted };
   // Of one alone the client says what is wrong with it.
-  if (sockets.length === 1) await statusOf(here(sockets[0]!));
+  if (sockets.length === 1) await statusOf(here(sockets[0]!), patience);
   throw new CliError(EXIT.unreachable, `Cannot ask for host ${wanted}: no sidecar under ${directory} answers`);
 }
 

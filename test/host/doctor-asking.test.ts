@@ -1,5 +1,5 @@
 /** nlb doctor: whom it asks when, and what it shows on a terminal meanwhile. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { inForceOfFile } from '../../host/admin/explain.js';
 import { dispatch } from '../../host/cli/dispatch.js';
 import { diagnosisOf, Waiting } from '../../host/cli/doctor.js';
@@ -14,6 +14,8 @@ const NO_DNS: DnsFacts = { addresses: null, failure: 'ETIMEOUT', reverse: [] };
 const IN_FORCE = { code: 200, body: inForceOfFile(file, 1) };
 const NO_VIEW = { code: 409, body: { ok: false, text: 'host mail2 has no view yet' } };
 const SILENT = { code: 502, body: { ok: false, text: 'no answer within 8 s' } };
+
+const NEVER = new AbortController().signal;
 
 const closings: (() => unknown)[] = [];
 afterEach(async () => {
@@ -39,7 +41,7 @@ async function doorsOf(answers: Record<string, FakeAnswer>) {
   const doors = ['mail1', 'mail2', 'mail3'].map((host) => {
     return { host, door: { socketPath, server: null, elsewhere: host === 'mail2' ? null : host } };
   });
-  return { doors, asked: sidecar.asked, directory };
+  return { doors, asked: sidecar.asked, open: sidecar.open, directory };
 }
 
 describe('diagnosisOf()', () => {
@@ -57,7 +59,7 @@ describe('diagnosisOf()', () => {
       dnsAsked.happen();
       return NO_DNS;
     };
-    const { findings, notKnown } = await diagnosisOf(doors, askDns, new Waiting(null));
+    const { findings, notKnown } = await diagnosisOf(doors, askDns, new Waiting(null), NEVER);
     expect(findings.map(({ check, host }) => `${check} ${host}`)).toEqual([
       'channel mail1',
       'channel mail2',
@@ -80,9 +82,70 @@ describe('diagnosisOf()', () => {
       dnsAsked.happen();
       return { ...NO_DNS, failure: of.clusterName };
     };
-    const { notKnown } = await diagnosisOf(doors, askDns, new Waiting(null));
+    const { notKnown } = await diagnosisOf(doors, askDns, new Waiting(null), NEVER);
     expect(notKnown.map(({ text }) => text)).toEqual(['where mail.example.org leads to in DNS: mail.example.org']);
   }, 20_000);
+});
+
+describe('nlb doctor', () => {
+  /** Nobody looks at itself, and what is silent answers nothing, before the test ends. */
+  async function against(own: Record<string, FakeAnswer>, others: FakeAnswer = SILENT) {
+    const done = event();
+    const answersLate = { ...SILENT, after: done.happened };
+    const late = (answer: FakeAnswer): FakeAnswer => (answer === SILENT ? answersLate : answer);
+    const sidecar = await doorsOf({
+      'GET /status': { code: 200, body: statusFixture() },
+      ...Object.fromEntries(
+        ['mail2', 'mail3'].flatMap((host) => [
+          [`GET /hosts/${host}/in-force`, late(others)],
+          [`GET /hosts/${host}/examination`, answersLate],
+        ]),
+      ),
+      'GET /examination': answersLate,
+      ...Object.fromEntries(Object.entries(own).map(([path, answer]) => [path, late(answer)])),
+    });
+    const said = { out: '', err: '' };
+    const ended = dispatch(['doctor', '--no-dns', '--state-dir', sidecar.directory], {
+      out(text) {
+        said.out += text;
+      },
+      err(text) {
+        said.err += text;
+      },
+      ask: null,
+      env: {},
+    });
+    return { ...sidecar, said, ended };
+  }
+
+  test('ends what it has asked once it has said what it says', async () => {
+    const { said, ended, open } = await against({ 'GET /in-force': NO_VIEW }, NO_VIEW);
+    expect([await ended, said.err]).toEqual([3, 'nlb doctor: host mail2 has no view yet\n']);
+    await expect.poll(() => [...open]).toEqual([]);
+  });
+
+  describe('after 10 s', () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+    afterEach(() => void vi.useRealTimers());
+
+    test.each([
+      ['judges by who has answered', { 'GET /in-force': IN_FORCE }, ['/examination'], 1, /no answer within 9\.5 s/],
+      ['gives up a view that no host has told', { 'GET /in-force': NO_VIEW }, ['/in-force'], 3, /has no view yet/],
+      ['gives up its own sidecar', { 'GET /status': SILENT }, ['/status'], 3, /no answer within 9\.5 s/],
+    ])(
+      '%s',
+      async (_what, own, [waitedFor], code, text) => {
+        const { said, ended, open } = await against(own, SILENT);
+        await expect.poll(() => [...open].filter((path) => path.endsWith(waitedFor!)).length).toBeGreaterThan(0);
+        vi.advanceTimersByTime(10_000);
+        expect(await ended).toBe(code);
+        expect(said.out + said.err).toMatch(text);
+        await expect.poll(() => [...open]).toEqual([]);
+        // A question without the deadline would take the 10 s that client.ts has for each.
+      },
+      9000,
+    );
+  });
 });
 
 describe('dnsOf()', () => {
@@ -97,13 +160,35 @@ describe('dnsOf()', () => {
       for (const reject of rejects.splice(0)) reject(Object.assign(new Error(), { code: 'ECANCELLED' }));
     };
     const resolver = { resolve4: silent, resolve6: silent, reverse: silent, cancel } as unknown as Resolving;
-    expect(await dnsOf({ ...file, hosts: file.hosts.slice(0, 1) }, resolver, 1)).toEqual({
+    expect(await dnsOf({ ...file, hosts: file.hosts.slice(0, 1) }, NEVER, resolver, 1)).toEqual({
       addresses: null,
       failure: 'ETIMEOUT',
       reverse: [{ address: '10.0.0.11', names: [], failure: 'ETIMEOUT' }],
     });
     expect(asked).toEqual(['mail.example.org', 'mail.example.org', '10.0.0.11']);
   });
+});
+
+test('dnsOf() ends with the doctor, and asks nothing more because of an answer that comes then', async () => {
+  const asked: string[] = [];
+  const over = new AbortController();
+  const resolve = async (name: string): Promise<string[]> => {
+    asked.push(name);
+    return [];
+  };
+  const reverse = async (address: string): Promise<string[]> => {
+    asked.push(address);
+    over.abort();
+    return ['mail.example.org'];
+  };
+  const cancel = () => void asked.push('cancel');
+  const resolver = { resolve4: resolve, resolve6: resolve, reverse, cancel } as unknown as Resolving;
+  const listening = { ...file, listenOn: 'virtualIp' as const, virtualIps: ['10.0.0.11'] };
+  const facts = await dnsOf(listening, over.signal, resolver);
+  expect(asked).toEqual(['mail.example.org', 'mail.example.org', '10.0.0.11', 'cancel']);
+  expect(facts.reverse.map(({ names }) => names)).toEqual([
+    [{ name: 'mail.example.org', addresses: null, failure: 'ETIMEOUT' }],
+  ]);
 });
 
 describe('the line that says who is waited for', () => {

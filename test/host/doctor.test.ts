@@ -305,7 +305,7 @@ test('dnsOf() asks forward, back and forward again, and leaves test addresses on
   };
   const virtualIps = ['10.0.0.11', '127.0.0.12', '2001:db8::c'];
   const local = { ...file, listenOn: 'virtualIp' as const, virtualIps };
-  expect(await dnsOf(local, resolver)).toEqual({
+  expect(await dnsOf(local, new AbortController().signal, resolver)).toEqual({
     addresses: ['10.0.0.11'],
     failure: null,
     reverse: [
