@@ -40,6 +40,7 @@ wants to know of its speed. docs/performance.md has the figures of one run and s
                     sidecar with its Envoy on the last CPU, the other hosts on the others
   --soak            1,000,000 connections and 10,000 view changes in the soak, instead of 50,000 and 500
   --soak-connections N, --soak-views N    others; 0 leaves one of the two out, to see which of them memory follows
+  --soak-empty      an empty filter in the place of ours, only with --soak-connections 0
   --changes N       changes of our cluster file under load (default 100); the others make a tenth of them, 10 at least
 `;
 
@@ -60,6 +61,7 @@ export function readOptions(args: string[]): Options {
       soak: { type: 'boolean', default: false },
       'soak-connections': { type: 'string' },
       'soak-views': { type: 'string' },
+      'soak-empty': { type: 'boolean', default: false },
       changes: { type: 'string', default: String(CHANGES_PLAN.changes) },
     },
   });
@@ -81,6 +83,7 @@ export function readOptions(args: string[]): Options {
       pin: values.pin,
     },
     soak: {
+      isFilterEmpty: values['soak-empty'],
       connections: count('soak-connections', values['soak-connections'] ?? (values.soak ? '1000000' : '50000')),
       viewChanges: count('soak-views', values['soak-views'] ?? (values.soak ? '10000' : '500')),
       parallel,

@@ -67,5 +67,5 @@ export function measureOpen(plan: TurnPlan, say: Say): Promise<Record<string, Op
 }
 
 export function measureSoak(plan: SoakPlan, say: Say): Promise<SoakResult> {
-  return withLoad((load) => soak(load, plan, wasmPaths().filter, say));
+  return withLoad((load) => soak(load, plan, plan.isFilterEmpty ? wasmPaths().empty : wasmPaths().filter, say));
 }

@@ -13,6 +13,8 @@ import * as places from './places.js';
 export interface SoakPlan {
   connections: number;
   viewChanges: number;
+  /** An empty filter in the place of ours: what is Envoy's own? */
+  isFilterEmpty: boolean;
   parallel: number;
 }
 
