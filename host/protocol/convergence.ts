@@ -94,6 +94,7 @@ function noteGone(state: ProtocolState, nowMs: Milliseconds, name: HostName): vo
   }
   state.lostFrom.set(name, state.inForce?.view.number ?? 0);
   peer.lostInstance = peer.row?.instance ?? null;
+  peer.backAs = null;
   const why = state.side.deaf.includes(name)
     ? 'it is heard, but hears none of us'
     : 'neither its sidecar nor its Envoy is heard';

@@ -35,8 +35,11 @@ export interface ComingBack {
   isFresh: boolean;
   /** The others went on without it; seen when it met them again. */
   isReturned: boolean;
-  /** The number of what it had in force then, which tells nothing of who serves now; 0 where it never returned. */
-  returnedFrom: number;
+  /**
+   * The number of what it had in force, or was about to have, when it met others that had another view meanwhile: up to there
+   * it tells nothing of who serves now. 0 where it never met any.
+   */
+  metFrom: number;
 }
 
 export function newComingBack(durable: DurableState, nowMs: Milliseconds, isFresh: boolean): ComingBack {
@@ -50,7 +53,7 @@ export function newComingBack(durable: DurableState, nowMs: Milliseconds, isFres
     gatheringSinceMs: isFresh ? nowMs : null,
     isFresh,
     isReturned: false,
-    returnedFrom: 0,
+    metFrom: 0,
   };
 }
 

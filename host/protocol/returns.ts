@@ -9,7 +9,7 @@ import { noteReturn, waitLeftS } from './damping.js';
 import { ownPriority } from './groups.js';
 import { backAs, type Peer } from './peer.js';
 import { contentOfSide } from './side.js';
-import { isWaitingHost, notice, persist, type ProtocolState } from './state.js';
+import { hasHost, isWaitingHost, notice, persist, type ProtocolState } from './state.js';
 import type { HostName, Milliseconds } from './types.js';
 
 /** @returns true where this host now waits, or counted a return */
@@ -21,11 +21,12 @@ export function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean 
     state,
     back.filter((name) => wasApart(state, nowMs, name)),
   );
+  const mine = ownPart(state, theirs);
   for (const name of back) state.lostFrom.delete(name);
   notice(state, nowMs, 'hostBack', back[0]!, `${back.join(', ')} heard again${healed(theirs)}`);
-  const lost = state.inForce?.lostSince ?? [];
-  const mine = (state.inForce?.view.hosts ?? []).map((host) => host.name).filter((name) => !lost.includes(name));
-  if (theirs.length === 0 || isStrongerPart(state, mine, theirs)) return isBackFromAbsence;
+  if (theirs.length === 0) return isBackFromAbsence;
+  meetOthers(state);
+  if (isStrongerPart(state, mine, theirs)) return isBackFromAbsence;
   count(state, nowMs);
   return true;
 }
@@ -39,17 +40,54 @@ function healed(apart: readonly HostName[]): string {
 function count(state: ProtocolState, nowMs: Milliseconds): void {
   noteReturn(state.hostDamper, nowMs);
   state.comingBack.isReturned = true;
-  state.comingBack.returnedFrom = state.inForce?.view.number ?? 0;
+  meetOthers(state);
   persist(state);
   if (!isWaitingHost(state, nowMs)) return;
   const seconds = waitLeftS(state.hostDamper, nowMs);
   notice(state, nowMs, 'damped', state.self, `this host comes and goes: back in ${seconds} s; nlb start --now`);
 }
 
+/**
+ * Who takes part no more in a view of before may have gone back to standby: it leaves nobody's place to one that is on standby
+ * already, were that of the stronger part or not. Such a view may still be about to come in force.
+ */
+function meetOthers({ comingBack, confirmed, inForce }: ProtocolState): void {
+  comingBack.metFrom = Math.max(confirmed?.number ?? 0, inForce?.view.number ?? 0);
+}
+
 /** And those of the lost whom they hear: one of a part may be heard before the others are. */
 function withTheirs({ peers, lostFrom }: ProtocolState, names: readonly HostName[]): HostName[] {
   const heard = names.flatMap((name) => [...peers.get(name)!.hears].filter((each) => lostFrom.has(each)));
-  return [...new Set([...names, ...heard])];
+  const inPart = heard.filter((name) => {
+    const peer = peers.get(name)!;
+    return !isJustStarted(peer, agreedNumber(peer), lostFrom.get(name)!);
+  });
+  return [...new Set([...names, ...inPart])];
+}
+
+/** This host's part of a split: whom it serves with, by what is in force, save whom it has only just taken in. */
+function ownPart(state: ProtocolState, theirs: readonly HostName[]): HostName[] {
+  const { inForce, lostFrom, peers } = state;
+  const since = Math.max(...theirs.map((name) => lostFrom.get(name)!));
+  const names = (inForce?.view.hosts ?? []).map((host) => host.name).filter((name) => hasHost(inForce!, name));
+  return names.filter((name) => {
+    const peer = peers.get(name);
+    return peer === undefined || !isJustStarted(peer, agreedNumber(peer), since);
+  });
+}
+
+/**
+ * It was started since it was lost, and has agreed on no view since: it is about to, with whomever it meets first. Both parts
+ * of a split have that from its own word, so it brings weight to neither.
+ */
+function isJustStarted({ row, lostInstance }: Peer, agreed: number, since: number): boolean {
+  return agreed <= since && lostInstance !== null && row?.instance !== lostInstance;
+}
+
+/** The newest view that it is known to have in force. */
+function agreedNumber({ row, said }: Peer): number {
+  const told = row?.phase === 'converged' || row?.phase === 'taken' ? row.confirmedNumber : 0;
+  return Math.max(told, said?.inForceNumber ?? 0);
 }
 
 /**
@@ -60,11 +98,11 @@ function wasApart(state: ProtocolState, nowMs: Milliseconds, name: HostName): bo
   const peer = state.peers.get(name)!;
   const row = peer.row!;
   if (row.phase === 'starting' || row.waiting) return false;
-  const { number, head, agreed } = peer.backAs ?? backAs(row, peer.said?.inForceNumber ?? 0);
+  const { number, head, agreed } = peer.backAs ?? backAs(row, agreedNumber(peer));
   const lostFrom = state.lostFrom.get(name)!;
   if (number <= lostFrom) return false;
   // Nor had one that was started since: it is about to agree on its first view with whomever it meets.
-  if (agreed <= lostFrom && peer.lostInstance !== null && row.instance !== peer.lostInstance) return false;
+  if (isJustStarted(peer, agreed, lostFrom)) return false;
   // It may be taking this host in already, from a view that it had agreed on meanwhile.
   return !isOurs(state, nowMs, number, head) || (agreed > lostFrom && agreed < number);
 }

@@ -107,7 +107,7 @@ function lookAtRule(
 
 /** Who serves is known with the first view in which it stands by; not with one that it had before the others went on without it. */
 function knowsWhoServes({ inForce, comingBack }: ProtocolState, part: RulePart | undefined): boolean {
-  return part?.absence === 'standby' && inForce!.view.number !== comingBack.returnedFrom;
+  return part?.absence === 'standby' && inForce!.view.number > comingBack.metFrom;
 }
 
 /** By somebody who is up, and who was not there when this host confirmed that it takes part. */

@@ -222,9 +222,9 @@ describe('failback: never', () => {
     away(mail3);
     expect(partOf(mail1, mail3, MORE)).toBe('standby');
     const coming = mail3.state!.comingBack;
-    expect(coming.returnedFrom).toBeLessThan(mail3.state!.inForce!.view.number);
+    expect(coming.metFrom).toBeLessThan(mail3.state!.inForce!.view.number);
     // As if it had met the others again in this moment, with what is in force.
-    coming.returnedFrom = mail3.state!.inForce!.view.number;
+    coming.metFrom = mail3.state!.inForce!.view.number;
     cluster.run(1000);
     serviceOf2(false);
     expect(partsOver(cluster, 3000, mail1, mail3, MORE)).toEqual(['standby']);

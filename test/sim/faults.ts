@@ -192,8 +192,36 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'failback',
     'of two halves each may be the stronger',
-    'return [...new Set([...names, ...heard])];',
+    'return [...new Set([...names, ...inPart])];',
     'return [...names];',
+  ),
+  fault(
+    'failback',
+    'a host that was just started brings weight to the part it came to',
+    'peer === undefined || !isJustStarted(peer, agreedNumber(peer), since)',
+    'peer === undefined || since >= 0',
+    'failback-healed-at-a-start',
+  ),
+  fault(
+    'failback',
+    'a host that was just started brings weight to the other part that hears it',
+    '!isJustStarted(peer, agreedNumber(peer), lostFrom.get(name)!)',
+    'peer !== undefined',
+    'failback-healed-at-a-start',
+  ),
+  fault(
+    'failback',
+    'who stands by as a split heals leaves its place to those of its part',
+    '  meetOthers(state);\n  if',
+    '  if',
+    'failback-healed-at-a-start',
+  ),
+  fault(
+    'failback',
+    'a view that was under way when a split healed tells who serves',
+    'Math.max(confirmed?.number ?? 0, inForce?.view.number ?? 0)',
+    'inForce?.view.number ?? 0',
+    'failback-healed-at-a-start',
   ),
   fault(
     'failback',
