@@ -194,6 +194,7 @@ export const FAULTS: readonly Fault[] = [
     'of two halves each may be the stronger',
     'return [...new Set([...names, ...inPart])];',
     'return [...names];',
+    'failback-two-halves',
   ),
   fault(
     'failback',
