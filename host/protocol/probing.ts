@@ -114,7 +114,8 @@ function isInView({ inForce }: ProtocolState, { config }: Peer): boolean {
 }
 
 function watchHeld(state: ProtocolState, nowMs: Milliseconds, peer: Peer): void {
-  if (isForeign(state, nowMs, peer) || nowMs - peer.silentSinceMs >= SIDECAR_SILENT_MAX_MS) {
+  const keeps = isInView(state, peer) && !isForeign(state, nowMs, peer);
+  if (!keeps || nowMs - peer.silentSinceMs >= SIDECAR_SILENT_MAX_MS) {
     peer.link = 'none';
     return;
   }
@@ -151,8 +152,9 @@ const KNOWS_BETTER_PERIODS = 2;
  * stall, is waited for until that neighbour knows better.
  */
 export function isSilent(state: ProtocolState, nowMs: Milliseconds, peer: Peer): boolean {
-  if (peer.link !== 'none') return peer.link === 'held';
-  if (!isInView(state, peer) || !isHeldElsewhere(state, peer)) return false;
+  if (peer.link === 'heard' || !isInView(state, peer)) return false;
+  if (peer.link === 'held') return true;
+  if (!isHeldElsewhere(state, peer)) return false;
   const idleMs = nowMs - Math.max(peer.advancedMs ?? Number.NEGATIVE_INFINITY, peer.toldMs);
   return idleMs >= Math.max(toleranceMs(state), lostAfterMs(periodMs(state)) + KNOWS_BETTER_PERIODS * periodMs(state));
 }
