@@ -11,6 +11,8 @@ export default defineConfig({
           include: ['test/{host,filter,sim,model}/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          // A bound of a hang as well: vitest's own second is less than a busy machine may take from a process.
+          expect: { poll: { timeout: 60_000 } },
         },
       },
       {

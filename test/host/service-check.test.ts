@@ -37,7 +37,7 @@ function service(address: string, check: Partial<ServiceCheck> = {}, rest: Parti
     address,
     proxyProtocol: 'none',
     trustsNobodyByAddress: true,
-    check: { kind: 'banner', expect: '220', periodMs: 5, timeoutMs: 300, failuresMax: 3, ...check },
+    check: { kind: 'banner', expect: '220', periodMs: 5, timeoutMs: 20_000, failuresMax: 3, ...check },
     ...rest,
   };
 }
@@ -85,7 +85,9 @@ describe('checkService()', () => {
 
   it('names silence, an early end and a refused connection', async () => {
     const silent = await listen(() => {});
-    expect(await checkService(service(addressOf(silent)))).toMatch(/said nothing within 300 ms, expected "220"/);
+    expect(await checkService(service(addressOf(silent), { timeoutMs: 300 }))).toMatch(
+      /said nothing within 300 ms, expected "220"/,
+    );
     const ending = await listen((socket) => socket.end());
     expect(await checkService(service(addressOf(ending)))).toBe('closed the connection without a word');
     expect(await checkService(service('127.0.50.1:1'))).toBe('ECONNREFUSED');
@@ -169,20 +171,20 @@ describe('watchService()', () => {
     });
     const seen: string[] = [];
     // The next check in its turn is an hour away, and so is the next but one after a failure.
-    const check = { periodMs: 3_600_000, timeoutMs: 300, failuresMax: 3 };
+    const check = { periodMs: 3_600_000, timeoutMs: 1500, failuresMax: 3 };
     const watch = watchService(service(addressOf(server), check), (up, failure) => seen.push(`${up} ${failure}`));
     await expect.poll(() => seen).toEqual(['true null']);
     answers = false;
-    // Five wait for 60 ms and longer, none as long as a check does.
-    watch.noteWaiting((forMs) => (forMs <= 60 ? 5 : 0));
-    await expect.poll(() => watch.failure).toContain('said nothing within 300 ms');
+    // Five wait for 300 ms and longer, none as long as a check does.
+    watch.noteWaiting((forMs) => (forMs <= 300 ? 5 : 0));
+    await expect.poll(() => watch.failure).toContain('said nothing within 1500 ms');
     expect([watch.up, checkCount]).toEqual([true, 2]);
     watch.noteWaiting(() => 1);
     expect(watch.up).toBe(true);
     watch.noteWaiting(() => 2);
     expect(seen).toEqual([
       'true null',
-      'false connected, but said nothing within 300 ms, expected "220"; 2 clients have waited as long',
+      'false connected, but said nothing within 1500 ms, expected "220"; 2 clients have waited as long',
     ]);
     watch.stop();
   });
