@@ -121,16 +121,16 @@ describe('nlb apply --confirm over remote control', () => {
     const inForce = readFileSync(mail1.filePath, 'utf8');
     const revision = (await mail1.status()).file.revision;
     const moved = fileWith(inForce.replace(`{port: ${PORT}}`, `{port: ${PORT + 1}}`));
-    const said = await remote('cfg', 'apply', moved, '--confirm', '2s');
+    const said = await remote('cfg', 'apply', moved, '--confirm', '5s');
     expect(said).toMatchObject({
       code: 0,
       err:
         `This change moves remote control, over which it comes, from port ${PORT} to ${PORT + 1}; ` +
-        `nlb confirm --server https://${mail1.ip}:${PORT + 1} keeps it, else it is taken back after 2s\n`,
+        `nlb confirm --server https://${mail1.ip}:${PORT + 1} keeps it, else it is taken back after 5s\n`,
     });
     expect(said.out).toMatch(
       new RegExp(
-        `Revision ${revision + 1} is in force on mail1, mail2, .* s after it was brought. It is taken back in 2 s unless`,
+        `Revision ${revision + 1} is in force on mail1, mail2, .* s after it was brought. It is taken back in 5 s unless`,
       ),
     );
     const opened = (host: Host) =>
@@ -141,6 +141,7 @@ describe('nlb apply --confirm over remote control', () => {
       await waitFor('the file before', async () => (await host.status()).file.revision === revision + 2);
       await waitFor('the file before on disk', () => readFileSync(host.filePath, 'utf8') === inForce);
     }
+    await cluster.converged();
     expect(await remote('cfg', 'query')).toMatchObject({ code: 0 });
     const refused = await remote('cfg', '--server', `https://${mail1.ip}:${PORT + 1}`, 'query');
     expect([refused.code, refused.err]).toEqual([3, expect.stringContaining('nobody listens there')]);
