@@ -105,7 +105,15 @@ export class SidecarHost {
         response.setEncoding('utf8').on('data', (part: string) => {
           text += part;
         });
-        response.on('end', () => resolve(JSON.parse(text)));
+        response.on('end', () => {
+          try {
+            resolve(JSON.parse(text));
+          } catch {
+            reject(new Error(`${this.name} answered ${path} with: ${text}`));
+          }
+        });
+        // A sidecar that is killed leaves its answer half said.
+        response.on('error', reject);
       });
       asked.on('error', reject);
       asked.end();
