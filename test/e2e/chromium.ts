@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { waitFor } from './harness/wait.js';
 
 const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 /** One answer of the browser; more than enough, and a hung browser fails the test instead of the suite's time. */
@@ -54,14 +55,19 @@ export class Chromium {
       detached: true,
     });
     const browser = new Chromium(child, home, child.stdio[3] as Writable, child.stdio[4] as Readable);
-    const { targetInfos } = (await browser.send('Target.getTargets')) as {
-      targetInfos: { type: string; targetId: string }[];
-    };
-    const page = targetInfos.find((target) => target.type === 'page');
-    const { sessionId } = await browser.send('Target.attachToTarget', { targetId: page?.targetId, flatten: true });
+    const targetId = await waitFor('the empty page', () => browser.firstPage());
+    const { sessionId } = await browser.send('Target.attachToTarget', { targetId, flatten: true });
     browser.session = sessionId as string;
     for (const domain of ['Page', 'Runtime', 'Log']) await browser.send(`${domain}.enable`);
     return browser;
+  }
+
+  /** Null where there is none yet: the browser answers before it has opened one. */
+  private async firstPage(): Promise<string | null> {
+    const { targetInfos } = (await this.send('Target.getTargets')) as {
+      targetInfos: { type: string; targetId: string }[];
+    };
+    return targetInfos.find(({ type }) => type === 'page')?.targetId ?? null;
   }
 
   async open(url: string): Promise<void> {
