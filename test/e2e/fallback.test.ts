@@ -140,6 +140,9 @@ describe('an owner that comes back', () => {
 });
 
 describe('a refused connect', () => {
+  /** It is tried again for about two of these: longer than this machine needs to listen again, however busy. */
+  const ownerPatienceMs = 10_000;
+
   it('is tried again, and costs neither the new connection nor the open ones of the owner', async () => {
     // Over plain TCP a service answers as a handoff listener does, and can stop listening while connections stay.
     const owner = await serve({
@@ -147,8 +150,12 @@ describe('a refused connect', () => {
       listen: { host: `${PREFIX}.2`, port: HANDOFF_PORT },
       proxyProtocol: 'v2',
     });
-    const envoyCluster = handoffEnvoyCluster('mail2', 'fallback', 1000);
-    const entry = await up({ file: clusterFile(PREFIX, 2), self: 'mail1', listenersAs: chosenOwner(envoyCluster) });
+    const envoyCluster = handoffEnvoyCluster('mail2', 'fallback', ownerPatienceMs);
+    const entry = await up({
+      file: clusterFile(PREFIX, 2, [{ ownerPatienceMs }]),
+      self: 'mail1',
+      listenersAs: chosenOwner(envoyCluster),
+    });
     await entry.seesOwners();
     const open = opener(`${PREFIX}.1`);
     const held = open('127.77.1.1');
@@ -165,7 +172,11 @@ describe('a refused connect', () => {
   it('of the own service is tried again: a mail server may restart', async () => {
     const listen = { host: `${PREFIX}.1`, port: SERVICE_PORT };
     const own = await serve({ name: 'mail1', listen, proxyProtocol: 'v2' });
-    const entry = await up({ file: clusterFile(PREFIX, 1), self: 'mail1', listenersAs: chosenOwner(null) });
+    const entry = await up({
+      file: clusterFile(PREFIX, 1, [{ ownerPatienceMs }]),
+      self: 'mail1',
+      listenersAs: chosenOwner(null),
+    });
     await own.refuse();
     const client = opener(`${PREFIX}.1`)('127.77.1.1');
     await refusedOnce(entry, 'nlb.service.smtp');
