@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Explanation } from '../../host/admin/explain.js';
+import type { ListedRule } from '../../host/stick/listed.js';
 import { waitFor } from './harness/wait.js';
 import { whyNoRdp } from './rdp/needs.js';
 import { RdpClient, Screen } from './rdp/rdp-client.js';
@@ -90,6 +91,9 @@ describe.skipIf(missing !== null)('xrdp behind a rule with stickFor', () => {
       [0, 0],
     ]);
     await first.cut();
+    // Envoy writes down who was served, and mail1 reads it, a moment later.
+    const knows = async () => ((await mail1.ask('GET', '/clients')) as ListedRule[])[0]!.clients.length > 0;
+    await waitFor('mail1 to know its client', knows);
     expect(await mail2.ask('POST', '/start')).toMatchObject({ ok: true });
     await cluster.converged();
     expect((await explain(client)).kept).toMatchObject({ without: 'mail2' });
