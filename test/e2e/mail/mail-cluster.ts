@@ -64,7 +64,8 @@ ${portRules.join('')}`,
         const seen = isAll ? await Promise.all(hosts.map(({ stateDir }) => seesOwners(stateDir))) : [];
         return seen.every(Boolean);
       },
-      60_000,
+      // One that has come and gone three times is let back in after 40 s.
+      120_000,
     ).catch((error: Error) => {
       throw new Error(`${error.message}\n${this.logs()}`);
     });
