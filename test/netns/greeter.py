@@ -1,5 +1,6 @@
 """Programs of a host: greeter.py NAME ADDRESS,PORT[,v2] ... greets on each of these as
-`NAME client=ADDRESS to=ADDRESS:PORT`, as the kernel tells it, or with v2 as the PROXY header does; then it repeats what it is told."""
+`NAME client=ADDRESS to=ADDRESS:PORT`, as the kernel tells it, or with v2 as the PROXY header does; then it repeats what it is told.
+Says `ready` when it listens everywhere."""
 import socket
 import struct
 import sys
@@ -31,9 +32,7 @@ def greet(name, connection, proxied):
             pass
 
 
-def listen(name, address, port, proxied):
-    family = socket.AF_INET6 if ':' in address else socket.AF_INET
-    server = socket.create_server((address, port), family=family, backlog=128)
+def serve(name, server, proxied):
     while True:
         connection, _ = server.accept()
         threading.Thread(target=greet, args=(name, connection, proxied), daemon=True).start()
@@ -41,5 +40,8 @@ def listen(name, address, port, proxied):
 
 for place in sys.argv[2:]:
     address, port, *kind = place.split(',')
-    threading.Thread(target=listen, args=(sys.argv[1], address, int(port), bool(kind)), daemon=True).start()
+    family = socket.AF_INET6 if ':' in address else socket.AF_INET
+    server = socket.create_server((address, int(port)), family=family, backlog=128)
+    threading.Thread(target=serve, args=(sys.argv[1], server, bool(kind)), daemon=True).start()
+print('ready', flush=True)
 threading.Event().wait()
