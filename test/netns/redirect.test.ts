@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { seesOwners } from '../e2e/harness/sees-owners.js';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, logsOf, startCluster } from './cluster.js';
 import { startGreeter } from './greeter.js';
@@ -105,10 +106,14 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners', () => {
     cluster = startWide(FILE);
     await waitUntilWell(cluster);
     // A single-host rule has no fallback: until the first check between the Envoys is answered there is nobody.
-    await waitFor('every Envoy to see the owner', () =>
-      cluster.hosts.every((entry) => [VIP, VIP6].every((address) => ask(entry, 25, address).startsWith('n2 '))),
+    for (const { name, stateDir } of cluster.hosts)
+      await waitFor(`${name} to see the other`, () => seesOwners(stateDir), 60_000);
+    const isServed = (entry: NetworkHost, port: number) =>
+      [VIP, VIP6].every((address) => ask(entry, port, address).startsWith('n2 '));
+    await waitFor('every entry host to lead to the owner', () =>
+      cluster.hosts.every((entry) => isServed(entry, 25) && isServed(entry, 41000)),
     );
-  }, 120_000);
+  });
   afterAll(() => cluster?.remove());
 
   const ask = (entry: NetworkHost, port: number, address = VIP): string => askThrough(cluster, entry, port, address);
@@ -208,7 +213,10 @@ describe.skipIf(why !== null)('ports beyond 1,024 listeners elsewhere', () => {
     const ask = (port: number) => askThrough(cluster, null, port, VIP);
     await waitFor('a holder', async () => (await cluster.status(cluster.hosts[0]!))?.virtualIp?.holder !== null);
     // Every kernel decides by the view, or every Envoy has seen the owner's: a single-host rule has no fallback before.
-    await waitFor('n2 and n1 to serve', () => ask(25).startsWith('n2 ') && ask(9999).startsWith('n1 '));
+    await waitFor(
+      'n2 and n1 to serve',
+      () => [25, 41000].every((port) => ask(port).startsWith('n2 ')) && ask(9999).startsWith('n1 '),
+    );
     expect(ask(41000)).toBe(`n2 client=${address} to=${VIP}:41000`);
     expect(ask(25)).toBe(`n2 client=${address} to=${VIP}:25`);
     expect(ask(9999)).toBe(`n1 client=${address} to=${VIP}:9999`);
