@@ -100,7 +100,7 @@ describe.skipIf(why !== null)('the virtual IPs in mode arp', () => {
     cluster.runSidecar(first);
     await waitFor('n1 is back', () => allConverged(cluster), LIMIT_MS);
     expect(await isHolder(second)).toBe(true);
-    expect(inside(first, 'ip', 'addr', 'show', 'eth0')).not.toContain(VIRTUAL_IP);
+    await waitFor('n1 has let go', () => !inside(first, 'ip', 'addr', 'show', 'eth0').includes(VIRTUAL_IP), LIMIT_MS);
     expect(watch!.doubles).toEqual([]);
   });
 
