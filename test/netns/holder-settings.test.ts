@@ -5,6 +5,7 @@ import { authenticatorOf } from '../../host/edge/authenticator.js';
 import { OWN_VERSIONS, seal } from '../../host/protocol/seal.js';
 import { waitFor } from '../e2e/harness/wait.js';
 import { type Cluster, type ClusterHost, startCluster, VIRTUAL_IP, VIRTUAL_IP6 } from './cluster.js';
+import { allConverged } from './detect-cases.js';
 import { leftovers, neighbourOf } from './holder-lab.js';
 import { inside } from './inside.js';
 import { type NetworkHost, whyNoNetwork } from './network.js';
@@ -76,9 +77,10 @@ for to in sys.argv[1:]:
       return inside(host, 'python3', '-c', script, far, far6).trim().split('\n');
     };
     try {
-      // On a busy machine the other may have been there first.
+      await waitFor('two hosts converged', () => allConverged(cluster), LIMIT_MS);
       const isHeld = async () => (await Promise.all([first, second].map(isHolder))).includes(true);
       await waitFor('a holder', isHeld, LIMIT_MS);
+      // On a busy machine the other may have been there first.
       if (!(await isHolder(first))) void cluster.post(first, 'move-vip');
       await heldBy(first);
       const sees = async (host: NetworkHost, addresses: string[]) => {
