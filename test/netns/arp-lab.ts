@@ -3,6 +3,8 @@
  * share. Sidecars, Envoys, kernels and packets are real.
  */
 import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { connectEnvoyAdmin } from '../../host/edge/envoy-admin.js';
 import { seesOwners } from '../e2e/harness/sees-owners.js';
 import { waitFor } from '../e2e/harness/wait.js';
 import {
@@ -133,6 +135,20 @@ export class ArpLab {
       return taking.sort().join() === [...takers].sort().join();
     });
     return isHeld && views.size === 1 && isSettled;
+  }
+
+  /** Connections of port 25 that the Envoys of these hosts passed on, since the kernel did not. */
+  async handedOffByEnvoys(names: string[]): Promise<number> {
+    const counts = names.map(async (name) => {
+      const admin = connectEnvoyAdmin(join(this.host(name).stateDir, 'envoy', 'admin.sock'));
+      try {
+        const stats = await admin.stats('^wasmcustom\\.nlb\\.smtp\\.handed_off\\.');
+        return [...stats.values()].reduce<number>((sum, count) => sum + Number(count), 0);
+      } finally {
+        admin.close();
+      }
+    });
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
   /** Mode multicast: the first, for all have them. */
