@@ -75,8 +75,17 @@ function dropLost(state: ProtocolState, nowMs: Milliseconds): void {
   if (gone.length === 0) return;
   for (const name of gone) noteGone(state, nowMs, name);
   const lostSince = [...inForce.lostSince, ...gone].sort();
+  forgetStarts(state, lostSince);
   state.cause = `${gone.join(', ')} ${state.peers.get(gone[0]!)?.left === true ? 'left' : 'lost'}`;
   putInForce(state, nowMs, { ...inForce, lostSince }, state.inForceText, state.cause);
+}
+
+/** Who stays in what is in force while others are lost is no newcomer any more, though it was lost itself before. */
+function forgetStarts({ inForce, peers }: ProtocolState, lost: readonly HostName[]): void {
+  for (const { name } of inForce!.view.hosts) {
+    const peer = lost.includes(name) ? undefined : peers.get(name);
+    if (peer !== undefined) peer.lostInstance = null;
+  }
 }
 
 /** Says why a host is out. Only one that cannot be heard, or cannot hear, is lost; others are seen and stay outside. */

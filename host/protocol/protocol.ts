@@ -259,6 +259,7 @@ function matchPeers(state: ProtocolState): void {
     peers.set(config.name, known ?? newPeer(config, hash32(config.name)));
   }
   state.peers = peers;
+  for (const name of state.lostFrom.keys()) if (!peers.has(name)) state.lostFrom.delete(name);
   state.peersByHash = new Map([...peers.values()].map((peer) => [peer.nameHash, peer]));
   const before = (state.previous ?? state.known).file.portRules.map(({ name }) => name);
   state.ruleDampers = state.known.file.portRules.map(

@@ -21,12 +21,13 @@ export function noteReturns(state: ProtocolState, nowMs: Milliseconds): boolean 
     state,
     back.filter((name) => wasApart(state, nowMs, name)),
   );
-  const mine = ownPart(state, theirs);
+  const isStronger = theirs.length === 0 || isStrongerPart(state, ownPart(state, theirs), theirs);
   for (const name of back) state.lostFrom.delete(name);
   notice(state, nowMs, 'hostBack', back[0]!, `${back.join(', ')} heard again${healed(theirs)}`);
-  if (theirs.length === 0) return isBackFromAbsence;
-  meetOthers(state);
-  if (isStrongerPart(state, mine, theirs)) return isBackFromAbsence;
+  if (isStronger) {
+    if (theirs.length > 0) meetOthers(state);
+    return isBackFromAbsence;
+  }
   count(state, nowMs);
   return true;
 }

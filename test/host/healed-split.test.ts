@@ -50,3 +50,52 @@ test('who served goes on with failback never, whichever host it hears first', ()
     }
   }
 });
+
+function cut(cluster: Cluster, some: readonly SimHost[], others: readonly SimHost[]): void {
+  for (const a of some) for (const b of others) cluster.cuts.add(`${a.name}>${b.name}`).add(`${b.name}>${a.name}`);
+}
+
+test('a host that was lost once and started since counts with its part of a later split, also where that heals at once', () => {
+  for (let splitMs = 1186; splitMs <= 1194; splitMs++) {
+    const cluster = new Cluster(7, makeFile({ hostCount: 4 }));
+    for (const host of cluster.hosts) cluster.start(host);
+    cluster.run(8000);
+    const [mail1, mail2, ...others] = cluster.hosts as [SimHost, SimHost, SimHost, SimHost];
+    cluster.kill(mail2);
+    cluster.run(4000);
+    cluster.start(mail2);
+    cluster.run(8000);
+    cut(cluster, [mail1, mail2], others);
+    cluster.run(splitMs);
+    cluster.cuts.clear();
+    cluster.run(3000);
+    expect(mail1.state!.hostDamper.returnCount, `a split of ${splitMs} ms`).toBe(0);
+  }
+});
+
+test('who returns hears a host that a file has taken out meanwhile: the others go on', () => {
+  const cluster = new Cluster(1, makeFile({ hostCount: 5 }));
+  for (const host of cluster.hosts) cluster.start(host);
+  cluster.run(7000);
+  const stay = cluster.hosts.slice(0, 3);
+  cut(cluster, stay, cluster.hosts.slice(3));
+  cluster.run(8000);
+  const without = ['mail4', 'mail5'];
+  for (const host of stay)
+    cluster.give(host, {
+      kind: 'offer',
+      nowMs: cluster.clock(host),
+      ...makeFile({ hostCount: 4 }),
+      revision: 2,
+      without,
+    });
+  cluster.run(4000);
+  expect(stay[0]!.state!.known.revision).toBe(2);
+  cluster.cuts.clear();
+  // Not for longer: mail5, which no file of theirs knows any more, goes on alone by its own.
+  cluster.run(4000);
+  for (const { state } of stay) {
+    expect([...state!.lostFrom.keys()]).toEqual([]);
+    expect(state!.inForce!.view.hosts.map(({ name }) => name)).toEqual(['mail1', 'mail2', 'mail3', 'mail4']);
+  }
+});
