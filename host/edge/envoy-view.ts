@@ -149,7 +149,9 @@ export class EnvoyView {
     } catch (error) {
       // What Envoy says of a file that is history already would be taken for its answer to the next one.
       const isHistory = this.waiting !== null && this.waiting.inForce.file !== inForce.file;
-      if (signal.aborted || isHistory) return;
+      // Given up, and not failed: a start of Envoy that fails is told, however fast newer views come.
+      const isGivenUp = signal.aborted && (error as Error).name === 'AbortError';
+      if (isGivenUp || isHistory) return;
       this.options.onRefused((error as Error).message);
       const wasRefused = error instanceof EdgeError && error.code === 'ENVOY_REFUSED';
       await sleep(wasRefused ? RETRY_REFUSED_MS : RETRY_MS, undefined, { signal }).catch(() => {});

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { EnvoyAdmin, TakenVersions } from '../../host/edge/envoy-admin.js';
+import { EdgeError } from '../../host/edge/edge-error.js';
 import { EnvoyFiles } from '../../host/edge/envoy-files.js';
 import { EnvoyView, type EnvoyViewOptions } from '../../host/edge/envoy-view.js';
 import { NOBODY_KEPT } from '../../host/protocol/view-kept.js';
@@ -145,6 +146,29 @@ describe('EnvoyView where a newer view comes while each is made ready', () => {
 
   it('writes the first for an Envoy that is down: it can start', async () => {
     expect(await firstPut(false)).toBe(2);
+  });
+
+  it('says why it does not start, however fast newer views come', async () => {
+    const said: string[] = [];
+    let [cameCount, tries] = [1, 0];
+    const put = async () => {
+      tries += 1;
+      throw new EdgeError('PORT_TAKEN', 'port 25 is taken');
+    };
+    const { view } = viewOf({
+      files: { isServing: false, put } as unknown as EnvoyFiles,
+      async keptFor() {
+        await Promise.resolve();
+        if (cameCount < 5) view.decideBy(inForce, `${++cameCount}`);
+        return NOBODY_KEPT;
+      },
+      onRefused: (reason) => void said.push(reason),
+    });
+    view.decideBy(inForce, '1');
+    await expect.poll(() => cameCount).toBe(5);
+    await view.stop();
+    expect(tries).toBeGreaterThan(1);
+    expect(said).toEqual(Array(tries).fill('port 25 is taken'));
   });
 
   it('writes the last alone for one that serves', async () => {
