@@ -1,4 +1,5 @@
 /** `nlb doctor`: looks through the whole cluster for what is known to go wrong, and says what to do. */
+import { setMaxListeners } from 'node:events';
 import type { DnsFacts, DoctorFinding, Examined, HostFacts, NotKnown } from '../doctor/facts.js';
 import type { Silent } from '../doctor/judge.js';
 import type { HostName, InForce } from '../protocol/types.js';
@@ -13,7 +14,7 @@ import type { Terminal } from './terminal.js';
 const MAX_S = 10;
 /** One deadline for all that is asked: what there is by then is still judged and said. */
 const DEADLINE_MS = 9500;
-/** A sidecar of this machine says from memory who is in its cluster; where several are there, the next one is asked then. */
+/** A sidecar says from memory who is in its cluster; where several are on this machine, the next one is asked then. */
 const FIND_MS = 3000;
 
 export const verb: Verb = {
@@ -92,6 +93,8 @@ export async function diagnosisOf(
   waiting: Waiting,
   signal: AbortSignal,
 ): Promise<Diagnosis> {
+  // Each question listens to it, which Node.js takes for a leak from the eleventh on.
+  setMaxListeners(0, signal);
   const asked = fileInForce(
     doors.map(({ door }) => door),
     signal,
@@ -143,6 +146,13 @@ export class Waiting {
   }
 }
 
+/** The sidecar that was to ask that host is not to blame. */
+const OVER = 'not within the time that nlb doctor has';
+
+function isOver(signal: AbortSignal, { elsewhere }: Door): boolean {
+  return signal.aborted && elsewhere !== null;
+}
+
 async function examination(
   host: HostName,
   door: Door,
@@ -157,7 +167,7 @@ async function examination(
     const errorMs = Math.min(Date.now() - askedMs, 500);
     return { facts, clockAheadMs: Date.parse(facts.at) - askedMs, errorMs, door };
   } catch (error) {
-    if (error instanceof CliError) return { host, reason: error.message };
+    if (error instanceof CliError) return { host, reason: isOver(signal, door) ? OVER : error.message };
     throw error;
   }
 }

@@ -54,14 +54,16 @@ export interface FoundHost {
  * The sidecars of all hosts of the cluster but the forgotten ones, by ascending host priority; whichever of this machine
  * answers first is asked which they are.
  *
+ * @param patience  its timeoutMs is for each of several sidecars of this machine; one alone is waited for as ever
  * @throws CliError unreachable where none of this machine answers
  */
 export async function findAll(call: Call, terminal: Terminal, patience: Patience = {}): Promise<FoundHost[]> {
   const remote = await remoteDoor(call, terminal);
-  if (remote !== null) return allThrough(remote, patience);
+  const { timeoutMs: _each, ...alone } = patience;
+  if (remote !== null) return allThrough(remote, alone);
   const directory = stateDirectoryOf(call, terminal);
   const sockets = socketsUnder(directory);
-  if (sockets.length <= 1) return allThrough(here(sockets[0] ?? join(directory, 'nlb.sock')), patience);
+  if (sockets.length <= 1) return allThrough(here(sockets[0] ?? join(directory, 'nlb.sock')), alone);
   for (const socket of sockets) {
     const doors = await allThrough(here(socket), patience).catch(() => null);
     if (doors !== null) return doors;

@@ -87,10 +87,11 @@ export function dialRemote(server: RemoteServer, signal?: AbortSignal): Promise<
   };
   return new Promise((resolve, reject) => {
     const socket = connect(options);
-    whenAborted(signal, (reason) => fail(reason.message));
+    const forget = whenAborted(signal, (reason) => fail(reason.message));
     const timer = setTimeout(() => fail(`no connection within ${CONNECT_MAX_MS / 1000} s`), CONNECT_MAX_MS);
     function fail(reason: string): void {
       clearTimeout(timer);
+      forget();
       socket.destroy();
       reject(new Error(reason));
     }
@@ -109,15 +110,19 @@ export function dialRemote(server: RemoteServer, signal?: AbortSignal): Promise<
         return;
       }
       clearTimeout(timer);
+      forget();
       socket.removeAllListeners('error').on('error', () => {});
       resolve(socket);
     });
   });
 }
 
-function whenAborted(signal: AbortSignal | undefined, end: (reason: Error) => void): void {
-  if (signal?.aborted) setImmediate(end, signal.reason);
-  else signal?.addEventListener('abort', () => end(signal.reason as Error), { once: true });
+/** @returns what to call when that is of no interest any more: a signal may be of many dials */
+function whenAborted(signal: AbortSignal | undefined, end: (reason: Error) => void): () => void {
+  const heard = () => end(signal!.reason as Error);
+  if (signal?.aborted) setImmediate(heard);
+  else signal?.addEventListener('abort', heard, { once: true });
+  return () => signal?.removeEventListener('abort', heard);
 }
 
 function fingerprintOf(socket: TLSSocket): string {
@@ -135,10 +140,11 @@ function shownBy(options: ConnectionOptions, signal?: AbortSignal): Promise<stri
   return new Promise((resolve) => {
     const socket = connect({ ...options, rejectUnauthorized: false });
     const end = (shown: string | null) => {
+      forget();
       socket.destroy();
       resolve(shown);
     };
-    whenAborted(signal, () => end(null));
+    const forget = whenAborted(signal, () => end(null));
     socket.setTimeout(CONNECT_MAX_MS, () => end(null));
     socket.on('error', () => end(null));
     socket.on('secureConnect', () => end(fingerprintOf(socket)));

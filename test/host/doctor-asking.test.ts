@@ -87,6 +87,26 @@ describe('diagnosisOf()', () => {
   }, 20_000);
 });
 
+test('asks each of many hosts until one end of all, and Node.js sees no leak in that', async () => {
+  const { directory } = await doorsOf({ 'GET /in-force': IN_FORCE });
+  const door = { socketPath: `${directory}/nlb.sock`, server: null, elsewhere: 'mail1' };
+  const warnings: string[] = [];
+  const hear = (warning: Error) => void warnings.push(warning.message);
+  process.on('warning', hear);
+  closings.push(() => void process.off('warning', hear));
+  const doors = Array.from({ length: 32 }, (_, i) => ({
+    host: `mail${i}`,
+    door: { ...door, elsewhere: i === 0 ? null : 'mail1' },
+  }));
+  const over = new AbortController();
+  const { findings } = await diagnosisOf(doors, null, new Waiting(null), over.signal).catch((error: Error) => ({
+    findings: [error.message],
+  }));
+  expect(findings.length).toBeGreaterThan(0);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warnings).toEqual([]);
+});
+
 describe('nlb doctor', () => {
   /** Nobody looks at itself, and what is silent answers nothing, before the test ends. */
   async function against(own: Record<string, FakeAnswer>, others: FakeAnswer = SILENT) {
@@ -129,7 +149,13 @@ describe('nlb doctor', () => {
     afterEach(() => void vi.useRealTimers());
 
     test.each([
-      ['judges by who has answered', { 'GET /in-force': IN_FORCE }, ['/examination'], 1, /no answer within 9\.5 s/],
+      [
+        'judges by who has answered',
+        { 'GET /in-force': IN_FORCE },
+        ['/examination'],
+        1,
+        /not\s+within\s+the\s+time\s+that\s+nlb\s+doctor\s+has/,
+      ],
       ['gives up a view that no host has told', { 'GET /in-force': NO_VIEW }, ['/in-force'], 3, /has no view yet/],
       ['gives up its own sidecar', { 'GET /status': SILENT }, ['/status'], 3, /no answer within 9\.5 s/],
     ])(

@@ -1,8 +1,10 @@
 /** Remote control over real TLS on loopback, with a fake sidecar behind it: who gets in, how far, and what is written down. */
+import { getEventListeners } from 'node:events';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { dialRemote } from '../../host/cli/remote.js';
 import type { Door } from '../../host/admin/door.js';
 import { createEvents, type Events } from '../../host/admin/events.js';
 import type { Role } from '../../host/admin/route.js';
@@ -392,5 +394,20 @@ describe('RateLimit', () => {
     limit.take('b', 0);
     limit.take('b', 0);
     expect([limit.take('b', 1000), limit.take('b', 2000)]).toEqual([1, 0]);
+  });
+});
+
+describe('dialRemote()', () => {
+  it('leaves nothing at a signal that many dials are given, made or not', async () => {
+    await open(token('one', 'read').token);
+    const { fingerprint } = remote.state();
+    const server = { url: new URL(`https://${self.dedicatedIp}:${PORT}`), token: 'nlb_x', fingerprint, issuers: null };
+    const { signal } = new AbortController();
+    for (const shown of [fingerprint, `sha256:${'0'.repeat(64)}`, null]) {
+      const dialled = dialRemote({ ...server, fingerprint: shown }, signal);
+      if (shown === fingerprint) (await dialled).destroy();
+      else await expect(dialled).rejects.toThrow(shown === null ? /nobody vouches/ : /another machine/);
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    }
   });
 });
