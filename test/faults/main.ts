@@ -6,7 +6,7 @@
  *
  * Exit code 1 where a host outside served, an uninvolved session was lost or a client moved without cause.
  */
-import { parseArgs } from 'node:util';
+import { optionsOf, refuse as refuseAs } from '../command-line.js';
 import { whyNoNetwork } from '../netns/network.js';
 import { FAULTS } from './faults.js';
 import type { Figures } from './judge.js';
@@ -17,20 +17,22 @@ import { runViewChanges } from './view-changes.js';
 const VIEW_CHANGES = 'view_changes';
 const NAMES = [...Object.keys(FAULTS), VIEW_CHANGES];
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', default: NAMES.join(',') },
-    views: { type: 'string', default: '1000' },
-    minutes: { type: 'string', default: '10' },
-    rate: { type: 'string', default: String(DEFAULT_SETTINGS.ratePerS) },
-    json: { type: 'boolean', default: false },
-    verbose: { type: 'boolean', default: false },
-  },
+const USAGE = `usage: npm run faults -- [--only NAME,...] [--views 1000] [--minutes 10] [--rate 60] [--json] [--verbose]
+
+  --only NAME,...  some of ${NAMES.join(', ')}
+`;
+
+const values = optionsOf('faults', USAGE, {
+  only: { type: 'string', default: NAMES.join(',') },
+  views: { type: 'string', default: '1000' },
+  minutes: { type: 'string', default: '10' },
+  rate: { type: 'string', default: String(DEFAULT_SETTINGS.ratePerS) },
+  json: { type: 'boolean', default: false },
+  verbose: { type: 'boolean', default: false },
 });
 
 function refuse(text: string, code: number): never {
-  process.stderr.write(`faults: ${text}\n`);
-  process.exit(code);
+  return refuseAs('faults', text, code);
 }
 
 const why = whyNoNetwork();

@@ -1,5 +1,5 @@
 /** The command line of a program that measures in networks of its own: `[--runs 20] [--only NAME,...] [--json]`. */
-import { parseArgs } from 'node:util';
+import { optionsOf, refuse, wholeNumber } from '../command-line.js';
 import { whyNoNetwork } from './network.js';
 
 export interface RunOptions {
@@ -14,19 +14,14 @@ export interface RunOptions {
 
 /** Ends the process where it is called wrongly, or no network can be made here. */
 export function runOptions(program: string, all: readonly string[]): RunOptions {
-  const fail = (text: string, code: number): never => {
-    process.stderr.write(`${program}: ${text}\n`);
-    process.exit(code);
-  };
-  const { values } = parseArgs({
-    options: {
-      runs: { type: 'string', default: '20' },
-      only: { type: 'string' },
-      json: { type: 'boolean', default: false },
-    },
+  const fail = (text: string, code: number): never => refuse(program, text, code);
+  const usage = `usage: npm run ${program} -- [--runs 20] [--only ${all.join(',')}] [--json]\n`;
+  const values = optionsOf(program, usage, {
+    runs: { type: 'string', default: '20' },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
   });
-  const runs = Number(values.runs);
-  if (!Number.isInteger(runs) || runs < 1) fail(`--runs is ${values.runs}, expected a whole number from 1`, 2);
+  const runs = wholeNumber(program, 'runs', values.runs, 1, 10_000);
   const names = values.only?.split(',') ?? [...all];
   const unknown = names.find((name) => !all.includes(name));
   if (unknown !== undefined) fail(`--only names ${unknown}, expected some of ${all.join(',')}`, 2);
