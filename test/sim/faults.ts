@@ -213,8 +213,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'failback',
     'who stands by as a split heals leaves its place to those of its part',
-    '  meetOthers(state);\n  if',
-    '  if',
+    'if (theirs.length > 0) meetOthers(state);',
+    '',
     'failback-healed-at-a-start',
   ),
   fault(
