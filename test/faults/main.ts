@@ -6,7 +6,7 @@
  *
  * Exit code 1 where a host outside served, an uninvolved session was lost or a client moved without cause.
  */
-import { optionsOf, refuse as refuseAs } from '../command-line.js';
+import { optionsOf, refuse } from '../command-line.js';
 import { whyNoNetwork } from '../netns/network.js';
 import { FAULTS } from './faults.js';
 import type { Figures } from './judge.js';
@@ -31,19 +31,16 @@ const values = optionsOf('faults', USAGE, {
   verbose: { type: 'boolean', default: false },
 });
 
-function refuse(text: string, code: number): never {
-  return refuseAs('faults', text, code);
-}
-
 const why = whyNoNetwork();
-if (why) refuse(why, 1);
+if (why) refuse('faults', why, 1);
 const wanted = values.only.split(',');
 const unknown = wanted.find((name) => !NAMES.includes(name));
-if (unknown !== undefined) refuse(`--only names ${unknown}, expected some of ${NAMES.join(',')}`, 2);
+if (unknown !== undefined) refuse('faults', `--only names ${unknown}, expected some of ${NAMES.join(',')}`);
 const counts = { views: Number(values.views), rate: Number(values.rate), minutes: Number(values.minutes) };
-if (!(counts.views >= 1)) refuse(`--views is ${values.views}, expected 1 or more`, 2);
-if (!(counts.minutes > 0)) refuse(`--minutes is ${values.minutes}, expected more than 0, for all view changes`, 2);
-if (!(counts.rate >= 1 && counts.rate <= 1000)) refuse(`--rate is ${values.rate}, expected 1-1000 a second`, 2);
+if (!(counts.views >= 1)) refuse('faults', `--views is ${values.views}, expected 1 or more`);
+if (!(counts.minutes > 0))
+  refuse('faults', `--minutes is ${values.minutes}, expected more than 0, for all view changes`);
+if (!(counts.rate >= 1 && counts.rate <= 1000)) refuse('faults', `--rate is ${values.rate}, expected 1-1000 a second`);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const results: Record<string, Figures> = {};
